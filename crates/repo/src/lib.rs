@@ -1,1 +1,25 @@
-//! (being written)
+//! What is reachable in a repository: its log, index, trees and packs.
+//!
+//! Knows objects, chunks and snapshots; knows neither the protected files, nor argv, environment,
+//! terminal or wall clock (a clock and a source of randomness are passed in).
+//!
+//! The interface blocks: store traffic runs on a runtime of its own behind [`io::Io`], and callers
+//! use plain threads (docs/decisions/0002). Never call it from inside an async task.
+
+pub mod cancel;
+pub mod check;
+pub mod claim;
+pub mod error;
+pub mod index;
+pub mod inspect;
+pub mod io;
+pub mod keyring;
+pub mod log;
+pub mod open;
+pub mod packer;
+pub mod reader;
+pub mod slots;
+pub mod snapshots;
+pub mod tree;
+
+pub use error::{Error, Kind};

@@ -1,0 +1,157 @@
+//! The repository's error: what failed, on which object, and what a caller can do about it.
+//!
+//! Knows no terminal and no exit codes. A kind exists only where a caller acts on it.
+
+use std::fmt;
+
+use lifeboat_codec as codec;
+use lifeboat_format as format;
+use lifeboat_store as store;
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// What a caller may do about an [`Error`].
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// It is not there: no such repository, object, snapshot or path.
+    NotFound,
+    /// It is there already, and is never replaced.
+    AlreadyExists,
+    /// The store did not answer, or not in time: try again later.
+    Unavailable,
+    /// The store is full.
+    NoSpace,
+    /// The store or the file system refused access, or the key lacks the role.
+    Denied,
+    /// No key slot opens with this passphrase or key file.
+    WrongKey,
+    /// Not the bytes that were written; the message names the object.
+    Corrupt,
+    /// Written by a newer version, or asks for something that this version does not have.
+    Unsupported,
+    /// The caller asked for something that makes no sense; the message says what would.
+    Invalid,
+    /// The log is shorter than, or differs from, what was seen before.
+    Rollback,
+    /// The caller's cancel token was set.
+    Cancelled,
+    /// A mistake of this program.
+    Internal,
+}
+
+/// What failed, on what, and why.
+pub struct Error {
+    kind: Kind,
+    operation: &'static str,
+    subject: String,
+    hint: Option<&'static str>,
+    cause: Option<Cause>,
+}
+
+impl Error {
+    /// An error of `operation` (a verb phrase: "open index segment") on `subject` (an object key,
+    /// a path, a snapshot).
+    pub fn new(kind: Kind, operation: &'static str, subject: impl fmt::Display) -> Self {
+        Self { kind, operation, subject: subject.to_string(), hint: None, cause: None }
+    }
+
+    /// Adds the reason.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Cause>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Adds what the user can do now.
+    #[must_use]
+    pub fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = Some(hint);
+        self
+    }
+
+    /// What a caller may do about it.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What the user can do now, if there is something to say.
+    pub fn hint_text(&self) -> Option<&'static str> {
+        self.hint
+    }
+
+    /// The object key, path or snapshot that it is about.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// Wraps an error of the store; the key is in its text already.
+    pub fn store(operation: &'static str, cause: store::Error) -> Self {
+        let kind = match cause.kind() {
+            store::Kind::NotFound => Kind::NotFound,
+            store::Kind::AlreadyExists => Kind::AlreadyExists,
+            store::Kind::Unavailable => Kind::Unavailable,
+            store::Kind::NoSpace => Kind::NoSpace,
+            store::Kind::Denied => Kind::Denied,
+            store::Kind::Range => Kind::Corrupt,
+            store::Kind::Unsupported => Kind::Unsupported,
+            store::Kind::Invalid => Kind::Invalid,
+            _ => Kind::Unavailable,
+        };
+        let subject = cause.key().to_owned();
+        Self::new(kind, operation, subject).because(cause)
+    }
+
+    /// Wraps an error of the format's decoders on the object or path `subject`.
+    pub fn format(
+        operation: &'static str,
+        subject: impl fmt::Display,
+        cause: format::Error,
+    ) -> Self {
+        let kind = match cause.kind() {
+            format::Kind::Unsupported => Kind::Unsupported,
+            _ => Kind::Corrupt,
+        };
+        Self::new(kind, operation, subject).because(cause)
+    }
+
+    /// Wraps an error of the codec on the object or path `subject`.
+    pub fn codec(
+        operation: &'static str,
+        subject: impl fmt::Display,
+        cause: codec::Error,
+    ) -> Self {
+        let kind = match cause.kind() {
+            codec::Kind::WrongKey => Kind::WrongKey,
+            codec::Kind::Unsupported => Kind::Unsupported,
+            codec::Kind::Invalid => Kind::Invalid,
+            _ => Kind::Corrupt,
+        };
+        Self::new(kind, operation, subject).because(cause)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.operation, self.subject)?;
+        if let Some(cause) = &self.cause {
+            write!(f, ": {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.kind)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
