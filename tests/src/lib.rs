@@ -1,1 +1,137 @@
-//! (being written)
+//! A place to run the real `lifeboat` binary in: its own folder, environment and repository.
+//!
+//! Knows how the binary is found and run; not what any command should do, which the tests say.
+//! Nothing of the caller's environment reaches the binary but `PATH`.
+#![expect(clippy::panic, reason = "a helper of tests fails the test that called it")]
+
+mod binary;
+mod outcome;
+
+pub use binary::binary;
+pub use outcome::Outcome;
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// The passphrase of every repository that a [`Place`] makes.
+pub const PASSPHRASE: &str = "correct horse battery staple";
+
+/// A temporary folder with a home, and the settings under which `lifeboat` runs there.
+///
+/// The folder is removed when the value is dropped. Several places do not share anything, so that
+/// tests may run at the same time.
+#[derive(Debug)]
+pub struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    /// Makes an empty place in the system's folder for temporary files.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::within(&std::env::temp_dir())
+    }
+
+    /// Makes an empty place below `parent`, for tests that need a certain file system.
+    #[must_use]
+    pub fn within(parent: &Path) -> Self {
+        let dir = tempfile::Builder::new()
+            .prefix("lifeboat-e2e-")
+            .tempdir_in(parent)
+            .unwrap_or_else(|error| panic!("make a folder below {}: {error}", parent.display()));
+        let place = Self { dir };
+        place.folder("home");
+        place
+    }
+
+    /// The path of `name` in this place; nothing is created.
+    #[must_use]
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Creates the folder `name`, and those above it, and gives its path.
+    pub fn folder(&self, name: impl AsRef<Path>) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        path
+    }
+
+    /// Writes the file `name` with the folders above it, and gives its path.
+    pub fn file(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        let parent = path.parent().unwrap_or_else(|| Path::new("/"));
+        fs::create_dir_all(parent)
+            .and_then(|()| fs::write(&path, content))
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        path
+    }
+
+    /// Where the repository of this place is: `repo`, which no call here creates.
+    #[must_use]
+    pub fn repository(&self) -> PathBuf {
+        self.path("repo")
+    }
+
+    /// A command that runs `lifeboat` here, to be given arguments, more environment or a pipe.
+    ///
+    /// The environment holds `PATH`, `HOME`, UTC and UTF-8, this place's `LIFEBOAT_REPO` and
+    /// [`PASSPHRASE`] as `LIFEBOAT_PASSWORD`. There is no standard input and no terminal.
+    #[must_use]
+    pub fn lifeboat(&self) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .env_clear()
+            .env("PATH", path_variable())
+            .env("HOME", self.path("home"))
+            .env("TZ", "UTC")
+            .env("LC_ALL", "C.UTF-8")
+            .env("RUST_BACKTRACE", "1")
+            .env("LIFEBOAT_REPO", self.repository())
+            .env("LIFEBOAT_PASSWORD", PASSPHRASE)
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `lifeboat` with `arguments` to its end, whatever that is.
+    pub fn run<I>(&self, arguments: I) -> Outcome
+    where
+        I: IntoIterator<Item: AsRef<OsStr>>,
+    {
+        Outcome::of(self.lifeboat().args(arguments))
+    }
+
+    /// Runs `lifeboat` with `arguments`, which must end with exit code 0.
+    pub fn ok<I>(&self, arguments: I) -> Outcome
+    where
+        I: IntoIterator<Item: AsRef<OsStr>>,
+    {
+        self.run(arguments).expect_code(0)
+    }
+
+    /// Runs `lifeboat` with `arguments` and `--json`, which must end with exit code 0, and gives
+    /// the JSON document that it printed.
+    pub fn json<I>(&self, arguments: I) -> serde_json::Value
+    where
+        I: IntoIterator<Item: AsRef<OsStr>>,
+    {
+        Outcome::of(self.lifeboat().args(arguments).arg("--json")).expect_code(0).json()
+    }
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The caller's `PATH`, for commands that `--password-command` names.
+#[expect(clippy::disallowed_methods, reason = "tests run the tools of their own environment")]
+fn path_variable() -> std::ffi::OsString {
+    std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into())
+}
