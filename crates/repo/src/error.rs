@@ -1,5 +1,6 @@
 //! The repository's error: what failed, on which object, and what a caller can do about it.
 //!
+//! Its text tells the whole chain of causes, so that nothing is lost where only the text is kept.
 //! Knows no terminal and no exit codes. A kind exists only where a caller acts on it.
 
 use std::fmt;
@@ -91,14 +92,14 @@ impl Error {
     /// Wraps an error of the store; the key is in its text already.
     pub fn store(operation: &'static str, cause: store::Error) -> Self {
         let kind = match cause.kind() {
-            store::Kind::NotFound => Kind::NotFound,
-            store::Kind::AlreadyExists => Kind::AlreadyExists,
-            store::Kind::Unavailable => Kind::Unavailable,
-            store::Kind::NoSpace => Kind::NoSpace,
-            store::Kind::Denied => Kind::Denied,
-            store::Kind::Range => Kind::Corrupt,
-            store::Kind::Unsupported => Kind::Unsupported,
-            store::Kind::Invalid => Kind::Invalid,
+            store::ErrorKind::NotFound => Kind::NotFound,
+            store::ErrorKind::AlreadyExists => Kind::AlreadyExists,
+            store::ErrorKind::Unavailable => Kind::Unavailable,
+            store::ErrorKind::NoSpace => Kind::NoSpace,
+            store::ErrorKind::Denied => Kind::Denied,
+            store::ErrorKind::Range => Kind::Corrupt,
+            store::ErrorKind::Unsupported => Kind::Unsupported,
+            store::ErrorKind::Invalid => Kind::Invalid,
             _ => Kind::Unavailable,
         };
         let subject = cause.key().to_owned();
@@ -137,8 +138,11 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.operation, self.subject)?;
-        if let Some(cause) = &self.cause {
-            write!(f, ": {cause}")?;
+        let mut cause = self.cause.as_deref().map(|cause| cause as &dyn std::error::Error);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            // An error of ours has told its own causes.
+            cause = if error.is::<Self>() { None } else { error.source() };
         }
         Ok(())
     }
