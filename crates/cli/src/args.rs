@@ -1,0 +1,251 @@
+//! What can be typed: commands, options and their help, as clap sees them.
+//!
+//! Knows words, not what they mean: defaults from the environment, reading of files and every check
+//! that needs the world are made in `settings` and in the commands.
+
+mod backup;
+mod key;
+mod select;
+mod size;
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+pub(crate) use self::backup::{BackupArgs, KindArg};
+pub(crate) use self::key::{InitArgs, KeyArgs, KeyCommand, NewKeyArgs};
+pub(crate) use self::select::{SelectArgs, SnapshotPath};
+pub(crate) use self::size::{ByteSize, Period};
+
+/// Backs up volumes into a repository, encrypted and deduplicated, and brings them back.
+#[derive(Debug, Parser)]
+#[command(name = "lifeboat", version, propagate_version = true, subcommand_required = true)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done in part (some files could not be \
+read or written, see the problems); 4 damage was found; 10 there is no repository; 12 wrong passphrase or key; \
+75 interrupted, what was done is kept and the next run goes on from there; 130 interrupted";
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// Where the repository is: a path, or file:///path [env: LIFEBOAT_REPO]
+    #[arg(short, long, global = true, value_name = "LOCATION")]
+    pub(crate) repo: Option<String>,
+    /// Reads the passphrase from the first line of this file [env: LIFEBOAT_PASSWORD_FILE; the
+    /// passphrase itself: LIFEBOAT_PASSWORD]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Reads the passphrase from the first line that this command prints
+    /// [env: LIFEBOAT_PASSWORD_COMMAND]
+    #[arg(long, global = true, value_name = "COMMAND", conflicts_with = "password_file")]
+    pub(crate) password_command: Option<String>,
+    /// Opens the repository with this key file or recovery sheet [env: LIFEBOAT_KEY_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Prints one JSON document to stdout instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Prints nothing but problems and results
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Logs to stderr; twice for more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// The most memory that the process may hold, such as 256MiB [env: LIFEBOAT_MEMORY] [default: 64
+    /// MiB a core and at least 256 MiB, but at most a quarter of what the cgroup allows]
+    #[arg(long, global = true, value_name = "SIZE")]
+    pub(crate) memory: Option<ByteSize>,
+    /// How many threads work on bytes [default: as many as the process may use]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Creates a repository
+    Init(InitArgs),
+    /// Writes a snapshot of directories and files
+    Backup(Box<BackupArgs>),
+    /// Brings files back from a snapshot
+    Restore(RestoreArgs),
+    /// Lists snapshots
+    Snapshots(SnapshotsArgs),
+    /// Lists what a snapshot holds
+    Ls(LsArgs),
+    /// Finds paths in snapshots
+    Find(FindArgs),
+    /// Shows how two snapshots differ
+    Diff(DiffArgs),
+    /// Writes a file's bytes to stdout
+    Cat(CatArgs),
+    /// Shows any object of the repository, decoded
+    Inspect(InspectArgs),
+    /// Changes the tags of snapshots
+    Tag(TagArgs),
+    /// Shows sizes, and what deduplication and compression gained
+    Stats(StatsArgs),
+    /// Manages passphrases and key files
+    Key(KeyArgs),
+    /// Looks for damage in the repository
+    Check(CheckArgs),
+    /// Prints a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Prints docs/cli.md
+    #[command(hide = true)]
+    Reference,
+}
+
+/// `restore`
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The snapshot: the beginning of its id, or `latest`; with `:/path` only what is there, put
+    /// directly into the target
+    #[arg(value_name = "SNAPSHOT[:/PATH]")]
+    pub(crate) snapshot: SnapshotPath,
+    /// The directory to restore into; created if it is missing
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) target: PathBuf,
+    /// Restores only what matches (gitignore syntax; may be repeated)
+    #[arg(short, long, value_name = "PATTERN")]
+    pub(crate) include: Vec<String>,
+    /// Leaves out what matches (gitignore syntax; may be repeated)
+    #[arg(short, long, value_name = "PATTERN")]
+    pub(crate) exclude: Vec<String>,
+    /// Says what would be restored, and writes nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+}
+
+/// `snapshots`
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotsArgs {
+    /// Only these: beginnings of ids, or `latest`
+    #[arg(value_name = "SNAPSHOT")]
+    pub(crate) snapshots: Vec<String>,
+    /// Shows checkpoints of interrupted runs and snapshots that were replaced, too
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+}
+
+/// `ls`
+#[derive(Debug, Args)]
+pub(crate) struct LsArgs {
+    /// The snapshot: the beginning of its id, or `latest`; with `:/path` only what is there
+    #[arg(value_name = "SNAPSHOT[:/PATH]")]
+    pub(crate) snapshot: SnapshotPath,
+    /// Shows modes, owners, sizes and times
+    #[arg(short, long)]
+    pub(crate) long: bool,
+    /// Shows only the members of the directory itself, not what is below them
+    #[arg(short, long)]
+    pub(crate) directory: bool,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+}
+
+/// `find`
+#[derive(Debug, Args)]
+pub(crate) struct FindArgs {
+    /// Names or paths to look for: globs; one with a `/` is matched against the whole path
+    #[arg(required = true, value_name = "PATTERN")]
+    pub(crate) patterns: Vec<String>,
+    /// Looks only in these snapshots: beginnings of ids, or `latest` (may be repeated)
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub(crate) snapshot: Vec<String>,
+    /// Takes upper and lower case as the same
+    #[arg(short, long)]
+    pub(crate) ignore_case: bool,
+    /// Shows modes, owners, sizes and times
+    #[arg(short, long)]
+    pub(crate) long: bool,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+}
+
+/// `diff`
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The older snapshot: the beginning of its id, or `latest`
+    #[arg(value_name = "SNAPSHOT")]
+    pub(crate) old: String,
+    /// The newer snapshot
+    #[arg(value_name = "SNAPSHOT")]
+    pub(crate) new: String,
+    /// Shows changes of metadata alone, too
+    #[arg(long)]
+    pub(crate) metadata: bool,
+}
+
+/// `cat`
+#[derive(Debug, Args)]
+pub(crate) struct CatArgs {
+    /// The snapshot and the file's path in it
+    #[arg(value_name = "SNAPSHOT:/PATH")]
+    pub(crate) snapshot: SnapshotPath,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+}
+
+/// `inspect`
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The object's key, such as `config` or `log/0000000000000000`
+    #[arg(value_name = "KEY")]
+    pub(crate) key: String,
+}
+
+/// `tag`
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
+pub(crate) struct TagArgs {
+    /// The snapshots: beginnings of ids, or `latest`
+    #[arg(required = true, value_name = "SNAPSHOT")]
+    pub(crate) snapshots: Vec<String>,
+    /// Adds this tag (may be repeated)
+    #[arg(long, value_name = "TAG", group = "change")]
+    pub(crate) add: Vec<String>,
+    /// Removes this tag (may be repeated)
+    #[arg(long, value_name = "TAG", group = "change")]
+    pub(crate) remove: Vec<String>,
+    /// Replaces all tags by these (may be repeated)
+    #[arg(long, value_name = "TAG", group = "change", conflicts_with_all = ["add", "remove"])]
+    pub(crate) set: Vec<String>,
+}
+
+/// `stats`
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {
+    /// Only these snapshots: beginnings of ids, or `latest`; by default all
+    #[arg(value_name = "SNAPSHOT")]
+    pub(crate) snapshots: Vec<String>,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Reads every byte back and recomputes every id
+    #[arg(long)]
+    pub(crate) read_data: bool,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}

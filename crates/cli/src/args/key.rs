@@ -1,0 +1,70 @@
+//! The options of `init` and `key`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::size::ByteSize;
+
+/// `init`
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The average length of a chunk: smaller finds more duplicates and makes a larger index
+    #[arg(long, value_name = "SIZE", default_value = "128KiB")]
+    pub(crate) chunk_size: ByteSize,
+    /// The length of a pack
+    #[arg(long, value_name = "SIZE", default_value = "32MiB")]
+    pub(crate) pack_size: ByteSize,
+}
+
+/// `key`
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    #[command(subcommand)]
+    pub(crate) command: KeyCommand,
+}
+
+/// What to do with keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Adds a passphrase or a key file
+    Add {
+        #[command(flatten)]
+        new: NewKeyArgs,
+        /// What the key is called in lists
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        label: String,
+    },
+    /// Lists key slots
+    List,
+    /// Removes a key slot
+    Remove {
+        /// The beginning of its id
+        #[arg(value_name = "SLOT")]
+        slot: String,
+    },
+    /// Changes the passphrase with which the repository was opened
+    Passwd {
+        #[command(flatten)]
+        new: NewKeyArgs,
+    },
+    /// Writes a recovery sheet: a new key, and copies of what opens the repository, to print or to
+    /// keep elsewhere
+    Export {
+        /// The file to write; it must not exist
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// Where a new key comes from.
+#[derive(Debug, Args)]
+pub(crate) struct NewKeyArgs {
+    /// Reads the new passphrase from the first line of this file [env: LIFEBOAT_NEW_PASSWORD for the
+    /// passphrase itself]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_password_file: Option<PathBuf>,
+    /// Writes a new random key file here; it must not exist
+    #[arg(long, value_name = "FILE", conflicts_with = "new_password_file")]
+    pub(crate) new_key_file: Option<PathBuf>,
+}
