@@ -11,7 +11,9 @@ mod key;
 mod payload;
 mod store;
 
+pub mod local;
 pub mod object;
+pub mod url;
 
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use key::{KEY_BYTES_MAX, validate_key, validate_prefix};

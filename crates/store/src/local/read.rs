@@ -1,0 +1,109 @@
+//! Reading objects of a local store.
+//!
+//! Knows one object at a time. Only regular files are objects; a fifo or a device below the root is
+//! not waited for.
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use rustix::buffer::spare_capacity;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags, openat, statx};
+use rustix::io::{Errno, pread};
+
+use crate::local::cause::explain;
+use crate::local::root::Root;
+use crate::{Error, ErrorKind, ObjectInfo, Result};
+
+pub(super) fn get(root: &Root, key: &str) -> Result<Bytes> {
+    let (file, size) = open(root, "get", key)?;
+    read(root, "get", key, &file, 0..size)
+}
+
+pub(super) fn get_range(root: &Root, key: &str, range: Range<u64>) -> Result<Bytes> {
+    let (file, size) = open(root, "get range", key)?;
+    if range.start > range.end || range.end > size {
+        return Err(beyond_end("get range", key, &range, size));
+    }
+    read(root, "get range", key, &file, range)
+}
+
+pub(super) fn head(root: &Root, key: &str) -> Result<ObjectInfo> {
+    info(root, key)
+        .and_then(|info| info.ok_or(Errno::ISDIR))
+        .map_err(|errno| explain("head", key, &root.full(key), errno))
+}
+
+/// Size and time of the object `key`, or `None` if that is not a regular file.
+pub(super) fn info(root: &Root, key: &str) -> Result<Option<ObjectInfo>, Errno> {
+    let wanted = StatxFlags::TYPE | StatxFlags::SIZE | StatxFlags::MTIME;
+    let found = statx(root.fd(), key, AtFlags::SYMLINK_NOFOLLOW, wanted)?;
+    if FileType::from_raw_mode(found.stx_mode.into()) != FileType::RegularFile {
+        return Ok(None);
+    }
+    Ok(Some(ObjectInfo { size: found.stx_size, modified: modified(&found) }))
+}
+
+/// When the file was last written to; a time that this machine can't express is 1970.
+pub(super) fn modified(found: &Statx) -> SystemTime {
+    let seconds = Duration::from_secs(found.stx_mtime.tv_sec.unsigned_abs());
+    let nanos = Duration::from_nanos(found.stx_mtime.tv_nsec.into());
+    let whole = if found.stx_mtime.tv_sec < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(seconds)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(seconds)
+    };
+    whole.and_then(|whole| whole.checked_add(nanos)).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+fn open(root: &Root, operation: &'static str, key: &str) -> Result<(File, u64)> {
+    let failed = |errno| explain(operation, key, &root.full(key), errno);
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file: File = openat(root.fd(), key, flags, Mode::empty()).map_err(failed)?.into();
+    let metadata = file
+        .metadata()
+        .map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+    if !metadata.is_file() {
+        return Err(failed(Errno::ISDIR));
+    }
+    let size = metadata.size();
+    Ok((file, size))
+}
+
+fn read(
+    root: &Root,
+    operation: &'static str,
+    key: &str,
+    file: &File,
+    range: Range<u64>,
+) -> Result<Bytes> {
+    let too_large = || {
+        Error::new(ErrorKind::Other, operation, key)
+            .with_detail(format!("{} bytes do not fit into memory", range.end - range.start))
+    };
+    let wanted = usize::try_from(range.end - range.start).map_err(|_too_wide| too_large())?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(wanted).map_err(|error| too_large().with_source(error))?;
+    while bytes.len() < wanted {
+        let at = range.start + bytes.len() as u64;
+        match pread(file, spare_capacity(&mut bytes), at) {
+            // It was cut short since its size was looked at.
+            Ok(0) => return Err(beyond_end(operation, key, &range, at)),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(explain(operation, key, &root.full(key), errno)),
+        }
+    }
+    // The allocation may be a little larger than what was reserved.
+    bytes.truncate(wanted);
+    Ok(bytes.into())
+}
+
+fn beyond_end(operation: &'static str, key: &str, range: &Range<u64>, size: u64) -> Error {
+    Error::new(ErrorKind::Range, operation, key).with_detail(format!(
+        "the bytes {}..{} were asked for, the object has {size}: it is truncated or not what was \
+         written",
+        range.start, range.end
+    ))
+}
