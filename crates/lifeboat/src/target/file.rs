@@ -1,0 +1,62 @@
+//! A file's bytes: its size, its holes, its zeros and its content.
+
+use std::os::fd::AsFd;
+
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
+
+use super::fault::{Fault, Result};
+
+/// Zeros that are written where they can't be allocated.
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
+/// Gives an empty file its size; all of it is one hole then.
+///
+/// # Errors
+/// The system's.
+pub fn set_size(file: impl AsFd, bytes: u64) -> Result<()> {
+    rustix::fs::ftruncate(file, bytes).map_err(|errno| Fault::system("set size of", errno))
+}
+
+/// Writes all of `data` at `offset`.
+///
+/// # Errors
+/// The system's.
+pub fn write_at(file: impl AsFd, mut data: &[u8], mut offset: u64) -> Result<()> {
+    let fail = |errno| Fault::system("write", errno);
+    while !data.is_empty() {
+        match rustix::io::pwrite(&file, data, offset) {
+            Ok(0) => return Err(fail(Errno::IO)),
+            Ok(written) => {
+                data = &data[written..];
+                offset += written as u64;
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(fail(errno)),
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that zeros which took up space in the source do so here: allocated where the file
+/// system can, else written.
+///
+/// # Errors
+/// The system's.
+pub fn write_zeros(file: impl AsFd, mut offset: u64, mut bytes: u64) -> Result<()> {
+    loop {
+        match rustix::fs::fallocate(&file, FallocateFlags::empty(), offset, bytes) {
+            Ok(()) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => break,
+            Err(errno) => return Err(Fault::system("allocate", errno)),
+        }
+    }
+    while bytes > 0 {
+        let step = ZEROS.len().min(usize::try_from(bytes).unwrap_or(usize::MAX));
+        write_at(&file, &ZEROS[..step], offset)?;
+        offset += step as u64;
+        bytes -= step as u64;
+    }
+    Ok(())
+}
