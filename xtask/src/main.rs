@@ -1,2 +1,63 @@
-//! (being written)
-fn main() {}
+//! The developer's one tool: everything that a change must pass, in one command each.
+//!
+//! Knows the workspace and the tools around it; not what the product does. Steps run one after
+//! another, each says its name and its time, and the first that fails ends the run with its own
+//! exit code.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this tool talks to a developer")]
+
+mod bench;
+mod ci;
+mod deep;
+mod fixtures;
+mod setup;
+mod step;
+mod tally;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::step::Failed;
+
+/// The developer's one tool.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Install what the checks and the tests need; quick when all is there
+    Setup,
+    /// Check everything that a change must pass
+    Ci(ci::Options),
+    /// Check the rules of the house that no compiler knows
+    Tidy(tidy::Options),
+    /// Run every fuzz target for minutes
+    Deep(deep::Options),
+    /// Build the corpus and time Lifeboat beside the installed peers
+    Bench(bench::Options),
+    /// Make the golden fixtures anew (only ever for a new format version)
+    Fixtures,
+}
+
+fn main() -> ExitCode {
+    let done = match Args::parse().verb {
+        Verb::Setup => setup::setup(),
+        Verb::Ci(options) => ci::ci(&options),
+        Verb::Tidy(options) => step::step("tidy", || tidy::tidy(&options)),
+        Verb::Deep(options) => deep::deep(&options),
+        Verb::Bench(options) => bench::bench(&options),
+        Verb::Fixtures => fixtures::regenerate(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            error.downcast_ref::<Failed>().map_or(ExitCode::FAILURE, Failed::exit_code)
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Times the release build beside the installed peers; the work is done by the package `bench`.
+
+use anyhow::Result;
+
+use crate::step::{cargo, root, run, step};
+
+/// What is measured, and on how much.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Install restic, rustic and borg first (benches/peers/install.sh)
+    #[arg(long)]
+    peers: bool,
+    /// Size of the corpus in GiB
+    #[arg(long, default_value_t = 3.0)]
+    gib: f64,
+    /// What else the package `bench` is told, after `--`
+    #[arg(last = true)]
+    rest: Vec<String>,
+}
+
+/// Builds what is measured, and runs the comparison.
+pub(crate) fn bench(options: &Options) -> Result<()> {
+    if options.peers {
+        let install = root().join("benches/peers/install.sh");
+        step("peers", || run(crate::step::command("sh", ["-eu"]).arg(install)))?;
+    }
+    let build = ["build", "--release", "--locked", "--package"];
+    step("build lifeboat", || run(cargo(build).arg("lifeboat-cli")))?;
+    step("build bench", || run(cargo(build).arg("bench")))?;
+    let gib = options.gib.to_string();
+    let program = ["run", "--release", "--locked", "--quiet", "--package", "bench", "--"];
+    let verbs = [vec!["compare", "--gib", &gib], vec!["small-files"]];
+    for verb in verbs {
+        let mut command = cargo(program);
+        command.args(&verb).args(&options.rest);
+        step(&format!("bench {}", verb[0]), || run(&mut command))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Everything that a change must pass, in the order in which it fails soonest.
+
+use anyhow::Result;
+
+use crate::{
+    setup,
+    step::{cargo, command, run, step, succeeds},
+    tally::Tally,
+    tidy,
+};
+
+/// What `ci` leaves out or does first.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Leave out the end-to-end tests, the documentation and cargo-deny
+    #[arg(long)]
+    quick: bool,
+    /// Install what is needed first, as `setup` does
+    #[arg(long)]
+    setup: bool,
+}
+
+/// Runs all checks, and closes on one line that adds the tests up.
+pub(crate) fn ci(options: &Options) -> Result<()> {
+    if options.setup {
+        setup::setup()?;
+    }
+    step("fmt", || run(&mut cargo(["fmt", "--all", "--check"])))?;
+    step("tidy", || tidy::tidy(&tidy::Options::default()))?;
+    step("clippy", || {
+        let flags = ["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+        run(cargo(["clippy"]).args(flags))
+    })?;
+    let mut tally = Tally::default();
+    let tested = tests(options.quick, &mut tally);
+    if tested.is_err() || options.quick {
+        println!("\n{tally}");
+        return tested;
+    }
+    step("doc", || {
+        let flags = ["--workspace", "--no-deps", "--document-private-items", "--locked"];
+        run(cargo(["doc"]).args(flags).env("RUSTDOCFLAGS", "-D warnings"))
+    })?;
+    step("deny", deny)?;
+    println!("\n{tally}");
+    Ok(())
+}
+
+fn tests(quick: bool, tally: &mut Tally) -> Result<()> {
+    let mut nextest = cargo(["nextest", "run", "--workspace", "--locked"]);
+    if quick {
+        nextest.args(["--exclude", "e2e"]);
+    }
+    step("nextest", || count(&mut nextest, tally))?;
+    step("doc tests", || count(&mut cargo(["test", "--doc", "--workspace", "--locked"]), tally))
+}
+
+fn count(command: &mut std::process::Command, tally: &mut Tally) -> Result<()> {
+    let (counted, failed) = Tally::of(command)?;
+    *tally += counted;
+    failed.map_or(Ok(()), |failed| Err(failed.into()))
+}
+
+/// Licences, bans and sources come from the lock file; advisories need a database of their own.
+fn deny() -> Result<()> {
+    let flags = ["--locked", "check", "--hide-inclusion-graph"];
+    run(cargo(["deny"]).args(flags).args(["licenses", "bans", "sources"]))?;
+    // Nothing may wait for an answer that a closed network never gives.
+    let mut fetch = command("timeout", ["60", "cargo", "deny", "fetch", "db"]);
+    if succeeds(fetch.env("GIT_TERMINAL_PROMPT", "0")) {
+        run(cargo(["deny"]).args(flags).args(["--disable-fetch", "advisories"]))
+    } else {
+        println!("SKIPPED: advisories, since their database could not be fetched from here");
+        Ok(())
+    }
+}

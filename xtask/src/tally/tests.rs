@@ -1,0 +1,27 @@
+//! The closing lines of the runners that we use.
+
+use super::Tally;
+
+#[test]
+fn reads_nextest() {
+    let line =
+        "     Summary [   0.104s] 7 tests run: 4 passed (1 slow), 2 failed, 1 timed out, 3 skipped";
+    assert_eq!(Tally::of_line(line), Tally { passed: 4, failed: 3, skipped: 3 });
+    let one = "     Summary [   0.104s] 1 test run: 1 passed, 0 skipped\n";
+    assert_eq!(Tally::of_line(one), Tally { passed: 1, failed: 0, skipped: 0 });
+}
+
+#[test]
+fn reads_cargo_test() {
+    let line = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s";
+    assert_eq!(Tally::of_line(line), Tally { passed: 3, failed: 0, skipped: 1 });
+    let bad = "test result: FAILED. 0 passed; 2 failed; 0 ignored; 0 measured; 9 filtered out";
+    assert_eq!(Tally::of_line(bad), Tally { passed: 0, failed: 2, skipped: 0 });
+}
+
+#[test]
+fn leaves_other_lines_alone() {
+    for line in ["", "5 passed, 5 failed", "test tidy ... ok", "running 3 tests"] {
+        assert_eq!(Tally::of_line(line), Tally::default(), "{line}");
+    }
+}
