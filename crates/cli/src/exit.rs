@@ -1,0 +1,96 @@
+//! How a command ends: one table from outcomes and error kinds to exit codes and hints.
+//!
+//! The numbers are restic's where the meaning is the same (docs/cli.md lists them).
+
+use std::process::ExitCode;
+
+use lifeboat::Kind;
+
+/// How a command ended, when it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Everything that was asked for is done.
+    Done,
+    /// Done, but some files could not be read or written.
+    Partial,
+    /// Done, and damage was found.
+    Damage,
+    /// Stopped on request; what was done is kept, and the same command goes on from there.
+    Continue,
+}
+
+impl End {
+    /// The number that the shell sees.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Partial => 3,
+            Self::Damage => 4,
+            Self::Continue => 75,
+        }
+    }
+}
+
+/// Wrong usage that clap can't see.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
+
+/// The number that the shell sees for a failure.
+pub(crate) fn failure_code(error: &anyhow::Error) -> u8 {
+    if error.is::<Usage>() {
+        return 2;
+    }
+    match kind(error) {
+        Some(Kind::WrongKey) => 12,
+        Some(Kind::Corrupt | Kind::Rollback) => 4,
+        Some(Kind::Cancelled) => 130,
+        Some(Kind::Invalid) => 2,
+        Some(Kind::NotFound) if no_repository(error) => 10,
+        _ => 1,
+    }
+}
+
+/// What the user can do now, if there is something to say.
+pub(crate) fn hint(error: &anyhow::Error) -> Option<&'static str> {
+    let own = error.chain().find_map(|cause| {
+        let library = cause.downcast_ref::<lifeboat::Error>().and_then(lifeboat::Error::hint_text);
+        let repository = cause.downcast_ref::<lifeboat_repo::Error>();
+        library.or_else(|| repository.and_then(lifeboat_repo::Error::hint_text))
+    });
+    own.or_else(|| match kind(error)? {
+        Kind::WrongKey => Some("check the passphrase, or give another with --password-file or --key-file"),
+        Kind::Unavailable => Some("try again later; nothing that was stored is lost"),
+        Kind::NoSpace => Some("free some space, then run it again; nothing that was stored is lost"),
+        Kind::Denied => Some("check the permissions and who runs this"),
+        Kind::Corrupt => Some("run `lifeboat check --read-data` to see all that is damaged"),
+        Kind::Unsupported => Some("use a newer lifeboat"),
+        Kind::NotFound if no_repository(error) => {
+            Some("check --repo, or create a repository with `lifeboat init` or `backup --init`")
+        }
+        _ => None,
+    })
+}
+
+/// Ends the process with this code.
+pub(crate) fn code(number: u8) -> ExitCode {
+    ExitCode::from(number)
+}
+
+fn kind(error: &anyhow::Error) -> Option<Kind> {
+    error.chain().find_map(|cause| {
+        let library = cause.downcast_ref::<lifeboat::Error>().map(lifeboat::Error::kind);
+        library.or_else(|| {
+            cause.downcast_ref::<lifeboat_repo::Error>().map(lifeboat_repo::Error::kind)
+        })
+    })
+}
+
+/// Marks an error of opening: there is no repository at the place given.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no repository at {0}")]
+pub(crate) struct NoRepository(pub(crate) String);
+
+fn no_repository(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<NoRepository>())
+}

@@ -1,0 +1,145 @@
+//! Settings: options, environment and defaults made into one value.
+//!
+//! The only place that reads the environment. Secrets come from files, commands, the environment or
+//! the terminal, never from argv, and are wiped when dropped.
+
+mod memory;
+mod secret;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::args::GlobalArgs;
+use crate::exit::Usage;
+
+pub(crate) use self::secret::{Passphrase, PasswordSource, ask_twice, first_line};
+
+/// What a command needs to know besides its own options.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Where the repository is, as typed.
+    pub(crate) repo: Option<String>,
+    /// Where the passphrase comes from, if it was said.
+    pub(crate) password: Option<PasswordSource>,
+    /// The key file or recovery sheet, if one was given.
+    pub(crate) key_file: Option<PathBuf>,
+    /// A new passphrase for `key`, if it is in the environment.
+    pub(crate) new_password: Option<Passphrase>,
+    /// The host's name for snapshots, if it was said.
+    pub(crate) host: Option<String>,
+    /// The user's configuration folder.
+    pub(crate) config_dir: Option<PathBuf>,
+    /// Prints JSON.
+    pub(crate) json: bool,
+    /// Prints results and problems only.
+    pub(crate) quiet: bool,
+    /// The most memory that the process may hold, in bytes.
+    pub(crate) memory_bytes: u64,
+    /// How many threads work on bytes.
+    pub(crate) threads: usize,
+}
+
+impl Settings {
+    /// Options first, then the environment, then defaults.
+    pub(crate) fn new(args: &GlobalArgs) -> Result<Self> {
+        let threads = match args.threads {
+            Some(0) => return Err(Usage("--threads must be at least 1".to_owned()).into()),
+            Some(threads) => threads,
+            None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        };
+        let memory_bytes = match (args.memory, text("LIFEBOAT_MEMORY")?) {
+            (Some(size), _) => size.0,
+            (None, Some(size)) => {
+                size.parse::<crate::args::ByteSize>()
+                    .map_err(|error| Usage(format!("LIFEBOAT_MEMORY: {error}")))?
+                    .0
+            }
+            (None, None) => memory::default_bytes(threads),
+        };
+        Ok(Self {
+            repo: args.repo.clone().or(text("LIFEBOAT_REPO")?),
+            password: password_source(args)?,
+            key_file: args.key_file.clone().or_else(|| path("LIFEBOAT_KEY_FILE")),
+            new_password: text("LIFEBOAT_NEW_PASSWORD")?.map(Passphrase::new),
+            host: text("LIFEBOAT_HOST")?,
+            config_dir: config_dir(),
+            json: args.json,
+            quiet: args.quiet,
+            memory_bytes,
+            threads,
+        })
+    }
+
+    /// Where the repository is.
+    pub(crate) fn repo(&self) -> Result<&str> {
+        self.repo.as_deref().ok_or_else(|| {
+            Usage("which repository? give --repo LOCATION or set LIFEBOAT_REPO".to_owned()).into()
+        })
+    }
+
+    /// Where `init` puts a key file of its own, and later commands look for it.
+    pub(crate) fn own_key_file(&self, repository: &str) -> Option<PathBuf> {
+        let dir = self.config_dir.as_ref()?;
+        Some(dir.join("keys").join(format!("{repository}.key")))
+    }
+}
+
+/// The value of `LIFEBOAT_LOG`, which chooses what is logged in tracing's own words.
+pub(crate) fn log_filter() -> Option<String> {
+    text("LIFEBOAT_LOG").ok().flatten()
+}
+
+/// The host's own name.
+pub(crate) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The working directory, for paths that are not absolute.
+pub(crate) fn current_dir() -> Result<PathBuf> {
+    std::env::current_dir().context("find the working directory")
+}
+
+fn password_source(args: &GlobalArgs) -> Result<Option<PasswordSource>> {
+    if let Some(file) = &args.password_file {
+        return Ok(Some(PasswordSource::File(file.clone())));
+    }
+    if let Some(command) = &args.password_command {
+        return Ok(Some(PasswordSource::Command(command.clone())));
+    }
+    // A key file on the command line is meant, whatever the environment says about passphrases.
+    if args.key_file.is_some() {
+        return Ok(None);
+    }
+    if let Some(passphrase) = text("LIFEBOAT_PASSWORD")? {
+        return Ok(Some(PasswordSource::Text(Passphrase::new(passphrase))));
+    }
+    if let Some(file) = path("LIFEBOAT_PASSWORD_FILE") {
+        return Ok(Some(PasswordSource::File(file)));
+    }
+    Ok(text("LIFEBOAT_PASSWORD_COMMAND")?.map(PasswordSource::Command))
+}
+
+fn config_dir() -> Option<PathBuf> {
+    let base = path("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute());
+    let base = base.or_else(|| path("HOME").map(|home| home.join(".config")));
+    base.filter(|dir| dir.as_path() != Path::new("")).map(|dir| dir.join("lifeboat"))
+}
+
+fn path(name: &str) -> Option<PathBuf> {
+    value(name).map(PathBuf::from)
+}
+
+fn text(name: &str) -> Result<Option<String>> {
+    match value(name).map(OsString::into_string) {
+        None => Ok(None),
+        Some(Ok(text)) => Ok(Some(text)),
+        Some(Err(_not_utf8)) => Err(Usage(format!("{name} is not UTF-8")).into()),
+    }
+}
+
+fn value(name: &str) -> Option<OsString> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
