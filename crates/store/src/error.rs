@@ -69,13 +69,14 @@ pub struct Error {
     operation: &'static str,
     key: String,
     detail: Option<String>,
+    attempts: u32,
     source: Option<BoxError>,
 }
 
 impl Error {
     /// An error of `kind` in `operation` (a verb such as `"put"`) on `key` (an object key or a path).
     pub fn new(kind: ErrorKind, operation: &'static str, key: impl Into<String>) -> Self {
-        Self { kind, operation, key: key.into(), detail: None, source: None }
+        Self { kind, operation, key: key.into(), detail: None, attempts: 1, source: None }
     }
 
     /// Replaces the kind's general cause and advice by a sentence that is more to the point.
@@ -89,6 +90,13 @@ impl Error {
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// Says that the call was tried `attempts` times in all before this error was returned.
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
         self
     }
 
@@ -116,14 +124,15 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: ", self.operation, self.key)?;
-        if let Some(detail) = &self.detail {
-            return f.write_str(detail);
+        match (&self.detail, self.kind.advice()) {
+            (Some(detail), _) => f.write_str(detail)?,
+            (None, Some(advice)) => write!(f, "{}; {advice}", self.kind.cause())?,
+            (None, None) => f.write_str(self.kind.cause())?,
         }
-        f.write_str(self.kind.cause())?;
-        match self.kind.advice() {
-            Some(advice) => write!(f, "; {advice}"),
-            None => Ok(()),
+        if self.attempts > 1 {
+            write!(f, " (tried {} times)", self.attempts)?;
         }
+        Ok(())
     }
 }
 

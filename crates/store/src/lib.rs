@@ -11,6 +11,8 @@ mod key;
 mod payload;
 mod store;
 
+pub mod conformance;
+pub mod layer;
 pub mod local;
 pub mod object;
 pub mod url;
@@ -19,4 +21,4 @@ pub use error::{BoxError, Error, ErrorKind, Result};
 pub use key::{KEY_BYTES_MAX, validate_key, validate_prefix};
 pub use object::mem;
 pub use payload::Payload;
-pub use store::{Listed, ObjectInfo, ObjectStream, Store};
+pub use store::{Listed, ObjectInfo, ObjectStream, Store, Verb};

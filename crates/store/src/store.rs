@@ -36,6 +36,41 @@ pub struct Listed {
 /// A list as it arrives; it ends after the first error.
 pub type ObjectStream = BoxStream<'static, Result<Listed>>;
 
+/// What a store can be asked to do, one for each method of [`Store`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verb {
+    /// [`Store::put_new`]
+    Put,
+    /// [`Store::get`]
+    Get,
+    /// [`Store::get_range`]
+    GetRange,
+    /// [`Store::head`]
+    Head,
+    /// [`Store::list`]
+    List,
+    /// [`Store::delete`]
+    Delete,
+}
+
+impl Verb {
+    /// Every verb, in the order of the trait's methods.
+    pub const ALL: [Self; 6] =
+        [Self::Put, Self::Get, Self::GetRange, Self::Head, Self::List, Self::Delete];
+
+    /// The verb as errors and metrics name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Put => "put",
+            Self::Get => "get",
+            Self::GetRange => "get range",
+            Self::Head => "head",
+            Self::List => "list",
+            Self::Delete => "delete",
+        }
+    }
+}
+
 /// A place that keeps objects by key. Objects are created once, whole, and never changed.
 ///
 /// Keys follow [`validate_key`](crate::validate_key) and every method answers

@@ -1,0 +1,7 @@
+//! Stores around stores: each adds one thing and passes everything else on.
+//!
+//! A layer knows verbs, keys, sizes and kinds of errors; never what the objects mean.
+
+pub mod metrics;
+pub mod record;
+pub mod retry;
