@@ -8,14 +8,16 @@
 //! newer version wrote is [`Kind::Unsupported`], what nobody can have written is [`Kind::Corrupt`].
 
 mod cbor;
-//pub mod config;
+pub mod config;
 mod error;
 pub mod hex;
 pub mod id;
+mod json;
 pub mod key;
-//pub mod keys;
-//pub mod keyslot;
-//pub mod snapshot;
+pub mod keys;
+pub mod keyslot;
+pub mod pack;
+pub mod snapshot;
 pub mod time;
 pub mod tree;
 

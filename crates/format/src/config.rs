@@ -1,0 +1,250 @@
+//! The object `config`: what a repository is, in clear JSON signed by its root key.
+//!
+//! Knows the text and which of its bytes are signed; not how a signature is made or checked.
+//!
+//! Invariant: what a reader does not know is either in a list that stops it, or harmless to it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{LogId, PublicKey, RepositoryId};
+use crate::keys::SigningRole;
+use crate::time::Time;
+use crate::pack::FRAME_RAW_MAX;
+use crate::{Error, FORMAT_VERSION, Result, hex};
+
+/// The largest `config` that is read, in bytes.
+pub const CONFIG_MAX: usize = 1 << 20;
+/// The chunker of this version: FastCDC as of 2020 with a gear table made from the cut key.
+pub const CHUNKER: &str = "fastcdc-2020-keyed-gear";
+/// What a signature of a configuration is over, before its text.
+pub const SIGNATURE_CONTEXT: &[u8] = b"lifeboat 1 config";
+
+const WHAT: &str = "config";
+const SIGNATURE_MEMBER: &str = ",\n  \"signature\": \"";
+const END: &str = "\"\n}\n";
+
+/// The smallest and largest of every size in a configuration, in bytes.
+const SIZES: std::ops::RangeInclusive<u64> = 64..=1 << 32;
+
+/// A repository's configuration, without its signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// The format's version, 1.
+    pub format: u32,
+    /// The repository.
+    pub repository: RepositoryId,
+    /// Its log.
+    pub log: LogId,
+    /// When it was made.
+    pub created: Time,
+    /// The program that made it.
+    pub tool: String,
+    /// What one must know to read it, and to write it.
+    pub features: Features,
+    /// How content is cut.
+    pub chunker: Chunker,
+    /// How much a frame of a data pack gathers before compression, in bytes.
+    pub frame_bytes: u32,
+    /// How much a frame of a tree pack gathers before compression, in bytes.
+    pub tree_frame_bytes: u32,
+    /// How large a pack becomes, in bytes.
+    pub pack_bytes: u64,
+    /// The keys that may sign, and what.
+    pub keys: Vec<GrantedKey>,
+}
+
+/// Names of features that a program must know.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Features {
+    /// Without knowing these, nothing may be read.
+    pub read_required: Vec<String>,
+    /// Without knowing these, nothing may be written.
+    pub write_required: Vec<String>,
+}
+
+/// The chunker and its sizes in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunker {
+    /// Its name; [`CHUNKER`] is the only one known.
+    pub id: String,
+    /// The smallest chunk, but for the last of a file.
+    pub min: u32,
+    /// The size aimed at.
+    pub avg: u32,
+    /// The largest chunk.
+    pub max: u32,
+}
+
+impl Default for Chunker {
+    fn default() -> Self {
+        Self { id: CHUNKER.to_owned(), min: 32 << 10, avg: 128 << 10, max: 512 << 10 }
+    }
+}
+
+/// A key that may sign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantedKey {
+    /// The Ed25519 public key.
+    pub public: PublicKey,
+    /// What it may sign.
+    pub roles: Vec<SigningRole>,
+}
+
+/// A configuration as it was read: with its signature, which is not yet checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedConfig {
+    /// What it says.
+    pub config: Config,
+    /// What the signature must be over: the context and the text before it.
+    pub message: Vec<u8>,
+    /// The Ed25519 signature by the root key.
+    pub signature: [u8; 64],
+}
+
+impl Config {
+    /// A configuration with this version's parameters.
+    #[must_use]
+    pub fn new(
+        repository: RepositoryId,
+        log: LogId,
+        created: Time,
+        tool: String,
+        keys: Vec<GrantedKey>,
+    ) -> Self {
+        Self {
+            format: u32::from(FORMAT_VERSION),
+            repository,
+            log,
+            created,
+            tool,
+            features: Features::default(),
+            chunker: Chunker::default(),
+            frame_bytes: 1 << 20,
+            tree_frame_bytes: 256 << 10,
+            pack_bytes: 32 << 20,
+            keys,
+        }
+    }
+
+    /// The text up to the signature's member.
+    #[must_use]
+    pub fn unsigned_text(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("a config has text keys only");
+        text.truncate(text.trim_end_matches(['\n', '}']).trim_end().len());
+        text
+    }
+
+    /// What the root key signs: the context and [`unsigned_text`](Self::unsigned_text).
+    #[must_use]
+    pub fn message(&self) -> Vec<u8> {
+        [SIGNATURE_CONTEXT, self.unsigned_text().as_bytes()].concat()
+    }
+
+    /// The object's bytes, given the signature of [`message`](Self::message).
+    #[must_use]
+    pub fn encode(&self, signature: &[u8; 64]) -> Vec<u8> {
+        let mut text = self.unsigned_text();
+        text.push_str(SIGNATURE_MEMBER);
+        text.push_str(&hex::encode(signature));
+        text.push_str(END);
+        text.into_bytes()
+    }
+
+    /// The root key: the first that has the role.
+    #[must_use]
+    pub fn root(&self) -> Option<PublicKey> {
+        self.keys.iter().find(|key| key.roles.contains(&SigningRole::Root)).map(|key| key.public)
+    }
+
+    /// The roles of a key; none when it is not granted any.
+    #[must_use]
+    pub fn roles(&self, public: &PublicKey) -> &[SigningRole] {
+        self.keys.iter().find(|key| key.public == *public).map_or(&[], |key| &key.roles)
+    }
+
+    /// Whether this version may write to the repository.
+    ///
+    /// # Errors
+    /// `Unsupported`, naming the features or the chunker that it does not know.
+    pub fn check_writable(&self) -> Result<()> {
+        if !self.features.write_required.is_empty() {
+            let names = self.features.write_required.join(", ");
+            let detail = format!("writing to it needs features of a newer version: {names}");
+            return Err(Error::unsupported(WHAT, detail));
+        }
+        if self.chunker.id != CHUNKER {
+            let detail = format!("writing to it needs the unknown chunker {:?}", self.chunker.id);
+            return Err(Error::unsupported(WHAT, detail));
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        let refuse = |detail: String| Err(Error::corrupt(WHAT, detail));
+        if !self.features.read_required.is_empty() {
+            let names = self.features.read_required.join(", ");
+            let detail = format!("reading it needs features of a newer version: {names}");
+            return Err(Error::unsupported(WHAT, detail));
+        }
+        let Chunker { min, avg, max, .. } = self.chunker;
+        let sizes = [min, avg, max, self.frame_bytes, self.tree_frame_bytes].map(u64::from);
+        if sizes.iter().chain([&self.pack_bytes]).any(|size| !SIZES.contains(size)) {
+            return refuse("a size is beyond the limits".to_owned());
+        }
+        if min > avg || avg > max || max > FRAME_RAW_MAX {
+            return refuse(format!("chunk sizes {min}, {avg}, {max} do not ascend within 16 MiB"));
+        }
+        if self.frame_bytes.max(self.tree_frame_bytes) > FRAME_RAW_MAX {
+            return refuse("frames of more than 16 MiB".to_owned());
+        }
+        if self.root().is_none() {
+            return refuse("no key has the role \"root\"".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl SignedConfig {
+    /// The configuration that `bytes` are. Its signature must still be checked against the root key that the caller
+    /// trusts.
+    ///
+    /// # Errors
+    /// `Unsupported` for a newer format or a feature without which it can't be read, `Corrupt` when the bytes are no
+    /// configuration.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() > CONFIG_MAX {
+            let detail = format!("{} bytes, more than {CONFIG_MAX}", bytes.len());
+            return Err(Error::corrupt(WHAT, detail));
+        }
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let Version { format } =
+            serde_json::from_slice(bytes).map_err(|error| Error::json(WHAT, &error))?;
+        if format > u32::from(FORMAT_VERSION) {
+            let detail = format!("a repository of format {format} needs a newer version of Lifeboat");
+            return Err(Error::unsupported(WHAT, detail));
+        }
+        if format == 0 {
+            return Err(Error::corrupt(WHAT, "format 0 does not exist"));
+        }
+        let config: Config =
+            serde_json::from_slice(bytes).map_err(|error| Error::json(WHAT, &error))?;
+        config.check()?;
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| Error::corrupt_at(WHAT, error.valid_up_to(), "not UTF-8"))?;
+        let unsigned = text
+            .strip_suffix(END)
+            .and_then(|text| text.rsplit_once(SIGNATURE_MEMBER))
+            .and_then(|(before, digits)| Some((before, hex::decode_array(digits).ok()?)));
+        let Some((before, signature)) = unsigned else {
+            return Err(Error::corrupt(WHAT, "does not end with a signature"));
+        };
+        let message = [SIGNATURE_CONTEXT, before.as_bytes()].concat();
+        Ok(Self { config, message, signature })
+    }
+}
+
+#[cfg(test)]
+mod tests;
