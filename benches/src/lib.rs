@@ -1,1 +1,11 @@
-//! (being written)
+//! Whole backups, measured: a corpus that is the same everywhere, and the tools beside each other.
+//!
+//! Drives programs only by their command lines, Lifeboat as its peers, so that all are measured
+//! alike. The benchmarks of single stages are under `benches/`, with criterion.
+
+pub mod compare;
+pub mod corpus;
+pub mod measure;
+pub mod results;
+pub mod small_files;
+pub mod tool;

@@ -6,6 +6,8 @@
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
+pub use lifeboat_format::Time;
+
 /// What time it is, and how much has gone by.
 pub trait Clock: Debug + Send + Sync {
     /// The time of day; it may jump either way between two calls.
@@ -37,7 +39,10 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Time {
-        #[expect(clippy::disallowed_methods, reason = "this is the Clock that all others are given")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the Clock that all others are given"
+        )]
         let now = std::time::SystemTime::now();
         let whole = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         match now.duration_since(std::time::UNIX_EPOCH) {
@@ -53,15 +58,6 @@ impl Clock for SystemClock {
     fn monotonic(&self) -> Duration {
         self.started.elapsed()
     }
-}
-
-/// A moment: seconds since 1970 in UTC without leap seconds, and nanoseconds (below 10^9) after it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Time {
-    /// Whole seconds since 1970, negative before it.
-    pub secs: i64,
-    /// Nanoseconds after the whole second.
-    pub nanos: u32,
 }
 
 #[cfg(test)]

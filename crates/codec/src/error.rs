@@ -49,6 +49,17 @@ impl Error {
     }
 }
 
+impl From<lifeboat_format::Error> for Error {
+    fn from(cause: lifeboat_format::Error) -> Self {
+        let kind = match cause.kind() {
+            lifeboat_format::Kind::Unsupported => Kind::Unsupported,
+            lifeboat_format::Kind::Invalid => Kind::Invalid,
+            _ => Kind::Corrupt,
+        };
+        Self::with_source(kind, "bytes that can't be read", cause)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.what)
