@@ -1,0 +1,379 @@
+//! The entries of one root in path order, each looked at once.
+//!
+//! Knows directories, names and what is left out; not metadata beyond one `statx`, nor content. The
+//! order is that of path keys as bytes: a directory, then its members sorted by the bytes of their
+//! names, each followed by its own. The root is the first, under the empty key; it may be of any kind.
+//!
+//! The last component of the root's path is not followed if it is a symbolic link: then the link is
+//! what is backed up, as in restic. Written with a slash at its end it is followed. Links in the middle
+//! of the root's path are followed, those below the root never.
+//!
+//! Bounded, whatever is there: descriptors by [`WalkOptions::open_directories_max`], names in memory by
+//! [`WalkOptions::names_bytes_max`] in all directories that the walk is in together (beyond it they are
+//! sorted in a temporary file), and no recursion.
+//!
+//! What can't be looked at or entered comes as a problem in its place, and the walk goes on: a
+//! directory that can't be read still gives its own entry, something that vanished between the reading
+//! of its directory and the look at it gives only the problem.
+
+mod selection;
+mod start;
+
+use std::collections::VecDeque;
+use std::ffi::{CString, OsStr};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lifeboat_format::tree::{EntryKind, PathKey};
+
+use super::dir::{DirHandle, DirPool};
+use super::exclude::{Excludes, RootedPath, Scope};
+use super::names::{Names, Spill};
+use super::stat::{Devices, Stat};
+use crate::report::Problem;
+
+use selection::Selection;
+pub(super) use start::Start;
+
+/// How many directories are open at once by default.
+pub const OPEN_DIRECTORIES_MAX: usize = 64;
+/// How many bytes of names are in memory at once by default.
+pub const NAMES_BYTES_MAX: usize = 16 << 20;
+/// What every directory may have even where others have used up the limit.
+const NAMES_BYTES_MIN: usize = 4 << 10;
+
+/// How to walk.
+#[derive(Clone, Debug)]
+pub struct WalkOptions {
+    /// Does not enter other file systems; their mount points are entries all the same. With
+    /// [`WalkOptions::selected`], other than that of the selected path.
+    pub one_file_system: bool,
+    /// If not empty: takes only these absolute paths, with all below them, and the directories on the
+    /// way to them. Each must lie below the root.
+    pub selected: Vec<PathBuf>,
+    /// How many directories may be open at once. More are opened again as they are needed.
+    pub open_directories_max: usize,
+    /// How many bytes of names may be in memory at once.
+    pub names_bytes_max: usize,
+    /// Where the temporary file for more names is made.
+    pub scratch_dir: PathBuf,
+}
+
+impl Default for WalkOptions {
+    fn default() -> Self {
+        Self {
+            one_file_system: false,
+            selected: Vec::new(),
+            open_directories_max: OPEN_DIRECTORIES_MAX,
+            names_bytes_max: NAMES_BYTES_MAX,
+            scratch_dir: PathBuf::from("/tmp"),
+        }
+    }
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug)]
+pub struct WalkItem {
+    /// Its path below the root.
+    pub key: PathKey,
+    /// What it is, as of the one look at it.
+    pub stat: Stat,
+    /// The directory that it lies in, and its name there.
+    pub(super) dir: Arc<DirHandle>,
+    pub(super) name: CString,
+    root: Arc<[u8]>,
+}
+
+impl WalkItem {
+    /// Its absolute path (that of the root as it was given, and the key).
+    pub fn path(&self) -> Vec<u8> {
+        path_of(&self.root, self.key.as_bytes())
+    }
+
+    /// A problem of `operation` on it.
+    pub fn problem(&self, operation: impl Into<String>, error: impl std::fmt::Display) -> Problem {
+        Problem::new(&self.path(), operation, error)
+    }
+}
+
+/// The walk over one root. An iterator: an error is one problem, after which it goes on.
+#[derive(Debug)]
+pub struct Walk {
+    root: Arc<[u8]>,
+    options: WalkOptions,
+    excludes: Excludes,
+    selection: Selection,
+    devices: Devices,
+    /// What was found and is not yet entered: the root at first, then each directory in turn.
+    found: Found,
+    /// The key of what is found or, between items, that of the directory on top.
+    key: Vec<u8>,
+    stack: Vec<Frame>,
+    problems: VecDeque<Problem>,
+    names_bytes: usize,
+    spill: Spill,
+    name: Vec<u8>,
+    path: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Found {
+    Nothing,
+    /// The root, which is still to be given.
+    Root(Place, Stat),
+    /// A directory that was given and is to be entered.
+    Dir {
+        handle: Arc<DirHandle>,
+        scope: Scope,
+        reach: Reach,
+    },
+}
+
+#[derive(Debug)]
+struct Place {
+    dir: Arc<DirHandle>,
+    name: CString,
+}
+
+/// How much of a directory is wanted.
+#[derive(Clone, Copy, Debug)]
+enum Reach {
+    /// All of it; the number is that of the file system to stay in, if it matters.
+    Whole(u32),
+    /// What is selected in it.
+    Selected,
+}
+
+/// A directory that the walk is in.
+#[derive(Debug)]
+struct Frame {
+    handle: Arc<DirHandle>,
+    names: Names,
+    names_bytes: usize,
+    key_len: usize,
+    scope: Scope,
+    reach: Reach,
+    /// Where the temporary file ends without its names.
+    spill_start: u64,
+}
+
+impl Walk {
+    /// Begins at `root`, which should be absolute: rules with absolute paths are tried on it as it is
+    /// written here.
+    ///
+    /// # Errors
+    /// The problem of a root that isn't there or can't be looked at, or of a selected path outside it.
+    pub fn new(root: &Path, options: &WalkOptions, excludes: &Excludes) -> Result<Self, Problem> {
+        let start = Start::new(root)?;
+        let selection = Selection::new(&start.path, &options.selected)?;
+        let mut devices = Devices::default();
+        let pool = DirPool::new(options.open_directories_max);
+        let (dir, stat) = start.look(pool, &mut devices)?;
+        Ok(Self {
+            root: start.path,
+            options: options.clone(),
+            excludes: excludes.clone(),
+            selection,
+            devices,
+            found: Found::Root(Place { dir, name: start.name }, stat),
+            key: Vec::new(),
+            stack: Vec::new(),
+            problems: VecDeque::new(),
+            names_bytes: 0,
+            spill: Spill::new(options.scratch_dir.clone()),
+            name: Vec::new(),
+            path: Vec::new(),
+        })
+    }
+
+    /// The root's path as problems name it: as it was given, without slashes at its end.
+    pub fn root(&self) -> &Path {
+        Path::new(OsStr::from_bytes(&self.root))
+    }
+
+    /// Enters the directory that the key is of.
+    fn enter(&mut self, handle: Arc<DirHandle>, above: &Scope, reach: Reach) {
+        let fd = match handle.fd() {
+            Ok(fd) => fd,
+            Err(error) => return self.problem("open directory", error),
+        };
+        let spill_start = self.spill.end();
+        let (mut names, found) = match reach {
+            Reach::Selected => (self.selection.members(&self.key), None),
+            Reach::Whole(_) => {
+                let limit = self.options.names_bytes_max.saturating_sub(self.names_bytes);
+                let watched = self.excludes.watched();
+                let limit = limit.max(NAMES_BYTES_MIN);
+                match Names::read(&fd, limit, watched, &mut self.spill) {
+                    Ok(listing) => {
+                        if let Some(error) = listing.error {
+                            self.problem("read directory", error);
+                        }
+                        (listing.names, Some(listing.found))
+                    }
+                    Err(error) => {
+                        self.problem("sort the names of", error);
+                        return self.leave_spill(spill_start);
+                    }
+                }
+            }
+        };
+        // On the way to what is selected there is nothing to leave out by a mark, but there are rules.
+        let found = found.unwrap_or_else(|| self.excludes.look_for_rules());
+        path_into(&mut self.path, &self.root, &self.key);
+        let path = RootedPath::new(&self.path, &self.root);
+        let entered = self.excludes.enter(&handle, path, above, &found, &mut self.problems);
+        if let Some(mark) = entered.mark {
+            names = Names::of([self.excludes.mark(mark).name.as_slice()]);
+            self.leave_spill(spill_start);
+        }
+        let names_bytes = names.memory_bytes();
+        self.names_bytes += names_bytes;
+        let key_len = self.key.len();
+        let scope = entered.scope;
+        self.stack.push(Frame { handle, names, names_bytes, key_len, scope, reach, spill_start });
+    }
+
+    /// The next member of the directory on top that is to be given, or `None` when it has no more.
+    fn next_member(&mut self) -> Option<Result<WalkItem, Problem>> {
+        let frame = self.stack.last_mut()?;
+        self.key.truncate(frame.key_len);
+        match frame.names.next(&mut self.name) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.leave();
+                return None;
+            }
+            Err(error) => {
+                // A problem of the directory itself, whose key this is.
+                self.problem("read the sorted names of", error);
+                self.leave();
+                return None;
+            }
+        }
+        if frame.key_len > 0 {
+            self.key.push(0);
+        }
+        self.key.extend_from_slice(&self.name);
+        self.look().transpose()
+    }
+
+    /// Looks at the member that the key is of; `None` when it is left out.
+    fn look(&mut self) -> Result<Option<WalkItem>, Problem> {
+        let fail = |walk: &Self, operation, error: &dyn std::fmt::Display| {
+            Problem::new(&path_of(&walk.root, &walk.key), operation, error)
+        };
+        let Some(frame) = self.stack.last() else { return Ok(None) };
+        let name = CString::new(self.name.as_slice()).map_err(|e| fail(self, "look at", &e))?;
+        let fd = frame.handle.fd().map_err(|e| fail(self, "open the directory of", &e))?;
+        let stat =
+            Stat::at(&*fd, &name, &mut self.devices).map_err(|e| fail(self, "look at", &e))?;
+        if !self.excludes.is_idle(&frame.scope) {
+            path_into(&mut self.path, &self.root, &self.key);
+            let path = RootedPath::new(&self.path, &self.root);
+            if self.excludes.decide(&frame.scope, path, &stat).is_out() {
+                return Ok(None);
+            }
+        }
+        let key = PathKey::from_bytes(self.key.clone()).map_err(|e| fail(self, "back up", &e))?;
+        let reach = match frame.reach {
+            Reach::Selected if self.selection.contains(&self.key) => Reach::Whole(stat.device),
+            reach => reach,
+        };
+        let dir = Arc::clone(&frame.handle);
+        if stat.kind == EntryKind::Dir {
+            let elsewhere = matches!(reach, Reach::Whole(device) if device != stat.device);
+            if !(self.options.one_file_system && elsewhere) {
+                let handle = DirHandle::child(&dir, &name, &stat);
+                self.found = Found::Dir { handle, scope: frame.scope.clone(), reach };
+            }
+        } else if matches!(reach, Reach::Selected) {
+            self.problems.push_back(fail(
+                self,
+                "look for the selected path below",
+                &NOT_A_DIRECTORY,
+            ));
+        }
+        Ok(Some(WalkItem { key, stat, dir, name, root: Arc::clone(&self.root) }))
+    }
+
+    fn give_root(&mut self, place: Place, stat: Stat) -> WalkItem {
+        let Place { dir, name } = place;
+        let reach = match self.selection.is_empty() {
+            true => Reach::Whole(stat.device),
+            false => Reach::Selected,
+        };
+        if stat.kind == EntryKind::Dir {
+            let handle = DirHandle::child(&dir, &name, &stat);
+            self.found = Found::Dir { handle, scope: Scope::default(), reach };
+        }
+        WalkItem { key: PathKey::root(), stat, dir, name, root: Arc::clone(&self.root) }
+    }
+
+    fn leave(&mut self) {
+        if let Some(frame) = self.stack.pop() {
+            self.names_bytes -= frame.names_bytes;
+            self.leave_spill(frame.spill_start);
+        }
+    }
+
+    fn leave_spill(&mut self, start: u64) {
+        if let Err(error) = self.spill.truncate(start) {
+            self.problem("shorten the file of sorted names for", error);
+        }
+    }
+
+    /// A problem with what the key is of.
+    fn problem(&mut self, operation: &str, error: io::Error) {
+        let path = path_of(&self.root, &self.key);
+        self.problems.push_back(Problem::new(&path, operation, error));
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Result<WalkItem, Problem>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(problem) = self.problems.pop_front() {
+                return Some(Err(problem));
+            }
+            match std::mem::replace(&mut self.found, Found::Nothing) {
+                Found::Root(place, stat) => return Some(Ok(self.give_root(place, stat))),
+                Found::Dir { handle, scope, reach } => self.enter(handle, &scope, reach),
+                Found::Nothing if self.stack.is_empty() => return None,
+                Found::Nothing => {
+                    if let Some(member) = self.next_member() {
+                        return Some(member);
+                    }
+                }
+            }
+        }
+    }
+}
+
+const NOT_A_DIRECTORY: &str = "it is not a directory (links are not followed)";
+
+/// The absolute path of a key.
+fn path_of(root: &[u8], key: &[u8]) -> Vec<u8> {
+    let mut path = Vec::with_capacity(root.len() + 1 + key.len());
+    path_into(&mut path, root, key);
+    path
+}
+
+fn path_into(path: &mut Vec<u8>, root: &[u8], key: &[u8]) {
+    path.clear();
+    path.extend_from_slice(root);
+    if key.is_empty() {
+        return;
+    }
+    if root != b"/" {
+        path.push(b'/');
+    }
+    path.extend(key.iter().map(|byte| if *byte == 0 { b'/' } else { *byte }));
+}
+
+#[cfg(test)]
+mod tests;
