@@ -1,1 +1,9 @@
-//! (being written)
+//! Ways to break things: stores that fail or lose power, clocks and randomness under control.
+//!
+//! For tests only: nothing that is released may depend on it. Everything in it is deterministic, so
+//! that a failure can be repeated from its seed.
+
+pub mod clock;
+pub mod crash;
+pub mod entropy;
+pub mod fault;
