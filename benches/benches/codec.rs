@@ -157,8 +157,7 @@ fn seal(criterion: &mut Criterion) {
 fn derive(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("kdf");
     group.sample_size(10);
-    let kdf =
-        lifeboat_format::keyslot::Kdf { memory_kib: 65536, passes: 3, lanes: 4, salt: [7; 16] };
+    let kdf = KdfParams::with_salt([7; 16]);
     group.bench_function("passphrase", |bencher| {
         bencher.iter(|| kdf::derive_kek_passphrase(&kdf, b"correct horse battery staple"));
     });

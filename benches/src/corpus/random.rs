@@ -24,7 +24,7 @@ impl Random {
         Self { state }
     }
 
-    /// Another stream that follows from this one's seed and a number, wherever this one stands.
+    /// Another stream, which follows from where this one stands and a number.
     #[must_use]
     pub fn branch(&self, number: u64) -> Self {
         let mut state = self.state;

@@ -1,0 +1,125 @@
+//! The command line of the comparison; `cargo xtask bench` builds and calls it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use bench::{
+    compare::{self, compare},
+    corpus::{self, Spec},
+    measure::say,
+    small_files::{self, small_files},
+    tool::{Place, Tool},
+};
+use clap::{Args, Parser, Subcommand};
+
+/// Measures whole backups beside the installed peers.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make the volume in a folder, or edit the one there into that of the next day
+    Corpus {
+        folder: PathBuf,
+        /// Edit what is there
+        #[arg(long)]
+        next_day: bool,
+        #[command(flatten)]
+        size: Size,
+    },
+    /// Time full, unchanged, next-day, restore and check of every installed tool
+    Compare {
+        /// The tools, by name
+        #[arg(long, value_delimiter = ',', default_value = "lifeboat,restic,rustic,borg")]
+        tools: Vec<String>,
+        /// How often all is repeated
+        #[arg(long, default_value_t = 1)]
+        rounds: u32,
+        #[command(flatten)]
+        size: Size,
+        #[command(flatten)]
+        scene: Scene,
+    },
+    /// Say what many tiny files take in the repository, and where it goes
+    SmallFiles {
+        /// How many files
+        #[arg(long, default_value_t = 10_000)]
+        count: u64,
+        #[command(flatten)]
+        scene: Scene,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Size {
+    /// How much data the volume holds, in GiB
+    #[arg(long, default_value_t = 3.0)]
+    gib: f64,
+    /// What everything random follows from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Debug, Args)]
+struct Scene {
+    /// The folder for volume, repositories and restored files; several times the volume's size
+    #[arg(long, default_value = "target/bench")]
+    work: PathBuf,
+    /// The Lifeboat that is measured
+    #[arg(long, default_value = "target/release/lifeboat")]
+    lifeboat: PathBuf,
+    /// Where the tables are written
+    #[arg(long, default_value = "benches/RESULTS.md")]
+    results: PathBuf,
+}
+
+impl Size {
+    fn spec(&self) -> Result<Spec> {
+        ensure!((0.001..1024.0).contains(&self.gib), "--gib must be from 0.001 to 1024");
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the range was checked"
+        )]
+        let bytes = (self.gib * f64::from(1 << 30)) as u64;
+        Ok(Spec { seed: self.seed, bytes })
+    }
+}
+
+impl Scene {
+    fn place(&self, data: &str) -> Result<Place> {
+        let there = |path: &PathBuf| path.canonicalize().with_context(|| path.display().to_string());
+        std::fs::create_dir_all(&self.work).with_context(|| self.work.display().to_string())?;
+        let work = there(&self.work)?;
+        Ok(Place { data: work.join(data), lifeboat: there(&self.lifeboat)?, work })
+    }
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().verb {
+        Verb::Corpus { folder, next_day, size } => {
+            if next_day {
+                return Ok(say(&format!("{:?}", corpus::next_day(&folder, size.spec()?)?))?);
+            }
+            corpus::build(&folder, size.spec()?)
+        }
+        Verb::Compare { tools, rounds, size, scene } => {
+            let tools = tools.iter().map(|name| tool(name)).collect::<Result<_>>()?;
+            let options = compare::Options { spec: size.spec()?, tools, rounds };
+            compare(&options, &scene.place("volume")?, &scene.results)
+        }
+        Verb::SmallFiles { count, scene } => {
+            let options = small_files::Options { count, seed: 1 };
+            small_files(options, &scene.place("small-files")?, &scene.results)
+        }
+    }
+}
+
+fn tool(name: &str) -> Result<Tool> {
+    let tool = Tool::ALL.into_iter().find(|tool| tool.name() == name);
+    tool.with_context(|| format!("no tool is called {name}"))
+}
