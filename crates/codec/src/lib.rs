@@ -6,14 +6,13 @@
 //! ([`compress::Compressor`], [`compress::Decompressor`]) is owned by one of them.
 
 pub mod clock;
-//pub mod compress;
+pub mod compress;
 pub mod cut;
 pub mod entropy;
 pub mod error;
 pub mod hash;
 pub mod kdf;
-pub mod padme;
-//pub mod seal;
+pub mod seal;
 pub mod sign;
 #[cfg(test)]
 mod vectors;
@@ -21,4 +20,3 @@ mod vectors;
 pub use clock::{Clock, SystemClock, Time};
 pub use entropy::Entropy;
 pub use error::{Error, Kind};
-pub use padme::padme;

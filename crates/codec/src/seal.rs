@@ -12,8 +12,11 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
-use aes_gcm::{Aes256Gcm, Nonce, Tag};
-use lifeboat_format::envelope::{ObjectType, PREAMBLE_LEN, Preamble, Role};
+use aes_gcm::{Aes256Gcm, Tag};
+use lifeboat_format::envelope::{
+    ASSOCIATED_DATA_LEN, Envelope, ObjectType, PREAMBLE_LEN, Preamble, Role, associated_data,
+    nonce, preamble_hash,
+};
 use lifeboat_format::id::RepositoryId;
 use lifeboat_format::keys::{Secret32, context};
 use subtle::ConstantTimeEq as _;
@@ -21,14 +24,10 @@ use subtle::ConstantTimeEq as _;
 use crate::entropy::Entropy;
 use crate::error::{Error, Kind};
 
-/// What sealing adds to a plaintext, in bytes.
-pub const TAG_BYTES: usize = 16;
+pub use lifeboat_format::envelope::{NO_EXTRA, TAG_LEN as TAG_BYTES};
 
 /// Further associated data of a piece (docs/format.md says what for which role).
 pub type Extra = [u8; 16];
-
-/// The associated data of pieces that have nothing further to be bound to.
-pub const NO_EXTRA: Extra = [0; 16];
 
 /// What an object is: its type, its key's epoch and its repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,11 +88,8 @@ impl ObjectSealer {
         extra: &Extra,
         buffer: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let first_time = self
-            .sealed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert((role.number(), number));
+        let first_time =
+            self.sealed.lock().unwrap_or_else(PoisonError::into_inner).insert((role as u8, number));
         if !first_time {
             return Err(Error::new(Kind::Invalid, "a number is sealed at most once in an object"));
         }
@@ -101,7 +97,7 @@ impl ObjectSealer {
             .keys
             .cipher(role)
             .encrypt_inout_detached(
-                &nonce(number),
+                &nonce(number).into(),
                 &self.keys.associated_data(role, number, extra),
                 buffer.as_mut_slice().into(),
             )
@@ -136,18 +132,13 @@ impl ObjectOpener {
         repository: RepositoryId,
         preamble: &Preamble,
     ) -> Result<Self, Error> {
-        if preamble.object_type != object_type {
-            return Err(Error::new(Kind::Corrupt, "a sealed object of another type"));
-        }
-        if preamble.repository != repository {
-            return Err(Error::new(Kind::Corrupt, "a sealed object of another repository"));
-        }
+        preamble.expect(object_type, &repository)?;
         let object_key = object_key(role_key, &preamble.salt);
         if !bool::from(commitment(&object_key).ct_eq(&preamble.commitment)) {
             return Err(Error::new(Kind::WrongKey, "not the key that sealed this object"));
         }
         let keys = ObjectKeys::new(object_key, preamble);
-        Ok(Self { preamble: preamble.clone(), keys })
+        Ok(Self { preamble: *preamble, keys })
     }
 
     /// Opens one piece, leaving its plaintext in `buffer`.
@@ -168,7 +159,7 @@ impl ObjectOpener {
         self.keys
             .cipher(role)
             .decrypt_inout_detached(
-                &nonce(number),
+                &nonce(number).into(),
                 &self.keys.associated_data(role, number, extra),
                 sealed.into(),
                 &Tag::from(*tag),
@@ -232,14 +223,9 @@ pub fn open_envelope(
     extra: &Extra,
     envelope: &[u8],
 ) -> Result<Vec<u8>, Error> {
-    let preamble = Preamble::decode(envelope)?;
-    let body = envelope.get(PREAMBLE_LEN..).unwrap_or_default();
-    ObjectOpener::new(role_key, object_type, repository, &preamble)?.open(
-        Role::Body,
-        0,
-        extra,
-        body,
-    )
+    let Envelope { preamble, sealed, .. } = Envelope::split(envelope)?;
+    let opener = ObjectOpener::new(role_key, object_type, repository, &preamble)?;
+    opener.open(Role::Body, 0, extra, sealed)
 }
 
 /// What one object's pieces are sealed with.
@@ -250,30 +236,17 @@ struct ObjectKeys {
 
 impl ObjectKeys {
     fn new(object_key: Secret32, preamble: &Preamble) -> Self {
-        Self { object_key, preamble_hash: *blake3::hash(&preamble.encode()).as_bytes() }
+        Self { object_key, preamble_hash: preamble_hash(&preamble.encode()) }
     }
 
     /// Made anew for each piece: half a microsecond beside the milliseconds that a frame takes.
     fn cipher(&self, role: Role) -> Aes256Gcm {
-        let context = match role {
-            Role::Frame => "lifeboat 1 seal frame",
-            Role::Trailer => "lifeboat 1 seal trailer",
-            Role::Block => "lifeboat 1 seal block",
-            Role::Directory => "lifeboat 1 seal directory",
-            Role::Body => "lifeboat 1 seal body",
-        };
-        let key = self.object_key.derive(context);
+        let key = self.object_key.derive(role.context());
         Aes256Gcm::new(key.expose().into())
     }
 
-    /// Hash of the preamble, role, number and extra: 57 bytes.
-    fn associated_data(&self, role: Role, number: u64, extra: &Extra) -> [u8; 57] {
-        let mut data = [0; 57];
-        data[..32].copy_from_slice(&self.preamble_hash);
-        data[32] = role.number();
-        data[33..41].copy_from_slice(&number.to_le_bytes());
-        data[41..].copy_from_slice(extra);
-        data
+    fn associated_data(&self, role: Role, number: u64, extra: &Extra) -> [u8; ASSOCIATED_DATA_LEN] {
+        associated_data(&self.preamble_hash, role, number, extra)
     }
 }
 
@@ -285,12 +258,6 @@ fn object_key(role_key: &Secret32, salt: &[u8; 32]) -> Secret32 {
 
 fn commitment(object_key: &Secret32) -> [u8; 32] {
     *object_key.derive(context::COMMITMENT).expose()
-}
-
-fn nonce(number: u64) -> Nonce<aes_gcm::aead::consts::U12> {
-    let mut nonce = [0; 12];
-    nonce[..8].copy_from_slice(&number.to_le_bytes());
-    nonce.into()
 }
 
 #[cfg(test)]

@@ -27,3 +27,12 @@ pub(crate) fn array<const N: usize>(vector: &Value, member: &str) -> [u8; N] {
 pub(crate) fn number(vector: &Value, member: &str) -> u64 {
     vector[member].as_u64().unwrap_or_else(|| panic!("{member} is no number"))
 }
+
+/// The format's own arithmetic has its vectors here as well, beside all the others.
+#[test]
+fn padded_lengths() {
+    for pair in section("padme").as_array().unwrap() {
+        let padded = lifeboat_format::pack::padme(pair[0].as_u64().unwrap());
+        assert_eq!(padded, pair[1].as_u64().unwrap(), "{pair}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Compression: what goes in comes out, and hostile bytes cost no memory.
 
-use lifeboat_format::pack::Codec;
+use lifeboat_format::compression::Codec;
 use proptest::prelude::*;
 
 use super::{Compressor, Decompressor, Level, RAW_MAX, looks_random};

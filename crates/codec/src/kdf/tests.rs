@@ -30,8 +30,9 @@ fn vectors_of_another_implementation() {
 
 #[test]
 fn every_parameter_changes_the_key() {
-    let key =
-        |kdf: &KdfParams, passphrase: &[u8]| *derive_kek_passphrase(kdf, passphrase).unwrap().expose();
+    let key = |kdf: &KdfParams, passphrase: &[u8]| {
+        *derive_kek_passphrase(kdf, passphrase).unwrap().expose()
+    };
     let keys = [
         key(&small(), b"one"),
         key(&small(), b"two"),

@@ -17,7 +17,7 @@ const ROLES: [Role; 5] = [Role::Frame, Role::Trailer, Role::Block, Role::Directo
 const TYPES: [ObjectType; 6] = [
     ObjectType::DataPack,
     ObjectType::TreePack,
-    ObjectType::Index,
+    ObjectType::IndexSegment,
     ObjectType::KeyBundle,
     ObjectType::Snapshot,
     ObjectType::LogBody,
@@ -190,7 +190,7 @@ fn vectors_of_another_implementation() {
             TYPES[usize::try_from(vectors::number(vector, "object_type")).unwrap() - 1];
         let role = *ROLES
             .iter()
-            .find(|role| format!("{role:?}").to_lowercase() == vectors::text(vector, "role"))
+            .find(|role| role.context().ends_with(vectors::text(vector, "role")))
             .unwrap();
         let role_key = Secret32::new(vectors::array(vector, "role_key"));
         let subject = Subject {
