@@ -7,8 +7,11 @@
 //! Invariants: no decoder panics or allocates by a count that its input does not bear out; what a
 //! newer version wrote is [`Kind::Unsupported`], what nobody can have written is [`Kind::Corrupt`].
 
+mod bytes;
 mod cbor;
+pub mod compression;
 pub mod config;
+pub mod envelope;
 mod error;
 pub mod hex;
 pub mod id;
@@ -21,6 +24,7 @@ pub mod snapshot;
 pub mod time;
 pub mod tree;
 
+pub use compression::Codec;
 pub use error::{Error, Kind, Result};
 pub use time::Time;
 

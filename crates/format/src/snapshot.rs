@@ -42,7 +42,10 @@ pub struct Snapshot {
     pub parent: Option<SnapshotId>,
     /// The roots, each with a tree of its own.
     pub roots: Vec<Root>,
-    /// When the run started.
+    /// The time that the user said it is of; without it, that of its start. Retention and lists go by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Time>,
+    /// When the run started, by its own clock; change detection goes by it.
     pub started: Time,
     /// When it ended, or wrote this checkpoint.
     pub ended: Time,
@@ -304,6 +307,12 @@ impl Snapshot {
             return Err(Error::corrupt(WHAT, format!("a checkpoint in root {}", place.root)));
         }
         Ok(snapshot)
+    }
+
+    /// The time that it is of.
+    #[must_use]
+    pub fn when(&self) -> Time {
+        self.time.unwrap_or(self.started)
     }
 
     /// Whether it is a checkpoint of a run that had not ended.

@@ -18,7 +18,7 @@ const VERSION: &str = "1";
 const LINE: usize = 64;
 
 /// The most bytes of a key file that are read.
-pub const KEY_FILE_MAX: usize = 4 << 20;
+const KEY_FILE_MAX: usize = 4 << 20;
 
 /// A key file: the secret that opens a slot of kind `key-file`, and on a recovery sheet copies of that slot and of
 /// `config`, so that it opens a repository of which both were lost.

@@ -27,6 +27,7 @@ pub(super) fn snapshot() -> Snapshot {
             },
             Root { path: b"/gone\xff".to_vec(), tree: None, level: 0, entries: 0, bytes: 0 },
         ],
+        time: Some(Time { secs: 1_795_187_000, nanos: 0 }),
         started: Time { secs: 1_795_187_045, nanos: 5 },
         ended: Time { secs: 1_795_187_046, nanos: 0 },
         outcome: Outcome::Partial,
@@ -40,6 +41,8 @@ pub(super) fn snapshot() -> Snapshot {
         sequence: 7,
         previous: None,
         policy: None,
+        replaces: None,
+        original: None,
         tool: "lifeboat 0.1.0".to_owned(),
         other: BTreeMap::new(),
     }
