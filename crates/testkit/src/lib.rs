@@ -7,3 +7,5 @@ pub mod clock;
 pub mod crash;
 pub mod entropy;
 pub mod fault;
+pub mod same_tree;
+pub mod tree;

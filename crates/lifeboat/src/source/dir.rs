@@ -28,6 +28,7 @@ pub struct DirHandle {
     /// Its name in `parent`; without one, a path.
     name: CString,
     identity: (Device, u64),
+    access: OFlags,
     fd: Mutex<Option<Arc<OwnedFd>>>,
     /// Set by every use, cleared by the pool when it looks for one to close.
     used: AtomicBool,
@@ -37,18 +38,28 @@ pub struct DirHandle {
 impl DirHandle {
     /// Opens the directory at `path`, following links: the place that a root is looked up in.
     pub(super) fn open_base(path: CString, pool: Arc<DirPool>) -> io::Result<Arc<Self>> {
-        let fd = openat(CWD, &path, BASE_FLAGS, Mode::empty())?;
+        let fd = openat(CWD, &path, PASSAGE, Mode::empty())?;
         let identity = identity(&fd)?;
-        let handle = Arc::new(Self::closed(None, path, identity, pool));
+        let handle = Arc::new(Self::closed(None, path, identity, PASSAGE, pool));
         handle.keep(fd);
         Ok(handle)
     }
 
-    /// The directory `name` in `parent` that was seen as `stat`; opened when it is first needed.
+    /// The directory `name` in `parent` that was seen as `stat`; opened for reading when it is first
+    /// needed.
     pub(super) fn child(parent: &Arc<Self>, name: &CStr, stat: &Stat) -> Arc<Self> {
+        Self::below(parent, name, stat, OFlags::RDONLY)
+    }
+
+    /// The same of a directory whose members are known by name, so that it need not be readable.
+    pub(super) fn passage(parent: &Arc<Self>, name: &CStr, stat: &Stat) -> Arc<Self> {
+        Self::below(parent, name, stat, PASSAGE)
+    }
+
+    fn below(parent: &Arc<Self>, name: &CStr, stat: &Stat, access: OFlags) -> Arc<Self> {
         let identity = (stat.real_device, stat.inode);
         let pool = Arc::clone(&parent.pool);
-        Arc::new(Self::closed(Some(Arc::clone(parent)), name.to_owned(), identity, pool))
+        Arc::new(Self::closed(Some(Arc::clone(parent)), name.to_owned(), identity, access, pool))
     }
 
     /// The open directory; stays open as long as the result is held.
@@ -72,8 +83,11 @@ impl DirHandle {
         }
         while let Some(handle) = closed.pop() {
             let fd = match &above {
-                Some(parent) => open_member(parent, &handle.name)?,
-                None => openat(CWD, &handle.name, BASE_FLAGS, Mode::empty())?,
+                Some(parent) if handle.access == PASSAGE => {
+                    openat(parent, &handle.name, PASSAGE | OFlags::NOFOLLOW, Mode::empty())?
+                }
+                Some(parent) => open_quietly(parent, &handle.name, OFlags::DIRECTORY)?,
+                None => openat(CWD, &handle.name, PASSAGE, Mode::empty())?,
             };
             if identity(&fd)? != handle.identity {
                 return Err(io::Error::other("another directory has taken its place meanwhile"));
@@ -87,9 +101,11 @@ impl DirHandle {
         parent: Option<Arc<Self>>,
         name: CString,
         identity: (Device, u64),
+        access: OFlags,
         pool: Arc<DirPool>,
     ) -> Self {
-        Self { parent, name, identity, fd: Mutex::new(None), used: AtomicBool::new(true), pool }
+        let (fd, used) = (Mutex::new(None), AtomicBool::new(true));
+        Self { parent, name, identity, access, fd, used, pool }
     }
 
     fn opened(&self) -> Option<Arc<OwnedFd>> {
@@ -136,13 +152,7 @@ impl fmt::Debug for DirHandle {
 }
 
 /// Needs no right to read the directory, only to pass through it.
-const BASE_FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-
-/// Opens the directory `name` of `parent` for reading, without following it and, where that is
-/// allowed, without marking it as read.
-fn open_member(parent: &OwnedFd, name: &CStr) -> io::Result<OwnedFd> {
-    open_quietly(parent, name, OFlags::DIRECTORY)
-}
+const PASSAGE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Opens `name` for reading, never following it, waiting for it or changing its access time; the
 /// latter is for owners only, so others do without.

@@ -20,7 +20,7 @@ mod selection;
 mod start;
 
 use std::collections::VecDeque;
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -144,6 +144,15 @@ enum Reach {
     Whole(u32),
     /// What is selected in it.
     Selected,
+}
+
+impl Reach {
+    fn handle(self, dir: &Arc<DirHandle>, name: &CStr, stat: &Stat) -> Arc<DirHandle> {
+        match self {
+            Self::Whole(_) => DirHandle::child(dir, name, stat),
+            Self::Selected => DirHandle::passage(dir, name, stat),
+        }
+    }
 }
 
 /// A directory that the walk is in.
@@ -286,7 +295,7 @@ impl Walk {
         if stat.kind == EntryKind::Dir {
             let elsewhere = matches!(reach, Reach::Whole(device) if device != stat.device);
             if !(self.options.one_file_system && elsewhere) {
-                let handle = DirHandle::child(&dir, &name, &stat);
+                let handle = reach.handle(&dir, &name, &stat);
                 self.found = Found::Dir { handle, scope: frame.scope.clone(), reach };
             }
         } else if matches!(reach, Reach::Selected) {
@@ -306,7 +315,7 @@ impl Walk {
             false => Reach::Selected,
         };
         if stat.kind == EntryKind::Dir {
-            let handle = DirHandle::child(&dir, &name, &stat);
+            let handle = reach.handle(&dir, &name, &stat);
             self.found = Found::Dir { handle, scope: Scope::default(), reach };
         }
         WalkItem { key: PathKey::root(), stat, dir, name, root: Arc::clone(&self.root) }
