@@ -92,7 +92,8 @@ impl Size {
 
 impl Scene {
     fn place(&self, data: &str) -> Result<Place> {
-        let there = |path: &PathBuf| path.canonicalize().with_context(|| path.display().to_string());
+        let there =
+            |path: &PathBuf| path.canonicalize().with_context(|| path.display().to_string());
         std::fs::create_dir_all(&self.work).with_context(|| self.work.display().to_string())?;
         let work = there(&self.work)?;
         Ok(Place { data: work.join(data), lifeboat: there(&self.lifeboat)?, work })

@@ -22,7 +22,8 @@ impl Words {
     pub(super) fn new(random: &Random) -> Self {
         let mut random = random.branch(u64::MAX);
         let words = (0..COUNT).map(|rank| {
-            let syllables = 1 + random.place(2) + usize::from(rank > 100) + usize::from(rank > 1500);
+            let syllables =
+                1 + random.place(2) + usize::from(rank > 100) + usize::from(rank > 1500);
             (0..syllables).map(|_| SYLLABLES[random.place(SYLLABLES.len())]).collect()
         });
         Self { words: words.collect() }

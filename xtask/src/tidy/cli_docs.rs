@@ -23,5 +23,5 @@ pub(super) fn write(tree: &Tree) -> Result<()> {
 }
 
 fn generated() -> Result<String> {
-    output_of(&mut cargo(["run", "--quiet", "--package", "lifeboat-cli", "--", "internal-docs"]))
+    output_of(&mut cargo(["run", "--quiet", "--package", "lifeboat-cli", "--", "reference"]))
 }

@@ -15,6 +15,9 @@ const LABEL: &str = "source-hash: ";
 
 /// Complains if the recorded hash is not that of the source.
 pub(super) fn check(tree: &Tree) -> Result<Vec<String>> {
+    if !tree.absolute(SPECIFICATION).is_file() {
+        return Ok(vec![format!("{SPECIFICATION}: is not there")]);
+    }
     let hash = source_hash(tree)?;
     let text = tree.text(Path::new(SPECIFICATION))?;
     let complaint = match recorded(&text) {
