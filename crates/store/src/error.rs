@@ -1,7 +1,7 @@
 //! The one error of this crate: what was done, to which object, and what kind of failure it was.
 //!
-//! Its text names the operation, the key (or path), the cause and what to do; the underlying error is its
-//! [`source`](std::error::Error::source) and is not repeated in the text.
+//! Its text names the operation, the key (or path), the cause and what to do; the underlying error
+//! is its [`source`](std::error::Error::source) and is not repeated in the text.
 
 use std::fmt;
 
@@ -19,7 +19,8 @@ pub enum ErrorKind {
     NotFound,
     /// An object of this key exists; nothing was changed.
     AlreadyExists,
-    /// The store did not answer, or asked to come back later: the same call may succeed when repeated.
+    /// The store did not answer, or asked to come back later: the same call may succeed when
+    /// repeated.
     Unavailable,
     /// The store is full, or a quota is reached: nothing more can be written until there is room.
     NoSpace,
@@ -74,7 +75,8 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error of `kind` in `operation` (a verb such as `"put"`) on `key` (an object key or a path).
+    /// An error of `kind` in `operation` (a verb such as `"put"`) on `key` (an object key or a
+    /// path).
     pub fn new(kind: ErrorKind, operation: &'static str, key: impl Into<String>) -> Self {
         Self { kind, operation, key: key.into(), detail: None, attempts: 1, source: None }
     }
@@ -141,3 +143,6 @@ impl std::error::Error for Error {
         self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
     }
 }
+
+#[cfg(test)]
+mod tests;

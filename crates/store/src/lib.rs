@@ -1,10 +1,12 @@
 //! Bytes at rest, elsewhere: objects by key, created once and never changed.
 //!
-//! Knows keys and bytes; nothing of repositories, formats, encryption or the protected files. It depends on no other
-//! crate of this workspace, reads no clock but the store's own object times and never prints.
+//! Knows keys and bytes; nothing of repositories, formats, encryption or the protected files. It
+//! depends on no other crate of this workspace, reads no clock but the store's own object times and
+//! never prints.
 //!
-//! Invariants: an object is created whole or not at all; a key is never overwritten; a `put_new` that returned `Ok` is
-//! durable as far as the store can promise it. Every method may be called from many tasks at once.
+//! Invariants: an object is created whole or not at all; a key is never overwritten; a `put_new`
+//! that returned `Ok` is durable as far as the store can promise it. Every method may be called
+//! from many tasks at once.
 
 mod error;
 mod key;

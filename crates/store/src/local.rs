@@ -1,8 +1,8 @@
 //! A store in a directory: of a local disk, or of a network file system mounted `hard`.
 //!
-//! Must not know what the objects mean. An object is a file of the same relative path. It is written
-//! below `tmp/`, synced, published without replacing anything, and its directory is synced before
-//! the put is acknowledged; what a crash leaves is at most a stale file in `tmp/`.
+//! Must not know what the objects mean. An object is a file of the same relative path. It is
+//! written below `tmp/`, synced, published without replacing anything, and its directory is synced
+//! before the put is acknowledged; what a crash leaves is at most a stale file in `tmp/`.
 //!
 //! Invariants: nothing is ever written over; every name is resolved from one directory that was
 //! opened at the start, so that a file system that is unmounted or mounted over in the meantime
@@ -49,14 +49,15 @@ impl LocalStore {
     /// Opens the directory `path` without changing anything; it may be on a read-only file system.
     ///
     /// # Errors
-    /// [`NotFound`](ErrorKind::NotFound) if it does not exist, [`Invalid`](ErrorKind::Invalid) if it
-    /// is not a directory.
+    /// [`NotFound`](ErrorKind::NotFound) if it does not exist, [`Invalid`](ErrorKind::Invalid) if
+    /// it is not a directory.
     pub fn open(path: &Path) -> Result<Self> {
         Root::open(path).map(Self::new)
     }
 
     /// Removes temporary files that nobody has written to for `older_than` by the file system's own
     /// clock; returns how many. A put that stalls for longer than that fails and can be repeated.
+    /// The first put of every process removes those of a day ago.
     ///
     /// # Errors
     /// As for any delete.

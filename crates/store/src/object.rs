@@ -1,7 +1,8 @@
 //! Stores of the `object_store` crate as a [`Store`]: memory now, the clouds with it.
 //!
-//! Knows that crate's paths, options and errors, and lets none of them out. Its own retries and ours must not multiply:
-//! a store given to the adapter is configured to try a request once or twice only.
+//! Knows that crate's paths, options and errors, and lets none of them out. Its own retries and
+//! ours must not multiply: a store given to the adapter is configured to try a request once or
+//! twice only.
 
 use std::fmt;
 use std::ops::Range;
@@ -82,7 +83,8 @@ impl Store for ObjectAdapter {
 
     async fn list(&self, prefix: &str) -> Result<ObjectStream> {
         validate_prefix("list", prefix)?;
-        // That crate's prefixes are whole components; ours are text. Ask for the components and pick.
+        // That crate's prefixes are whole components; ours are text. Ask for the components and
+        // pick.
         let components = prefix.rsplit_once('/').map_or("", |(whole, _)| whole);
         let folder = Path::parse(components)
             .map_err(|error| Error::new(ErrorKind::Invalid, "list", prefix).with_source(error))?;
@@ -131,7 +133,8 @@ fn path_of(operation: &'static str, key: &str) -> Result<Path> {
 
 fn beyond_end(key: &str, range: &Range<u64>, size: u64) -> Error {
     Error::new(ErrorKind::Range, "get range", key).with_detail(format!(
-        "the bytes {}..{} were asked for, the object has {size}: it is truncated or not what was written",
+        "the bytes {}..{} were asked for, the object has {size}: it is truncated or not what was \
+         written",
         range.start, range.end
     ))
 }
@@ -150,3 +153,6 @@ fn convert(operation: &'static str, key: &str, error: object_store::Error) -> Er
     };
     Error::new(kind, operation, key).with_source(error)
 }
+
+#[cfg(test)]
+mod tests;

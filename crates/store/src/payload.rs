@@ -91,3 +91,6 @@ impl<const N: usize> From<&'static [u8; N]> for Payload {
         Bytes::from_static(bytes).into()
     }
 }
+
+#[cfg(test)]
+mod tests;

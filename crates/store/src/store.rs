@@ -1,7 +1,7 @@
 //! The trait that every place where backups are kept implements.
 //!
-//! Must not know what the objects mean. An implementation may be called from many tasks at once and answers for itself:
-//! it keeps no lock across calls.
+//! Must not know what the objects mean. An implementation may be called from many tasks at once and
+//! answers for itself: it keeps no lock across calls.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -77,17 +77,19 @@ impl Verb {
 /// [`Invalid`](crate::ErrorKind::Invalid) to one that doesn't.
 #[async_trait]
 pub trait Store: Debug + Send + Sync {
-    /// Creates the object `key` with exactly the bytes of `data`, unless an object of that key exists. When it returns
-    /// `Ok` the object is durable and can be read and listed; of several racing creators exactly one succeeds.
+    /// Creates the object `key` with exactly the bytes of `data`, unless an object of that key
+    /// exists. When it returns `Ok` the object is durable and can be read and listed; of several
+    /// racing creators exactly one succeeds.
     ///
-    /// After an error other than [`AlreadyExists`](crate::ErrorKind::AlreadyExists) the object may exist, but then it
-    /// is whole: an answer can be lost after the work was done.
+    /// After an error other than [`AlreadyExists`](crate::ErrorKind::AlreadyExists) the object may
+    /// exist, but then it is whole: an answer can be lost after the work was done.
     async fn put_new(&self, key: &str, data: Payload) -> Result<()>;
 
     /// All bytes of the object.
     async fn get(&self, key: &str) -> Result<Bytes>;
 
-    /// The bytes `range` of the object, exactly as many as were asked for; an empty range within the object is empty.
+    /// The bytes `range` of the object, exactly as many as were asked for; an empty range within
+    /// the object is empty.
     ///
     /// # Errors
     /// [`Range`](crate::ErrorKind::Range) if the range ends beyond the object or before it begins.
@@ -96,14 +98,15 @@ pub trait Store: Debug + Send + Sync {
     /// The object's size and time.
     async fn head(&self, key: &str) -> Result<ObjectInfo>;
 
-    /// The objects whose keys begin with the text `prefix` (`""` for all), in no promised order. What this process
-    /// has put before the call is in it; what others put may be late.
+    /// The objects whose keys begin with the text `prefix` (`""` for all), in no promised order.
+    /// What this process has put before the call is in it; what others put may be late.
     async fn list(&self, prefix: &str) -> Result<ObjectStream>;
 
     /// Removes the object for good.
     ///
     /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound) if there is none (some stores can't tell, and return `Ok`).
+    /// [`NotFound`](crate::ErrorKind::NotFound) if there is none (some stores can't tell, and
+    /// return `Ok`).
     async fn delete(&self, key: &str) -> Result<()>;
 
     /// The store's place for messages, without secrets: `/srv/backup`, `s3://bucket/prefix`.

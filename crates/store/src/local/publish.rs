@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use crate::key::TEMPORARY;
 use crate::local::cause::explain;
+use crate::local::janitor;
 use crate::local::root::Root;
 use crate::{Error, ErrorKind, Payload, Result};
 
@@ -25,6 +26,7 @@ const PIECES_MAX: usize = 1024;
 const NAMES_MAX: u32 = 65_536;
 
 pub(super) fn put_new(root: &Root, key: &str, data: &Payload) -> Result<()> {
+    root.tidied.call_once(|| janitor::tidy(root));
     let directory = parent(key);
     ensure_directory(root, key, directory)?;
     let mut temporary = Temporary::create(root, key)?;

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 
 use rustix::fs::{CWD, Mode, OFlags, fsync, mkdirat, openat};
 use rustix::io::Errno;
@@ -28,6 +28,8 @@ pub(super) struct Root {
     durable: Mutex<HashSet<String>>,
     /// The next number of a temporary file of this process.
     pub(super) next_temporary: AtomicU64,
+    /// Whether this process has removed what others left in `tmp/`.
+    pub(super) tidied: Once,
     /// Set once the file system has shown that it can't rename without replacing.
     pub(super) link_only: AtomicBool,
 }
@@ -70,6 +72,7 @@ impl Root {
             directory,
             durable: Mutex::default(),
             next_temporary: AtomicU64::new(0),
+            tidied: Once::new(),
             link_only: AtomicBool::new(false),
         })
     }
@@ -94,7 +97,7 @@ impl Root {
         openat(self.fd(), relative, flags, Mode::empty())
     }
 
-    /// Makes sure that the directory `relative` exists and will survive a power cut, as a directory.
+    /// Makes sure that the directory `relative` exists and will survive a power cut.
     /// An error comes with the directory at which it arose.
     pub(super) fn ensure_directory(&self, relative: &str) -> Result<(), (PathBuf, Errno)> {
         if relative.is_empty() || self.is_durable(relative) {

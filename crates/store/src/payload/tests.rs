@@ -1,0 +1,29 @@
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn one_piece_is_not_copied() {
+    let bytes = Bytes::from_static(b"abc");
+    assert_eq!(Payload::from(bytes.clone()).to_bytes().as_ptr(), bytes.as_ptr());
+    assert!(Payload::default().is_empty());
+    assert_eq!(Payload::default().to_bytes(), "");
+}
+
+proptest! {
+    #[test]
+    fn pieces_are_their_bytes_joined(parts: Vec<Vec<u8>>, other: Vec<u8>) {
+        let joined = parts.concat();
+        let payload: Payload = parts.into_iter().map(Bytes::from).collect();
+        prop_assert_eq!(payload.len(), joined.len() as u64);
+        prop_assert_eq!(&payload.to_bytes(), &joined);
+        prop_assert!(payload.equals(&joined));
+        prop_assert_eq!(payload.equals(&other), joined == other);
+        let mut longer = joined;
+        longer.push(0);
+        prop_assert!(!payload.equals(&longer));
+        if let Some(shorter) = longer.len().checked_sub(2) {
+            prop_assert!(!payload.equals(&longer[..shorter]));
+        }
+    }
+}
