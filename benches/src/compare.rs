@@ -13,7 +13,7 @@ use crate::{
     corpus::{self, Edits, Spec},
     measure::{self, Sample, say},
     results,
-    tool::{Place, Step, Tool, is_within},
+    tool::{Place, Step, Tool, remove},
 };
 
 /// How much of the next day's data Lifeboat may read beyond the files that changed: a tenth.
@@ -67,11 +67,7 @@ pub fn compare(options: &Options, place: &Place, file: &Path) -> Result<()> {
 fn one_round(spec: Spec, place: &Place, tools: &[Tool], measures: &mut Measures) -> Result<Edits> {
     volume_of_the_first_day(spec, place)?;
     for tool in tools {
-        for folder in [place.repository(*tool), place.work.join(format!("home-{}", tool.name()))] {
-            remove(place, &folder)?;
-        }
-        fs::create_dir_all(place.work.join(format!("home-{}", tool.name())))?;
-        quietly(&mut tool.init(place))?;
+        tool.fresh(place)?;
     }
     let mut edits = Edits::default();
     for (index, step) in Step::ALL.into_iter().enumerate() {
@@ -168,23 +164,6 @@ fn came_back(place: &Place, tool: Tool) -> Result<()> {
         bail!("{} restored something else:\n{}", tool.name(), String::from_utf8_lossy(&said));
     }
     Ok(())
-}
-
-fn quietly(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("run {command:?}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?} ended with {}: {said}", output.status);
-    Ok(())
-}
-
-/// Removes a file or a folder of the comparison, if it is there.
-fn remove(place: &Place, path: &Path) -> Result<()> {
-    ensure!(is_within(place, path), "{} is not mine to remove", path.display());
-    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    match removed {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => other.with_context(|| format!("remove {}", path.display())),
-    }
 }
 
 fn mib(bytes: u64) -> String {

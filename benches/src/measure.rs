@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -81,6 +81,20 @@ pub fn warm(paths: &[&Path]) -> Result<bool> {
         .with_context(|| format!("read {}", path.display()))?;
     }
     Ok(dropped)
+}
+
+/// The regular files below a folder, in no order.
+///
+/// # Errors
+///
+/// What the file system says.
+pub fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    each_file(folder, &mut |file| {
+        files.push(file.to_path_buf());
+        Ok(())
+    })?;
+    Ok(files)
 }
 
 /// The bytes of all files below a folder.

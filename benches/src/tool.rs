@@ -5,9 +5,12 @@
 
 use std::{
     ffi::OsString,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
+
+use anyhow::{Context, Result, ensure};
 
 /// Where a comparison happens, and with which Lifeboat.
 #[derive(Clone, Debug)]
@@ -25,6 +28,12 @@ impl Place {
     #[must_use]
     pub fn repository(&self, tool: Tool) -> PathBuf {
         self.work.join(format!("repository-{}", tool.name()))
+    }
+
+    /// The folder for a tool's settings and caches.
+    #[must_use]
+    pub fn home(&self, tool: Tool) -> PathBuf {
+        self.work.join(format!("home-{}", tool.name()))
     }
 
     /// The folder that a tool restores into.
@@ -112,9 +121,15 @@ impl Tool {
         output.status.success().then_some(first)
     }
 
-    /// The command that makes an empty repository.
-    #[must_use]
-    pub fn init(self, place: &Place) -> Command {
+    /// Makes an empty repository in the place of the last one.
+    ///
+    /// # Errors
+    ///
+    /// The tool failed, or the old one can't be removed.
+    pub fn fresh(self, place: &Place) -> Result<()> {
+        remove(place, &place.repository(self))?;
+        remove(place, &place.home(self))?;
+        fs::create_dir_all(place.home(self))?;
         let words: &[&str] = match self {
             Self::Borg => &["init", "--encryption", "repokey-blake2"],
             _ => &["init"],
@@ -123,7 +138,7 @@ impl Tool {
         if self == Self::Borg {
             command.arg(place.repository(self));
         }
-        command
+        quietly(&mut command)
     }
 
     /// The command of a step.
@@ -195,9 +210,10 @@ impl Tool {
     }
 
     /// A command with the repository, the passphrase and a home of its own in its environment.
-    fn command(self, place: &Place, words: &[&str]) -> Command {
+    #[must_use]
+    pub fn command(self, place: &Place, words: &[&str]) -> Command {
         let repository = place.repository(self).into_os_string();
-        let below = |name: &str| place.work.join(format!("home-{}", self.name())).join(name);
+        let below = |name: &str| place.home(self).join(name);
         let settings: Vec<(&str, OsString)> = match self {
             Self::Lifeboat => vec![
                 ("LIFEBOAT_REPO", repository),
@@ -220,7 +236,7 @@ impl Tool {
             }
         };
         let mut command = Command::new(self.program(place));
-        command.args(words).envs(settings).env("HOME", below("")).current_dir(&place.work);
+        command.args(words).envs(settings).env("HOME", place.home(self)).current_dir(&place.work);
         command
     }
 }
@@ -232,8 +248,29 @@ fn archive(place: &Place, step: Step) -> OsString {
     name
 }
 
-/// Whether all that a path names is below the folder of a comparison, so that it may be removed.
-#[must_use]
-pub fn is_within(place: &Place, path: &Path) -> bool {
-    path.starts_with(&place.work) && path != place.work
+/// Runs a command that must succeed, without showing what it says.
+///
+/// # Errors
+///
+/// It can't be run or failed; the error has what it said.
+pub fn quietly(command: &mut Command) -> Result<()> {
+    let output = command.output().with_context(|| format!("run {command:?}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?} ended with {}: {said}", output.status);
+    Ok(())
+}
+
+/// Removes a file or a folder of the comparison, if it is there.
+///
+/// # Errors
+///
+/// It is not below the comparison's folder, or the file system refuses.
+pub fn remove(place: &Place, path: &Path) -> Result<()> {
+    let mine = path.starts_with(&place.work) && path != place.work;
+    ensure!(mine, "{} is not mine to remove", path.display());
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other.with_context(|| format!("remove {}", path.display())),
+    }
 }
