@@ -16,6 +16,7 @@ mod error;
 pub mod hex;
 pub mod id;
 mod json;
+pub mod index;
 pub mod key;
 pub mod keys;
 pub mod keyslot;

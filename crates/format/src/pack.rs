@@ -10,6 +10,8 @@ mod padding;
 mod stripes;
 mod trailer;
 
+pub(crate) use trailer::frame_fault;
+
 pub use footer::{FOOTER_LEN, Footer, TAIL_LEN};
 pub use padding::{padding, padme};
 pub use stripes::{STRIPE_SIZE, Stripes, build_tail, damaged_stripes, parse_stripes};
