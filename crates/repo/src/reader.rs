@@ -1,1 +1,192 @@
-//! (being written)
+//! The reader: chunks back from their packs, opened, inflated and verified.
+//!
+//! Follows what an index says ([`Locate`]): fetches the frame, opens it with the key of its pack,
+//! inflates it, and compares the chunk's id with its bytes. Knows packs, frames and chunks; not what
+//! the chunks are for. Threads share a reader.
+//!
+//! Invariants: no chunk is given out whose id was not computed again; what is kept between calls
+//! stays below the budget; each error names the chunk, the frame and the pack. Where one copy of a
+//! chunk is bad, the next one is tried.
+
+mod cache;
+mod fetch;
+mod frame;
+pub mod location;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use lifeboat_codec::hash::IdKeys;
+use lifeboat_codec::seal::ObjectOpener;
+use lifeboat_format::id::ChunkId;
+use lifeboat_format::key::ObjectKey;
+
+use self::cache::Lru;
+use self::frame::Scratch;
+use crate::error::{Error, Kind, Result};
+use crate::io::Io;
+use crate::keyring::Keyring;
+use crate::tree::ChunkSource;
+
+pub use self::location::{FrameRef, Locate, Location};
+
+/// How many packs' keys are kept: some hundred bytes each.
+const OPENERS_MAX: u64 = 4096;
+/// The part of the budget that one request may take, so that several threads can have one each.
+const RANGE_PART: u64 = 4;
+/// What one request is never less and never more than, in bytes, however large the budget: a request
+/// of 8 MiB hides the latency of any store.
+const RANGE_BYTES: std::ops::RangeInclusive<u64> = 1 << 20..=8 << 20;
+
+/// What a chunk is, and so which key its id was made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChunkKind {
+    /// A piece of a file's content.
+    Data,
+    /// A node of a tree.
+    Node,
+    /// Any other metadata: a piece of a content map, a large attribute.
+    Meta,
+}
+
+impl ChunkKind {
+    /// The id that `chunk` has as a chunk of this kind.
+    #[must_use]
+    pub fn id(self, keys: &IdKeys, chunk: &[u8]) -> ChunkId {
+        match self {
+            Self::Data => keys.data(chunk),
+            Self::Node => keys.node(chunk),
+            Self::Meta => keys.meta(chunk),
+        }
+    }
+}
+
+/// Reads chunks; clones share everything.
+#[derive(Clone)]
+pub struct Reader {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    io: Io,
+    keyring: Arc<Keyring>,
+    locate: Arc<dyn Locate>,
+    // Inflated frames by pack and number, weighed in bytes.
+    frames: Mutex<Lru<(ObjectKey, u32), Bytes>>,
+    openers: Mutex<Lru<ObjectKey, Arc<ObjectOpener>>>,
+    scratch: Mutex<Vec<Scratch>>,
+    range_max: u64,
+}
+
+impl Reader {
+    /// A reader that keeps at most `budget` bytes of inflated frames. While it works, each thread
+    /// holds one request (at most 8 MiB, or one larger frame) and one frame besides.
+    pub fn new(io: Io, keyring: Arc<Keyring>, locate: Arc<dyn Locate>, budget: u64) -> Self {
+        let shared = Shared {
+            io,
+            keyring,
+            locate,
+            frames: Mutex::new(Lru::new(budget)),
+            openers: Mutex::new(Lru::new(OPENERS_MAX)),
+            scratch: Mutex::default(),
+            range_max: (budget / RANGE_PART).clamp(*RANGE_BYTES.start(), *RANGE_BYTES.end()),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The verified plaintext of a chunk, from whichever copy is good. It shares the memory of its
+    /// whole frame.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when the index does not have the chunk or its packs are gone,
+    /// [`Kind::Corrupt`] when no copy is good, or the store's own.
+    pub fn read_chunk(&self, kind: ChunkKind, id: ChunkId) -> Result<Bytes> {
+        let locate = &self.shared.locate;
+        let Some(first) = locate.locate(&id)? else {
+            return Err(Error::new(Kind::NotFound, "find chunk", id)
+                .because("the index does not have it")
+                .hint("`check` says what else is missing"));
+        };
+        let error = match self.read_copy(kind, id, &first) {
+            Ok(chunk) => return Ok(chunk),
+            Err(error) => error,
+        };
+        for copy in locate.copies(&id)?.iter().filter(|copy| **copy != first) {
+            match self.read_copy(kind, id, copy) {
+                Ok(chunk) => {
+                    tracing::warn!(%error, "took another copy of a chunk");
+                    return Ok(chunk);
+                }
+                Err(also) => tracing::debug!(error = %also, "another copy of a chunk is no better"),
+            }
+        }
+        Err(error)
+    }
+
+    /// The verified plaintext of this copy of a chunk.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`], [`Kind::NotFound`] when the pack is gone, or the store's own.
+    pub fn read_copy(&self, kind: ChunkKind, id: ChunkId, at: &Location) -> Result<Bytes> {
+        let frame = self.read_frame(&at.frame).map_err(|cause| of_chunk(id, at, cause))?;
+        self.chunk_of_frame(kind, id, at, &frame)
+    }
+
+    /// The verified plaintext of a chunk from its frame, which [`Reader::fetch_frames`] gave.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] when the frame holds something else there.
+    pub fn chunk_of_frame(
+        &self,
+        kind: ChunkKind,
+        id: ChunkId,
+        at: &Location,
+        frame: &Bytes,
+    ) -> Result<Bytes> {
+        let refuse =
+            |reason| of_chunk(id, at, Error::new(Kind::Corrupt, "verify", id).because(reason));
+        let chunk = at.slice(frame).ok_or_else(|| refuse("its record points beyond the frame"))?;
+        if kind.id(self.shared.keyring.ids(), chunk) != id {
+            return Err(refuse("its bytes have another id"));
+        }
+        Ok(frame.slice_ref(chunk))
+    }
+
+    /// The inflated frame, kept or fetched.
+    ///
+    /// # Errors
+    /// As [`Reader::read_copy`].
+    pub fn read_frame(&self, frame: &FrameRef) -> Result<Bytes> {
+        let mut found = None;
+        self.fetch_frames(std::slice::from_ref(frame), |_, bytes| {
+            found = Some(bytes);
+            Ok(())
+        })?;
+        found.unwrap_or_else(|| Err(Error::new(Kind::Internal, "read", frame)))
+    }
+}
+
+impl ChunkSource for Reader {
+    fn chunk(&self, kind: ChunkKind, id: ChunkId) -> Result<Bytes> {
+        self.read_chunk(kind, id)
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("io", &self.shared.io).finish_non_exhaustive()
+    }
+}
+
+fn of_chunk(id: ChunkId, at: &Location, cause: Error) -> Error {
+    Error::new(cause.kind(), "read chunk", format!("{id} in {}", at.frame)).because(cause)
+}
+
+/// The lock is held for a look-up or an insertion only, and neither leaves anything half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! One frame: its pack's key, then opened, inflated and kept.
+//!
+//! Knows preambles and codecs, not chunks.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use lifeboat_codec::compress::Decompressor;
+use lifeboat_codec::seal::ObjectOpener;
+use lifeboat_format::Codec;
+use lifeboat_format::envelope::{NO_EXTRA, ObjectType, PREAMBLE_LEN, Preamble, Role};
+use lifeboat_format::key::ObjectKey;
+
+use super::fetch::{GAP_MAX, Group};
+use super::location::FrameRef;
+use super::{Reader, lock};
+use crate::error::{Error, Kind, Result};
+
+/// What a thread needs to open and inflate one frame; kept for the next one.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    opened: Vec<u8>,
+    zstd: Decompressor,
+}
+
+impl Reader {
+    /// The bytes of a group, and what opens its frames.
+    pub(super) fn fetch_range(&self, group: &Group) -> Result<(Arc<ObjectOpener>, Bytes)> {
+        let io = &self.shared.io;
+        let (pack, start, end) = (&group.pack, group.start, group.end);
+        if let Some(opener) = lock(&self.shared.openers).get(pack) {
+            return Ok((opener, io.get_range(pack, start..end)?));
+        }
+        let preamble_len = PREAMBLE_LEN as u64;
+        if start <= preamble_len + GAP_MAX && end >= preamble_len {
+            let bytes = io.get_range(pack, 0..end)?;
+            let opener = self.opener(pack, &bytes)?;
+            let start = usize::try_from(start).expect("below the gap's limit");
+            return Ok((opener, bytes.slice(start..)));
+        }
+        let opener = self.opener(pack, &io.get_range(pack, 0..preamble_len)?)?;
+        Ok((opener, io.get_range(pack, start..end)?))
+    }
+
+    /// Opens and inflates `frame`, which lies in `bytes`; these begin at `start` in the pack.
+    pub(super) fn inflate(
+        &self,
+        opener: &ObjectOpener,
+        frame: &FrameRef,
+        bytes: &Bytes,
+        start: u64,
+    ) -> Result<Bytes> {
+        let sealed = usize::try_from(u64::from(frame.offset) - start)
+            .ok()
+            .and_then(|begin| bytes.get(begin..begin + frame.sealed_len as usize))
+            .ok_or_else(|| {
+                Error::new(Kind::Corrupt, "read", frame).because("the pack ends before it does")
+            })?;
+        let mut scratch = lock(&self.shared.scratch).pop().unwrap_or_default();
+        let inflated = scratch.inflate(opener, frame, sealed);
+        lock(&self.shared.scratch).push(scratch);
+        let inflated = Bytes::from(inflated?);
+        let weight = inflated.len() as u64;
+        lock(&self.shared.frames).insert((frame.pack, frame.number), inflated.clone(), weight);
+        Ok(inflated)
+    }
+
+    /// What opens the frames of a pack that begins with `bytes`.
+    fn opener(&self, pack: &ObjectKey, bytes: &[u8]) -> Result<Arc<ObjectOpener>> {
+        const OPEN: &str = "open pack";
+        let object_type = match pack {
+            ObjectKey::Tree(_) => ObjectType::TreePack,
+            _ => ObjectType::DataPack,
+        };
+        let keyring = &self.shared.keyring;
+        let preamble = Preamble::decode(bytes).map_err(|cause| Error::format(OPEN, pack, cause))?;
+        let key = keyring
+            .role_key(object_type, preamble.epoch)
+            .map_err(|cause| Error::new(cause.kind(), OPEN, pack).because(cause))?;
+        // The key is right, since it opened the repository: what does not fit is the pack.
+        let opener = ObjectOpener::new(key, object_type, keyring.repository(), &preamble)
+            .map_err(|cause| Error::new(Kind::Corrupt, OPEN, pack).because(cause))?;
+        let opener = Arc::new(opener);
+        lock(&self.shared.openers).insert(*pack, Arc::clone(&opener), 1);
+        Ok(opener)
+    }
+}
+
+impl Scratch {
+    fn inflate(
+        &mut self,
+        opener: &ObjectOpener,
+        frame: &FrameRef,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>> {
+        let of_frame = |cause| Error::codec("open", frame, cause);
+        self.opened.clear();
+        self.opened.extend_from_slice(sealed);
+        opener
+            .open_in_place(Role::Frame, u64::from(frame.number), &NO_EXTRA, &mut self.opened)
+            .map_err(of_frame)?;
+        if frame.codec == Codec::Stored && self.opened.len() == frame.raw_len as usize {
+            return Ok(std::mem::take(&mut self.opened));
+        }
+        let mut raw = Vec::new();
+        self.zstd
+            .decompress(frame.codec, &self.opened, frame.raw_len as usize, &mut raw)
+            .map_err(of_frame)?;
+        Ok(raw)
+    }
+}
