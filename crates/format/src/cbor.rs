@@ -17,7 +17,6 @@ const TEXT: u8 = 3;
 const ARRAY: u8 = 4;
 const MAP: u8 = 5;
 const TAG: u8 = 6;
-const SIMPLE: u8 = 7;
 
 const FALSE: u8 = 0xf4;
 const TRUE: u8 = 0xf5;

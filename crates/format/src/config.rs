@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{LogId, PublicKey, RepositoryId};
 use crate::keys::SigningRole;
-use crate::time::Time;
 use crate::pack::FRAME_RAW_MAX;
+use crate::time::Time;
 use crate::{Error, FORMAT_VERSION, Result, hex};
 
 /// The largest `config` that is read, in bytes.
@@ -223,7 +223,8 @@ impl SignedConfig {
         let Version { format } =
             serde_json::from_slice(bytes).map_err(|error| Error::json(WHAT, &error))?;
         if format > u32::from(FORMAT_VERSION) {
-            let detail = format!("a repository of format {format} needs a newer version of Lifeboat");
+            let detail =
+                format!("a repository of format {format} needs a newer version of Lifeboat");
             return Err(Error::unsupported(WHAT, detail));
         }
         if format == 0 {

@@ -38,7 +38,10 @@ pub fn decode_array<const N: usize>(text: &str) -> Result<[u8; N]> {
     if bytes.len() != 2 * N {
         let found = bytes.len();
         let expected = 2 * N;
-        return Err(Error::invalid("hex text", format!("expected {expected} digits, found {found}")));
+        return Err(Error::invalid(
+            "hex text",
+            format!("expected {expected} digits, found {found}"),
+        ));
     }
     let mut out = [0; N];
     for (byte, pair) in out.iter_mut().zip(bytes.chunks_exact(2)) {

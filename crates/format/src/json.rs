@@ -11,7 +11,8 @@ struct Version {
 
 /// Refuses what is not JSON with a `version`, and every version but `known`.
 pub(crate) fn check_version(what: &str, bytes: &[u8], known: u32) -> Result<()> {
-    let found: Version = serde_json::from_slice(bytes).map_err(|error| Error::json(what, &error))?;
+    let found: Version =
+        serde_json::from_slice(bytes).map_err(|error| Error::json(what, &error))?;
     match found.version {
         0 => Err(Error::corrupt(what, "version 0 does not exist")),
         version if version > known => {

@@ -175,10 +175,14 @@ impl KeySlot {
     /// `Unsupported` for a newer version or an unknown key derivation, `Corrupt` when the bytes are no slot.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > SLOT_MAX {
-            return Err(Error::corrupt(WHAT, format!("{} bytes, more than {SLOT_MAX}", bytes.len())));
+            return Err(Error::corrupt(
+                WHAT,
+                format!("{} bytes, more than {SLOT_MAX}", bytes.len()),
+            ));
         }
         crate::json::check_version(WHAT, bytes, SLOT_VERSION)?;
-        let wire: Wire = serde_json::from_slice(bytes).map_err(|error| Error::json(WHAT, &error))?;
+        let wire: Wire =
+            serde_json::from_slice(bytes).map_err(|error| Error::json(WHAT, &error))?;
         let Wire { repository, slot, kind, label, created, kdf, sealed, .. } = wire;
         let kdf = match (&kind, kdf) {
             (SlotKind::Passphrase, Some(kdf)) => Some(decode_kdf(kdf)?),

@@ -9,14 +9,16 @@
 
 mod bytes;
 mod cbor;
+pub mod checkpoint;
 pub mod compression;
 pub mod config;
+pub mod entry;
 pub mod envelope;
 mod error;
 pub mod hex;
 pub mod id;
-mod json;
 pub mod index;
+mod json;
 pub mod key;
 pub mod keys;
 pub mod keyslot;

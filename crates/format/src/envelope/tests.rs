@@ -16,7 +16,8 @@ fn preamble() -> Preamble {
 #[test]
 fn layout() {
     let (aa, bb, cc) = ("aa".repeat(16), "bb".repeat(32), "cc".repeat(32));
-    let expected = format!("4c494645424f4154 05 01 00 00 04030201 {aa} {bb} {cc} 0000 000000000000");
+    let expected =
+        format!("4c494645424f4154 05 01 00 00 04030201 {aa} {bb} {cc} 0000 000000000000");
     let bytes = preamble().encode();
     assert_eq!(hex::encode(&bytes), expected.replace(' ', ""));
     assert_eq!(Preamble::decode(&bytes), Ok(preamble()));
@@ -75,7 +76,8 @@ fn envelopes() {
 #[test]
 fn bindings() {
     let data = associated_data(&[9; 32], Role::Block, 0x1_0000_0002, &block_extra(1, 0x300));
-    let expected = format!("{} 03 0200000001000000 01 00030000 {}", "09".repeat(32), "00".repeat(11));
+    let expected =
+        format!("{} 03 0200000001000000 01 00030000 {}", "09".repeat(32), "00".repeat(11));
     assert_eq!(hex::encode(&data), expected.replace(' ', ""));
     assert_eq!(hex::encode(&nonce(0x1_0000_0002)), "020000000100000000000000");
     assert_eq!(log_extra(&LogId([8; 16])), [8; 16]);

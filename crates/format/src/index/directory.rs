@@ -77,8 +77,7 @@ impl Directory {
         }
         let mut blocks = Vec::with_capacity(count as usize);
         for _ in 0..count {
-            let section =
-                Section::from_number(fields.u8()?).map_err(|error| error.within(WHAT))?;
+            let section = Section::from_number(fields.u8()?).map_err(|error| error.within(WHAT))?;
             let (offset, sealed_len, count) = (fields.u64()?, fields.u32()?, fields.u32()?);
             let first = ChunkId(fields.array()?);
             blocks.push(BlockEntry { section, offset, sealed_len, count, first });
@@ -151,8 +150,7 @@ impl Directory {
                 return Err(fault("has an id and no records"));
             }
             if let Some(before) = before {
-                let ascends =
-                    block.section != Section::Records || before.first < block.first;
+                let ascends = block.section != Section::Records || before.first < block.first;
                 if before.section > block.section || !ascends {
                     return Err(fault("is out of order"));
                 }

@@ -117,7 +117,8 @@ impl IndexRecord {
         {
             return Err("is in a frame beyond the pack");
         }
-        if let Some(reason) = frame_fault(self.frame_codec, self.frame_sealed_len, self.frame_raw_len)
+        if let Some(reason) =
+            frame_fault(self.frame_codec, self.frame_sealed_len, self.frame_raw_len)
         {
             return Err(reason);
         }

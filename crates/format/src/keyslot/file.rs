@@ -148,8 +148,7 @@ impl Parsed {
             (Some(_), true) => return Err(missing("slot")),
             (None, false) => return Err(missing("slot-id")),
         };
-        let config =
-            if self.config.is_empty() { None } else { Some(hex::decode(&self.config)?) };
+        let config = if self.config.is_empty() { None } else { Some(hex::decode(&self.config)?) };
         Ok(KeyFile {
             repository: self.repository.ok_or_else(|| missing("repository"))?,
             key: self.key.ok_or_else(|| missing("key"))?,

@@ -29,7 +29,8 @@ impl Stripes {
     pub fn update(&mut self, mut bytes: &[u8]) {
         self.len += bytes.len() as u64;
         while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(STRIPE_SIZE as usize - self.open_len));
+            let (now, later) =
+                bytes.split_at(bytes.len().min(STRIPE_SIZE as usize - self.open_len));
             self.open.update(now);
             self.open_len += now.len();
             bytes = later;
@@ -89,7 +90,8 @@ pub fn parse_stripes(tables: &[u8], footer: &Footer) -> Result<Vec<u32>> {
         return Err(Error::expected(WHAT, 0, expected, tables.len()));
     }
     let (first, second) = tables.split_at(tables.len() / 2);
-    let table = [first, second].into_iter().find(|copy| crc32fast::hash(copy) == footer.stripes_crc);
+    let table =
+        [first, second].into_iter().find(|copy| crc32fast::hash(copy) == footer.stripes_crc);
     match table {
         Some(table) => {
             Ok(table.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect())

@@ -174,8 +174,11 @@ impl Trailer {
             .0
             .iter()
             .zip(part(0).zip(part(1)).zip(part(2)))
-            .map(|(id, ((frame, offset), length))| {
-                ChunkRecord { id: ChunkId(*id), frame, offset, length }
+            .map(|(id, ((frame, offset), length))| ChunkRecord {
+                id: ChunkId(*id),
+                frame,
+                offset,
+                length,
             })
             .collect();
         let trailer = Self { frames, chunks };

@@ -269,8 +269,7 @@ impl Entry {
         if matches!(self.kind, EntryKind::Char | EntryKind::Block) != self.rdev.is_some() {
             return refuse(format!("{:?} and its device number do not agree", self.kind));
         }
-        let has_content =
-            self.size > 0 || !self.content.is_empty() || self.content_hash.is_some();
+        let has_content = self.size > 0 || !self.content.is_empty() || self.content_hash.is_some();
         if self.kind != EntryKind::File && has_content {
             return refuse(format!("{:?} with content", self.kind));
         }
@@ -426,7 +425,8 @@ fn decode_content(from: &mut Reader<'_>) -> Result<Vec<Extent>> {
     for _ in 0..count {
         content.push(Extent::decode(from)?);
         if from.position() - begin > CONTENT_MAX {
-            let detail = format!("extents of more than {CONTENT_MAX} bytes that were not moved out");
+            let detail =
+                format!("extents of more than {CONTENT_MAX} bytes that were not moved out");
             return Err(from.corrupt(begin, detail));
         }
     }

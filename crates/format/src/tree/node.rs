@@ -298,8 +298,7 @@ impl NodeBuilder {
             let detail = format!("{key:?} does not follow {:?}", self.last);
             return Err(Error::invalid(WHAT, detail));
         }
-        let shared =
-            if self.count == 0 { 0 } else { shared(self.last.as_bytes(), key.as_bytes()) };
+        let shared = if self.count == 0 { 0 } else { shared(self.last.as_bytes(), key.as_bytes()) };
         cbor::array(&mut self.items, if level == 0 { 3 } else { 5 });
         cbor::uint(&mut self.items, shared as u64);
         cbor::bytes(&mut self.items, &key.as_bytes()[shared..]);

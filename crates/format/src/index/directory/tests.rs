@@ -62,7 +62,10 @@ fn refusals() {
     refused(|d| d.blocks[4].sealed_len += 1, "block 4 has a length that its items can't have");
     refused(|d| d.blocks[1].first = ChunkId([1; 32]), "block 1 is out of order");
     refused(|d| d.blocks[4].first = ChunkId([1; 32]), "block 4 has an id and no records");
-    refused(|d| d.blocks[4].section = Section::Filters, "filters that are not those of the records");
+    refused(
+        |d| d.blocks[4].section = Section::Filters,
+        "filters that are not those of the records",
+    );
     refused(
         |d| {
             d.blocks[4].section = Section::Records;

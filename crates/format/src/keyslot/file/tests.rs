@@ -57,16 +57,32 @@ fn refusals() {
             Kind::Unsupported,
             "key file: line 1: key file: version \"2\" is newer than 1",
         ),
-        (good.replace("key a", "kay a"), Kind::Invalid, "key file: line 3: key file: an unknown word at its beginning"),
-        (good.replace("key ab", "key AB"), Kind::Invalid, "key file: line 3: hex text: 'A' is not a lower-case hex digit"),
-        (good.replace("key ab", "key "), Kind::Invalid, "key file: line 3: hex text: expected 64 digits, found 62"),
+        (
+            good.replace("key a", "kay a"),
+            Kind::Invalid,
+            "key file: line 3: key file: an unknown word at its beginning",
+        ),
+        (
+            good.replace("key ab", "key AB"),
+            Kind::Invalid,
+            "key file: line 3: hex text: 'A' is not a lower-case hex digit",
+        ),
+        (
+            good.replace("key ab", "key "),
+            Kind::Invalid,
+            "key file: line 3: hex text: expected 64 digits, found 62",
+        ),
         (
             format!("{good}repository {}", "01".repeat(16)),
             Kind::Invalid,
             "key file: line 4: key file: says the same thing twice",
         ),
         (format!("{good}slot aa"), Kind::Invalid, "key file: has no line \"slot-id\""),
-        (format!("{good}slot-id {}", "01".repeat(16)), Kind::Invalid, "key file: has no line \"slot\""),
+        (
+            format!("{good}slot-id {}", "01".repeat(16)),
+            Kind::Invalid,
+            "key file: has no line \"slot\"",
+        ),
         (format!("{good}config abc"), Kind::Invalid, "hex text: odd length 3"),
         ("lifeboat-key-file 1\n".to_owned(), Kind::Invalid, "key file: has no line \"repository\""),
     ] {

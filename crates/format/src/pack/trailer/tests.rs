@@ -94,7 +94,8 @@ fn headers_are_refused() {
 }
 
 fn trailers() -> impl Strategy<Value = (Trailer, u64)> {
-    let frame = (0..50_u32, 1..5000_u32, any::<bool>(), prop::collection::vec(any::<[u8; 32]>(), 0..4));
+    let frame =
+        (0..50_u32, 1..5000_u32, any::<bool>(), prop::collection::vec(any::<[u8; 32]>(), 0..4));
     prop::collection::vec(frame, 0..9).prop_map(|frames| {
         let mut trailer = Trailer::default();
         let mut end = 104;

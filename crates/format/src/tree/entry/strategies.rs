@@ -42,8 +42,8 @@ fn kind() -> impl Strategy<Value = EntryKind> {
 }
 
 fn xattrs() -> impl Strategy<Value = (Vec<(Vec<u8>, Vec<u8>)>, Vec<(Vec<u8>, MovedXattr)>)> {
-    let moved = (any::<[u8; 32]>(), any::<u32>())
-        .prop_map(|(id, len)| MovedXattr { id: ChunkId(id), len });
+    let moved =
+        (any::<[u8; 32]>(), any::<u32>()).prop_map(|(id, len)| MovedXattr { id: ChunkId(id), len });
     (
         btree_map(vec(any::<u8>(), 1..9), vec(any::<u8>(), 0..40), 0..3),
         btree_map(vec(any::<u8>(), 10..12), moved, 0..2),

@@ -32,14 +32,8 @@ fn refusals() {
         (format!("835820{cc}0a00"), "extent: at byte 0: an offset of zero must be left out"),
         ("80".to_owned(), "extent: at byte 0: an extent of 0 items"),
         ("20".to_owned(), "extent: at byte 0: expected an extent, found a negative integer"),
-        (
-            format!("835820{cc}1affffffff01"),
-            "extent: at byte 0: a range that ends beyond 4 GiB",
-        ),
-        (
-            "1bffffffffffffffff01".to_owned(),
-            "extent: the lengths add up to more than 64 bits",
-        ),
+        (format!("835820{cc}1affffffff01"), "extent: at byte 0: a range that ends beyond 4 GiB"),
+        ("1bffffffffffffffff01".to_owned(), "extent: the lengths add up to more than 64 bits"),
     ] {
         let bytes = crate::hex::decode(&hex).unwrap();
         assert_eq!(decode_extents(&bytes).unwrap_err().to_string(), reason);

@@ -21,7 +21,12 @@ fn keys_share_what_they_can() {
     let node = leaf(&["", "etc", "etc\0hosts", "etc\0hosts.allow", "var"]);
     let encoded = node.encode().unwrap();
     let expected = concat!(
-        "830100", "85", "830040a0", "830043657463a0", "83034600686f737473a0", "8309462e616c6c6f77a0",
+        "830100",
+        "85",
+        "830040a0",
+        "830043657463a0",
+        "83034600686f737473a0",
+        "8309462e616c6c6f77a0",
         "830043766172a0"
     );
     assert_eq!(hex::encode(&encoded), expected);
@@ -134,7 +139,11 @@ fn an_inner_node_always_has_room_for_two() {
 
 #[test]
 fn the_limit_is_exact() {
-    let entry = Entry { target: vec![b't'; 100], kind: crate::tree::EntryKind::Symlink, ..Entry::default() };
+    let entry = Entry {
+        target: vec![b't'; 100],
+        kind: crate::tree::EntryKind::Symlink,
+        ..Entry::default()
+    };
     let mut encoded = Vec::new();
     entry.encode(&mut encoded);
     let mut builder = NodeBuilder::new(0);

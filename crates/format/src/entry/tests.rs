@@ -1,0 +1,157 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Kind, hex};
+
+pub(crate) fn name(first: u8) -> ObjectName {
+    ObjectName { hash: ObjectHash([first; 32]), upload: [first; 8] }
+}
+
+fn header() -> LogHeader {
+    LogHeader {
+        log: LogId([1; 16]),
+        number: 5,
+        previous: ObjectHash([2; 32]),
+        kind: LogKind::Commit,
+        may_skip: false,
+        run: RunId([3; 16]),
+        nonce: [4; 16],
+        objects: vec![ListedObject { kind: ObjectKind::Pack, name: name(6), size: 1 << 25 }],
+        relied: vec![ReliedObject { kind: ObjectKind::Tree, name: name(7) }],
+        snapshots: vec![ListedSnapshot { id: SnapshotId([8; 16]), sealed: vec![9; 30] }],
+    }
+}
+
+fn entry(header: &LogHeader, body: &[u8]) -> Vec<u8> {
+    let unsigned = LogEntry::unsigned(header, body, &PublicKey([10; 32]));
+    LogEntry::assemble(unsigned, &[11; 64]).unwrap()
+}
+
+#[test]
+fn entries_come_back() {
+    let bytes = entry(&header(), b"sealed");
+    let decoded = LogEntry::decode(&bytes).unwrap();
+    assert_eq!(decoded.header, header());
+    assert_eq!((&decoded.body[..], decoded.public), (&b"sealed"[..], PublicKey([10; 32])));
+    assert_eq!(decoded.signature, [11; 64]);
+    let unsigned = LogEntry::unsigned(&header(), b"sealed", &PublicKey([10; 32]));
+    assert_eq!(LogEntry::signed_part(&bytes), unsigned);
+    assert!(LogEntry::message(&unsigned).starts_with(b"lifeboat 1 log entryLBLOGENT"));
+}
+
+#[test]
+fn unknown_kinds_are_read_and_left_to_the_fold() {
+    for number in 0..=255 {
+        assert_eq!(LogKind::from_number(number).number(), number);
+    }
+    let header = LogHeader { kind: LogKind::Other(99), may_skip: true, ..header() };
+    assert_eq!(LogEntry::decode(&entry(&header, b"")).unwrap().header, header);
+}
+
+#[test]
+fn fields_of_a_newer_version_are_passed_over() {
+    let mut encoded = header().encode();
+    encoded[0] = 0xac;
+    // 12: {1: 2}, 300: "x"
+    encoded.extend(hex::decode("0ca10102 19012c6178".replace(' ', "").as_str()).unwrap());
+    assert_eq!(LogHeader::decode(&encoded), Ok(header()));
+}
+
+#[test]
+fn refusals() {
+    let good = entry(&header(), b"sealed");
+    let error = |bytes: &[u8]| LogEntry::decode(bytes).unwrap_err();
+    let mut bytes = good.clone();
+    bytes[8] = 2;
+    assert_eq!(error(&bytes).kind(), Kind::Unsupported);
+    let mut long = good.clone();
+    long.push(0);
+    assert_eq!(error(&long).kind(), Kind::Corrupt);
+    for cut in [0, 7, 12, 16, 100, good.len() - 1] {
+        assert_eq!(error(&good[..cut]).kind(), Kind::Corrupt);
+    }
+    assert!(error(&vec![0; LOG_ENTRY_MAX + 1]).to_string().contains("more than 16777216"));
+    let unsigned = vec![0; LOG_ENTRY_MAX - 63];
+    assert_eq!(LogEntry::assemble(unsigned, &[0; 64]).unwrap_err().kind(), Kind::Invalid);
+
+    let encoded = header().encode();
+    let header_error = |bytes: &[u8]| LogHeader::decode(bytes).unwrap_err().to_string();
+    let missing = "log entry header: at byte 18: field 1 is missing";
+    assert_eq!(
+        header_error(&[&[0xa1], &encoded[1..19]].concat().as_slice()[..]),
+        missing.replace("18", "19")
+    );
+    let wrong = "log entry header: at byte 1: field 1 where 0 must stand";
+    assert_eq!(header_error(&[0xa1, 1, 0]), wrong);
+    assert_eq!(header_error(&[0xa0]), "log entry header: at byte 1: field 0 is missing");
+    let mut twice = encoded.clone();
+    twice[0] = 0xab;
+    twice.extend([9, 0x80]);
+    assert!(header_error(&twice).ends_with("field 9 where 10 must stand"));
+}
+
+#[test]
+fn objects_of_unknown_kinds_are_refused() {
+    let header = header();
+    let mut encoded = header.encode();
+    let place = encoded.windows(3).position(|bytes| bytes == [0x84, 1, 0x58]).unwrap();
+    encoded[place + 1] = 4;
+    let error = LogHeader::decode(&encoded).unwrap_err();
+    assert!(error.to_string().ends_with("objects of kind 4"), "{error}");
+    let keys =
+        [ObjectKind::Pack, ObjectKind::Tree, ObjectKind::Index].map(|kind| kind.key(name(1)));
+    assert_eq!(
+        keys,
+        [ObjectKey::Pack(name(1)), ObjectKey::Tree(name(1)), ObjectKey::Index(name(1))]
+    );
+}
+
+prop_compose! {
+    fn headers()(
+        ids in any::<([u8; 16], u64, [u8; 32], u8, bool, [u8; 16], [u8; 16])>(),
+        objects in prop::collection::vec(any::<(u8, u8, u64)>(), 0..5),
+        snapshots in prop::collection::vec((any::<[u8; 16]>(), prop::collection::vec(any::<u8>(), 0..50)), 0..4),
+    ) -> LogHeader {
+        let (log, number, previous, kind, may_skip, run, nonce) = ids;
+        let kind_of = |number: u8| [ObjectKind::Pack, ObjectKind::Tree, ObjectKind::Index][usize::from(number % 3)];
+        LogHeader {
+            log: LogId(log),
+            number,
+            previous: ObjectHash(previous),
+            kind: LogKind::from_number(kind),
+            may_skip,
+            run: RunId(run),
+            nonce,
+            objects: objects.iter().map(|(kind, first, size)| ListedObject {
+                kind: kind_of(*kind), name: name(*first), size: *size,
+            }).collect(),
+            relied: objects.iter().map(|(kind, first, _)| ReliedObject {
+                kind: kind_of(*kind), name: name(*first),
+            }).collect(),
+            snapshots: snapshots.into_iter().map(|(id, sealed)| ListedSnapshot { id: SnapshotId(id), sealed }).collect(),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn random_entries_come_back(header in headers(), body: Vec<u8>) {
+        let decoded = LogEntry::decode(&entry(&header, &body)).unwrap();
+        prop_assert_eq!((decoded.header, decoded.body), (header, body));
+    }
+
+    #[test]
+    fn damaged_entries_are_answered(header in headers(), place: prop::sample::Index, bits: u8) {
+        let mut bytes = entry(&header, b"body");
+        let place = place.index(bytes.len());
+        bytes[place] ^= bits;
+        drop(LogEntry::decode(&bytes));
+        drop(LogEntry::decode(&bytes[..place]));
+    }
+
+    #[test]
+    fn any_bytes_are_answered(bytes: Vec<u8>) {
+        drop(LogHeader::decode(&bytes));
+        drop(LogEntry::decode(&[&MAGIC[..], &[1, 0, 0, 0, 4, 0, 0, 0], &bytes].concat()));
+    }
+}
