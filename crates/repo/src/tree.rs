@@ -69,8 +69,8 @@ impl<S: NodeSink + ?Sized> NodeSink for &mut S {
     }
 }
 
-/// Gives chunks back, by id.
-pub trait ChunkSource {
+/// Gives chunks back, by id; threads share one.
+pub trait ChunkSource: Send + Sync {
     /// The verified plaintext of the chunk.
     ///
     /// # Errors

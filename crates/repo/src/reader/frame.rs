@@ -8,13 +8,16 @@ use bytes::Bytes;
 use lifeboat_codec::compress::Decompressor;
 use lifeboat_codec::seal::ObjectOpener;
 use lifeboat_format::Codec;
-use lifeboat_format::envelope::{NO_EXTRA, ObjectType, PREAMBLE_LEN, Preamble, Role};
+use lifeboat_format::envelope::{NO_EXTRA, ObjectType, PREAMBLE_LEN, Preamble, Role, TAG_LEN};
 use lifeboat_format::key::ObjectKey;
 
 use super::fetch::{GAP_MAX, Group};
 use super::location::FrameRef;
 use super::{Reader, lock};
 use crate::error::{Error, Kind, Result};
+
+/// The largest buffer in bytes that is kept between frames: twice a frame of the usual size.
+const SCRATCH_MAX: usize = 2 << 20;
 
 /// What a thread needs to open and inflate one frame; kept for the next one.
 #[derive(Debug, Default)]
@@ -94,18 +97,24 @@ impl Scratch {
         sealed: &[u8],
     ) -> Result<Vec<u8>> {
         let of_frame = |cause| Error::codec("open", frame, cause);
-        self.opened.clear();
-        self.opened.extend_from_slice(sealed);
-        opener
-            .open_in_place(Role::Frame, u64::from(frame.number), &NO_EXTRA, &mut self.opened)
-            .map_err(of_frame)?;
-        if frame.codec == Codec::Stored && self.opened.len() == frame.raw_len as usize {
-            return Ok(std::mem::take(&mut self.opened));
-        }
+        let open = |buffer: &mut Vec<u8>| {
+            buffer.clear();
+            buffer.extend_from_slice(sealed);
+            opener
+                .open_in_place(Role::Frame, u64::from(frame.number), &NO_EXTRA, buffer)
+                .map_err(of_frame)
+        };
+        let raw_len = frame.raw_len as usize;
         let mut raw = Vec::new();
-        self.zstd
-            .decompress(frame.codec, &self.opened, frame.raw_len as usize, &mut raw)
-            .map_err(of_frame)?;
+        if frame.codec == Codec::Stored && sealed.len() == raw_len + TAG_LEN {
+            open(&mut raw)?;
+        } else {
+            open(&mut self.opened)?;
+            self.zstd.decompress(frame.codec, &self.opened, raw_len, &mut raw).map_err(of_frame)?;
+            if self.opened.capacity() > SCRATCH_MAX {
+                self.opened = Vec::new();
+            }
+        }
         Ok(raw)
     }
 }

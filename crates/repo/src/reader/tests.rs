@@ -28,6 +28,10 @@ struct Draft {
     chunks: Vec<(ChunkId, usize, u32, u32)>,
 }
 
+fn int(len: usize) -> u32 {
+    u32::try_from(len).unwrap()
+}
+
 impl Draft {
     fn new(world: &World, object_type: ObjectType) -> Self {
         let subject = Subject { object_type, epoch: 0, repository: REPOSITORY };
@@ -42,16 +46,16 @@ impl Draft {
         let mut sealed = Vec::new();
         let codec = Compressor::new(Level::DEFAULT).unwrap().compress(&raw, &mut sealed).unwrap();
         // Numbers with gaps, as failed frames leave them.
-        let number = 3 * self.frames.len() as u32;
+        let number = 3 * int(self.frames.len());
         self.sealer.seal(Role::Frame, u64::from(number), &NO_EXTRA, &mut sealed).unwrap();
-        let offset = self.bytes.len() as u32;
+        let offset = int(self.bytes.len());
         let mut at = 0;
         for chunk in chunks {
             let id = kind.id(world.keyring.ids(), chunk);
-            self.chunks.push((id, self.frames.len(), at, chunk.len() as u32));
-            at += chunk.len() as u32;
+            self.chunks.push((id, self.frames.len(), at, int(chunk.len())));
+            at += int(chunk.len());
         }
-        self.frames.push((number, offset, sealed.len() as u32, raw.len() as u32, codec));
+        self.frames.push((number, offset, int(sealed.len()), int(raw.len()), codec));
         self.bytes.extend(sealed);
         self
     }
@@ -296,12 +300,8 @@ fn a_bad_copy_is_passed_over_for_a_good_one() {
         for is_good in [false, false, true] {
             let mut draft = Draft::new(&world, ObjectType::DataPack);
             draft.frame(&world, ChunkKind::Data, &[b"a chunk", b"its neighbour"]);
-            draft.put(&mut world, |bytes| {
-                if is_good {
-                } else {
-                    damage(bytes)
-                }
-            });
+            let damage = if is_good { |_: &mut Vec<u8>| {} } else { damage };
+            draft.put(&mut world, damage);
         }
         let id = world.id(ChunkKind::Data, b"a chunk");
         let reader = world.reader(1 << 20);

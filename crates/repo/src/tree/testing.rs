@@ -1,7 +1,7 @@
 //! A store of chunks in memory for this room's tests, which counts and can lose some.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use lifeboat_codec::hash::IdKeys;
@@ -32,7 +32,7 @@ impl Keys {
 #[derive(Default)]
 pub(crate) struct MemChunks {
     pub(crate) chunks: BTreeMap<ChunkId, Bytes>,
-    pub(crate) fetched: RefCell<Vec<ChunkId>>,
+    fetched: Mutex<Vec<ChunkId>>,
     pub(crate) lost: HashSet<ChunkId>,
     /// How many chunks were put that were not there before, and their bytes.
     pub(crate) new: (usize, usize),
@@ -40,7 +40,11 @@ pub(crate) struct MemChunks {
 
 impl MemChunks {
     pub(crate) fn fetches(&self) -> usize {
-        self.fetched.borrow().len()
+        self.fetched.lock().unwrap().len()
+    }
+
+    pub(crate) fn forget_fetches(&self) {
+        self.fetched.lock().unwrap().clear();
     }
 }
 
@@ -56,7 +60,7 @@ impl NodeSink for MemChunks {
 
 impl ChunkSource for MemChunks {
     fn chunk(&self, kind: ChunkKind, id: ChunkId) -> Result<Bytes> {
-        self.fetched.borrow_mut().push(id);
+        self.fetched.lock().unwrap().push(id);
         let chunk = self.chunks.get(&id).filter(|_| !self.lost.contains(&id));
         let chunk = chunk.ok_or_else(|| Error::new(Kind::Corrupt, "read chunk", id))?;
         assert_eq!(kind.id(&Keys::new().ids, chunk), id, "a chunk of another kind");

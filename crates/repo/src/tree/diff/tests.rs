@@ -42,7 +42,7 @@ fn the_work_is_proportional_to_the_difference() {
         .map(Result::unwrap)
         .filter(|(_, node)| node.level() > 0)
         .count();
-    chunks.fetched.borrow_mut().clear();
+    chunks.forget_fetches();
     assert_eq!(diff(&chunks, &old, &new), naive(&before, &entries));
     // Of each side at most a leaf a change (two where a boundary went), and what is above them.
     assert!(chunks.chunks.len() > 700);

@@ -38,7 +38,7 @@ fn a_range_is_a_directory_with_all_below_it_and_nothing_beside_it() {
     assert_eq!(range("nothing"), []);
     assert_eq!(range("").len(), entries.len());
 
-    chunks.fetched.borrow_mut().clear();
+    chunks.forget_fetches();
     assert_eq!(all(Scan::new(&chunks, &root).range(&key("directory-00007"))).len(), 101);
     assert!(chunks.fetches() <= 5, "{} nodes for one directory", chunks.fetches());
 }
@@ -71,7 +71,7 @@ fn a_seek_goes_forwards_and_backwards_and_fetches_what_it_must() {
     }
     drop(scan);
 
-    chunks.fetched.borrow_mut().clear();
+    chunks.forget_fetches();
     let mut scan = Scan::new(&chunks, &root);
     for number in 0..100 {
         scan.seek(key(&format!("directory-{number:05}/some-file-0000.txt")));
@@ -103,13 +103,13 @@ fn a_lookup_fetches_only_the_way_to_its_path() {
     let mut chunks = MemChunks::default();
     let root = build(&entries, &mut chunks);
     for path in ["", "directory-00000", "directory-00042/some-file-0123.txt"] {
-        chunks.fetched.borrow_mut().clear();
+        chunks.forget_fetches();
         let found = lookup(&chunks, &root, &key(path)).unwrap();
         assert_eq!(found.as_ref(), entries.get(&key(path)), "{path}");
         assert_eq!(chunks.fetches(), usize::from(root.level) + 1, "{path}");
     }
     for path in ["directory-00042/some-file-0123", "a", "zzz", "directory-00042/a/b"] {
-        chunks.fetched.borrow_mut().clear();
+        chunks.forget_fetches();
         assert_eq!(lookup(&chunks, &root, &key(path)).unwrap(), None, "{path}");
         assert!(chunks.fetches() <= usize::from(root.level) + 1, "{path}");
     }
