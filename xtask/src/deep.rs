@@ -55,9 +55,12 @@ fn targets() -> Result<Vec<String>> {
 /// New inputs go to a folder that git ignores; the kept corpus is only read.
 fn fuzz(target: &str, seconds: u64) -> Result<()> {
     let found = root().join("fuzz/target/found").join(target);
-    std::fs::create_dir_all(&found).with_context(|| format!("create {}", found.display()))?;
+    let corpus = root().join("fuzz/corpus").join(target);
+    for folder in [&found, &corpus] {
+        std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    }
     let limits = [&format!("-max_total_time={seconds}"), "-rss_limit_mb=2048", "-timeout=20"];
-    let mut command = cargo(["fuzz", "run", target]);
-    command.arg(found).arg(root().join("fuzz/corpus").join(target)).arg("--").args(limits);
+    let mut command = cargo(["fuzz", "run", "--fuzz-dir", "fuzz", target]);
+    command.arg(found).arg(corpus).arg("--").args(limits);
     run(command.env("RUSTC_BOOTSTRAP", "1"))
 }

@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use crate::step::{cargo, command, output_of, root, run, step, succeeds};
 
 /// A command that the tests run, and the Debian package that it comes from.
-const COMMANDS: [(&str, &str); 9] = [
+const COMMANDS: [(&str, &str); 10] = [
+    ("c++", "g++"),
     ("rsync", "rsync"),
     ("setfattr", "attr"),
     ("setfacl", "acl"),
