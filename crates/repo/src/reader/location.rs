@@ -1,7 +1,7 @@
 //! Where a chunk lies: its frame in a pack, and its place in the frame.
 //!
 //! Knows numbers only; an index answers with them and the reader follows them. They come from sealed
-//! records, which a writer may have made wrongly, so [`FrameRef::check`] comes before any fetch.
+//! records, which a writer may have made wrongly, so a frame is checked before anything is fetched.
 
 use std::fmt;
 
