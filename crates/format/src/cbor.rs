@@ -164,7 +164,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn small<T: TryFrom<u64>>(&mut self) -> Result<T> {
         let at = self.at;
         let value = self.uint()?;
-        T::try_from(value).map_err(|_| {
+        T::try_from(value).ok().ok_or_else(|| {
             let bits = 8 * size_of::<T>();
             Error::expected(self.what, at, format!("a number of {bits} bits"), value)
         })
@@ -178,7 +178,8 @@ impl<'a> Reader<'a> {
         }
         let value = self.head()?;
         let value = i64::try_from(value)
-            .map_err(|_| Error::expected(self.what, at, "a signed number of 64 bits", value))?;
+            .ok()
+            .ok_or_else(|| Error::expected(self.what, at, "a signed number of 64 bits", value))?;
         Ok(if negative { !value } else { value })
     }
 
@@ -192,7 +193,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn array_of<const N: usize>(&mut self) -> Result<[u8; N]> {
         let at = self.at;
         let found = self.bytes()?;
-        found.try_into().map_err(|_| {
+        found.try_into().ok().ok_or_else(|| {
             let (expected, found) = (format!("{N} bytes"), format!("{} bytes", found.len()));
             Error::expected(self.what, at, expected, found)
         })

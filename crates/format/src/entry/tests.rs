@@ -77,10 +77,7 @@ fn refusals() {
     let encoded = header().encode();
     let header_error = |bytes: &[u8]| LogHeader::decode(bytes).unwrap_err().to_string();
     let missing = "log entry header: at byte 18: field 1 is missing";
-    assert_eq!(
-        header_error(&[&[0xa1], &encoded[1..19]].concat().as_slice()[..]),
-        missing.replace("18", "19")
-    );
+    assert_eq!(header_error(&[&[0xa1], &encoded[1..19]].concat()), missing.replace("18", "19"));
     let wrong = "log entry header: at byte 1: field 1 where 0 must stand";
     assert_eq!(header_error(&[0xa1, 1, 0]), wrong);
     assert_eq!(header_error(&[0xa0]), "log entry header: at byte 1: field 0 is missing");

@@ -57,7 +57,7 @@ impl IndexFooter {
             };
             Self::decode(&tail[start..start + INDEX_FOOTER_LEN], object_len)
         };
-        copy(INDEX_FOOTER_LEN).or_else(|error| copy(INDEX_TAIL_LEN).map_err(|_| error))
+        copy(INDEX_FOOTER_LEN).or_else(|error| copy(INDEX_TAIL_LEN).or(Err(error)))
     }
 
     fn decode(bytes: &[u8], object_len: u64) -> Result<Self> {

@@ -74,11 +74,10 @@ impl Footer {
     /// That of the last copy when both are damaged.
     pub fn parse(tail: &[u8], pack_len: u64) -> Result<Self> {
         let [first, last] = Self::parse_both(tail, pack_len);
-        last.or_else(|error| first.map_err(|_| error))
+        last.or_else(|error| first.or(Err(error)))
     }
 
     /// Both copies, each as it is read.
-    #[must_use]
     pub fn parse_both(tail: &[u8], pack_len: u64) -> [Result<Self>; 2] {
         [TAIL_LEN, FOOTER_LEN].map(|back| {
             let Some(start) = tail.len().checked_sub(back) else {

@@ -99,8 +99,8 @@ impl Trailer {
     pub fn header(&self) -> Result<TrailerHeader> {
         let too_many = || Error::invalid(WHAT, "more frames and chunks than a pack may have");
         let header = TrailerHeader {
-            frames: u32::try_from(self.frames.len()).map_err(|_| too_many())?,
-            chunks: u32::try_from(self.chunks.len()).map_err(|_| too_many())?,
+            frames: u32::try_from(self.frames.len()).ok().ok_or_else(too_many)?,
+            chunks: u32::try_from(self.chunks.len()).ok().ok_or_else(too_many)?,
         };
         if header.raw_len() > u64::from(TRAILER_RAW_MAX) {
             return Err(too_many());
@@ -228,14 +228,18 @@ impl Trailer {
 
 /// What is wrong with the lengths of a frame, if anything is.
 pub(crate) fn frame_fault(codec: Codec, sealed_len: u32, raw_len: u32) -> Option<&'static str> {
-    let packed = sealed_len.checked_sub(TAG_LEN as u32).filter(|len| *len > 0);
+    let packed = u64::from(sealed_len).checked_sub(TAG_LEN as u64).filter(|len| *len > 0);
     if raw_len == 0 || raw_len > FRAME_RAW_MAX {
         return Some("has a raw length of 0 or of more than 16 MiB");
     }
     match (packed, codec) {
         (None, _) => Some("is too short for a tag"),
-        (Some(len), Codec::Stored) if len != raw_len => Some("is stored with another length"),
-        (Some(len), Codec::Zstd) if len >= raw_len => Some("is compressed and not shorter"),
+        (Some(len), Codec::Stored) if len != u64::from(raw_len) => {
+            Some("is stored with another length")
+        }
+        (Some(len), Codec::Zstd) if len >= u64::from(raw_len) => {
+            Some("is compressed and not shorter")
+        }
         (Some(_), _) => None,
     }
 }

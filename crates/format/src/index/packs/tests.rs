@@ -32,7 +32,7 @@ fn refusals() {
     refused(|raw| raw[97] = 0, "pack 1 has a kind that does not exist");
     refused(|raw| raw[97] = 3, "pack 1 has a kind that does not exist");
     refused(|raw| raw[95] = 1, "pack 1 is longer than 4 GiB");
-    refused(|raw| drop(raw.pop()), "at byte 0: expected 2 packs of 49 bytes, found 97 bytes");
+    refused(|raw| raw.truncate(97), "at byte 0: expected 2 packs of 49 bytes, found 97 bytes");
 }
 
 #[test]

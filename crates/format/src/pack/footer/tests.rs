@@ -44,7 +44,7 @@ fn a_pack_of_another_length_is_refused() {
         let error = Footer::parse(&tail(&footer), len).unwrap_err();
         assert_eq!((error.kind(), error.offset()), (Kind::Corrupt, Some(40)));
     }
-    assert!(Footer::parse(&tail(&footer)[..127], footer.pack_len()).is_ok());
+    assert!(Footer::parse(&tail(&footer)[1..], footer.pack_len()).is_ok());
     assert!(Footer::parse(&tail(&footer)[..63], footer.pack_len()).is_err());
 }
 

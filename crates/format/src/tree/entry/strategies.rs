@@ -1,5 +1,7 @@
 //! Random entries and extents that agree with themselves.
 
+use std::collections::BTreeMap;
+
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
@@ -41,14 +43,15 @@ fn kind() -> impl Strategy<Value = EntryKind> {
     ]
 }
 
-fn xattrs() -> impl Strategy<Value = (Vec<(Vec<u8>, Vec<u8>)>, Vec<(Vec<u8>, MovedXattr)>)> {
+type Xattrs = (BTreeMap<Vec<u8>, Vec<u8>>, BTreeMap<Vec<u8>, MovedXattr>);
+
+fn xattrs() -> impl Strategy<Value = Xattrs> {
     let moved =
         (any::<[u8; 32]>(), any::<u32>()).prop_map(|(id, len)| MovedXattr { id: ChunkId(id), len });
     (
         btree_map(vec(any::<u8>(), 1..9), vec(any::<u8>(), 0..40), 0..3),
         btree_map(vec(any::<u8>(), 10..12), moved, 0..2),
     )
-        .prop_map(|(small, large)| (small.into_iter().collect(), large.into_iter().collect()))
 }
 
 pub(in crate::tree) fn entry() -> impl Strategy<Value = Entry> {
@@ -65,8 +68,8 @@ pub(in crate::tree) fn entry() -> impl Strategy<Value = Entry> {
             let mut entry = Entry { kind, mode, uid, gid, user, group, ..Entry::default() };
             entry = Entry { mtime, ctime, device, inode, links, flags, notes, ..entry };
             entry.rdev = is_device.then_some(Device { major, minor });
-            entry.xattrs = xattrs.0.into_iter().collect();
-            entry.moved_xattrs = xattrs.1.into_iter().collect();
+            entry.xattrs = xattrs.0;
+            entry.moved_xattrs = xattrs.1;
             if kind == EntryKind::Symlink {
                 entry.target = target;
             }
