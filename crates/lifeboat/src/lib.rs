@@ -3,6 +3,7 @@
 //! The library never reads argv, environment, terminal or wall clock by itself, never prints, and
 //! every error can be matched on. It blocks: call it from a plain thread.
 
+pub mod backup;
 pub mod context;
 pub mod error;
 pub mod monitor;

@@ -30,6 +30,11 @@ pub trait Monitor: Send + Sync {
         let _unused = phase;
     }
 
+    /// Whether an estimate of the whole is worth a second look at the source.
+    fn wants_estimate(&self) -> bool {
+        false
+    }
+
     /// The best present estimate of the whole: files and bytes. It may grow.
     fn expect(&self, files: u64, bytes: u64) {
         let _unused = (files, bytes);

@@ -1,1 +1,185 @@
-//! (being written)
+//! The index: which chunks the repository has, and where they lie.
+//!
+//! A set of segments, those that the log counts and those that this run has written since. Segments
+//! are opened by their directory alone; filters, records and pack tables are fetched block by block
+//! into a cache of bounded size. Knows ids and places; not what the chunks mean.
+//!
+//! Invariants: memory is bounded by the cache and the directories, not by the number of chunks. The
+//! segment of the earliest entry answers first.
+
+mod cache;
+pub mod marks;
+mod segment;
+pub mod write;
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use lifeboat_format::id::ChunkId;
+use lifeboat_format::index::{IndexRecord, PackRecord};
+use lifeboat_format::key::ObjectKey;
+
+use self::cache::BlockCache;
+use self::segment::Segment;
+use crate::error::Result;
+use crate::log::Fold;
+use crate::open::Repository;
+use crate::reader::{FrameRef, Locate, Location};
+
+/// The place of a record: its segment, and its position there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ordinal {
+    /// The segment, in the order of the log.
+    pub segment: usize,
+    /// The record, in the order of ids.
+    pub record: u64,
+}
+
+/// Finds chunks.
+pub struct Index {
+    segments: RwLock<Vec<Arc<Segment>>>,
+    cache: BlockCache,
+}
+
+impl Index {
+    /// Opens the segments that count.
+    ///
+    /// # Errors
+    /// The store's, or [`Corrupt`](crate::Kind::Corrupt) with the segment's key.
+    pub fn load(repository: &Repository, fold: &Fold) -> Result<Self> {
+        let index = Self::empty(repository);
+        for (key, object) in fold.segments() {
+            index.add(repository, key, object.size)?;
+        }
+        Ok(index)
+    }
+
+    /// Opens what can be opened of the segments that count; each that can't be is told to `lost`.
+    pub fn load_what_is_there(
+        repository: &Repository,
+        fold: &Fold,
+        mut lost: impl FnMut(ObjectKey, crate::Error),
+    ) -> Self {
+        let index = Self::empty(repository);
+        for (key, object) in fold.segments() {
+            if let Err(error) = index.add(repository, key, object.size) {
+                lost(key, error);
+            }
+        }
+        index
+    }
+
+    fn empty(repository: &Repository) -> Self {
+        // An eighth of the budget; the rest belongs to packs, frames and the program.
+        let cache = BlockCache::new(repository.memory_bytes() / 8);
+        Self { segments: RwLock::default(), cache }
+    }
+
+    /// Opens one more segment, of `size` bytes.
+    ///
+    /// # Errors
+    /// As [`Index::load`].
+    pub fn add(&self, repository: &Repository, key: ObjectKey, size: u64) -> Result<()> {
+        let segment = Arc::new(Segment::open(repository, key, size)?);
+        self.segments.write().unwrap_or_else(PoisonError::into_inner).push(segment);
+        Ok(())
+    }
+
+    /// Whether the repository has the chunk.
+    ///
+    /// # Errors
+    /// When a block can't be fetched or opened.
+    pub fn contains(&self, id: &ChunkId) -> Result<bool> {
+        Ok(self.ordinal(id)?.is_some())
+    }
+
+    /// The place of the record that counts.
+    ///
+    /// # Errors
+    /// When a block can't be fetched or opened.
+    pub fn ordinal(&self, id: &ChunkId) -> Result<Option<Ordinal>> {
+        for (place, segment) in self.segments().iter().enumerate() {
+            if let Some((record, _)) = segment.find(place, &self.cache, id)? {
+                return Ok(Some(Ordinal { segment: place, record }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many records each segment has, in the order of [`Ordinal::segment`].
+    pub fn record_counts(&self) -> Vec<u64> {
+        self.segments().iter().map(|segment| segment.record_count()).collect()
+    }
+
+    /// Calls `each` for every record of every segment, with its pack.
+    ///
+    /// # Errors
+    /// What `each` returns, or when a block can't be fetched or opened.
+    pub fn for_each(
+        &self,
+        mut each: impl FnMut(Ordinal, &IndexRecord, &PackRecord) -> Result<()>,
+    ) -> Result<()> {
+        for (place, segment) in self.segments().iter().enumerate() {
+            segment.for_each(place, &self.cache, |record, found, pack| {
+                each(Ordinal { segment: place, record }, found, pack)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The packs that each segment's records point into.
+    ///
+    /// # Errors
+    /// When a block can't be fetched or opened.
+    pub fn packs(&self) -> Result<Vec<Vec<PackRecord>>> {
+        let segments = self.segments();
+        segments.iter().enumerate().map(|(at, segment)| segment.packs(at, &self.cache)).collect()
+    }
+
+    fn segments(&self) -> Vec<Arc<Segment>> {
+        self.segments.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Locate for Index {
+    fn locate(&self, id: &ChunkId) -> Result<Option<Location>> {
+        for (place, segment) in self.segments().iter().enumerate() {
+            if let Some((_, record)) = segment.find(place, &self.cache, id)? {
+                return segment.location(place, &self.cache, &record).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn copies(&self, id: &ChunkId) -> Result<Vec<Location>> {
+        let mut copies = Vec::new();
+        for (place, segment) in self.segments().iter().enumerate() {
+            if let Some((_, record)) = segment.find(place, &self.cache, id)? {
+                copies.push(segment.location(place, &self.cache, &record)?);
+            }
+        }
+        Ok(copies)
+    }
+}
+
+fn location(record: &IndexRecord, pack: &PackRecord) -> Location {
+    Location {
+        frame: FrameRef {
+            pack: pack.key(),
+            offset: record.frame_offset,
+            number: record.frame,
+            sealed_len: record.frame_sealed_len,
+            raw_len: record.frame_raw_len,
+            codec: record.frame_codec,
+            pack_size: pack.size,
+        },
+        offset: record.offset,
+        length: record.length,
+    }
+}
+
+impl fmt::Debug for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index").field("segments", &self.segments().len()).finish_non_exhaustive()
+    }
+}

@@ -4,7 +4,6 @@
 //! called from inside an async task.
 
 use std::fmt;
-use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -101,6 +100,19 @@ impl Io {
             .map_err(|cause| Error::store("read", cause))
     }
 
+    /// The object's bytes, of which there may be at most `bytes_max`; a larger object is not fetched.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] when it is larger, [`Kind::NotFound`], or the store's own.
+    pub fn get_at_most(&self, key: &ObjectKey, bytes_max: u64) -> Result<Bytes> {
+        let size = self.head(key)?.size;
+        if size > bytes_max {
+            let reason = format!("it has {size} bytes, and no such object has more than {bytes_max}");
+            return Err(Error::new(Kind::Corrupt, "read", key).because(reason));
+        }
+        self.get(key)
+    }
+
     /// Some of the object's bytes, all of them there or an error.
     ///
     /// # Errors
@@ -117,6 +129,15 @@ impl Io {
     pub fn head(&self, key: &ObjectKey) -> Result<ObjectInfo> {
         self.block_on(self.inner.store.head(&key.to_string()))
             .map_err(|cause| Error::store("look at", cause))
+    }
+
+    /// Removes the object for good.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when there is none, as far as the store can tell, or the store's own.
+    pub fn delete(&self, key: &ObjectKey) -> Result<()> {
+        self.block_on(self.inner.store.delete(&key.to_string()))
+            .map_err(|cause| Error::store("delete", cause))
     }
 
     /// Calls `each` for every object whose key begins with `prefix`, in no promised order.

@@ -1,1 +1,231 @@
-//! (being written)
+//! Packer: frames become packs, packs go up, and their records gather into index segments.
+//!
+//! Workers offer chunks to a [`Framer`]; what is new is put into frames, compressed, sealed and added
+//! to one of several open packs at random (so that the order of packs says less about files). A pack
+//! that is large enough is hashed by the worker that completed it and put by the runtime. Knows
+//! chunks, frames and packs; knows no paths, no entries and no log.
+//!
+//! Invariants: a frame number is sealed at most once. The bytes of open and travelling packs stay
+//! below the limit given. What [`Packer::flush`] returns is durable, and everything that was claimed
+//! before the call is located by it: packs are put before the segment that names them, and the
+//! caller's log entry comes last.
+
+mod finish;
+mod framer;
+mod state;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use lifeboat_codec::compress::Level;
+use lifeboat_format::entry::ListedObject;
+use lifeboat_format::id::ChunkId;
+use lifeboat_format::index::PackKind;
+use lifeboat_store::Payload;
+
+use self::state::State;
+use crate::claim::{Claim, Claims};
+use crate::error::{Error, Result};
+use crate::index::Index;
+use crate::index::write::SegmentDraft;
+use crate::open::Repository;
+
+pub use self::framer::Framer;
+
+/// How a run packs.
+#[derive(Clone, Debug)]
+pub struct PackerOptions {
+    /// The zstd level.
+    pub level: Level,
+    /// Opens every compressed frame again before it is sealed, and compares.
+    pub verify_encode: bool,
+    /// Counts what would be stored, and stores nothing.
+    pub dry_run: bool,
+    /// How many bytes open and travelling packs may hold together.
+    pub bytes_max: u64,
+    /// How many records are gathered before they are written as an index segment.
+    pub records_max: usize,
+}
+
+/// What a run has stored so far; sizes in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PackerStats {
+    /// New data chunks.
+    pub new_chunks: u64,
+    /// Their length before compression.
+    pub new_bytes: u64,
+    /// The length of new tree nodes and other metadata before compression.
+    pub new_metadata_bytes: u64,
+    /// The sealed length of data frames.
+    pub frame_bytes: u64,
+    /// The length of all objects put.
+    pub stored_bytes: u64,
+    /// How many objects were put.
+    pub stored_objects: u64,
+}
+
+/// Puts a run's new chunks into packs, packs into the store, and records into index segments.
+#[derive(Clone)]
+pub struct Packer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    repository: Repository,
+    index: Arc<Index>,
+    claims: Claims,
+    options: PackerOptions,
+    state: Mutex<State>,
+    changed: Condvar,
+    counters: Counters,
+    // Segments are written one at a time, outside the state's lock.
+    segment: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Counters {
+    new_chunks: AtomicU64,
+    new_bytes: AtomicU64,
+    new_metadata_bytes: AtomicU64,
+    frame_bytes: AtomicU64,
+    stored_bytes: AtomicU64,
+    stored_objects: AtomicU64,
+}
+
+impl Packer {
+    /// A packer for one run, which deduplicates against `index`.
+    pub fn new(repository: &Repository, index: Arc<Index>, options: PackerOptions) -> Self {
+        let shared = Shared {
+            repository: repository.clone(),
+            index,
+            claims: Claims::new(),
+            options,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            counters: Counters::default(),
+            segment: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// A framer for chunks of this kind; it may carry a begun frame of an earlier unit of work.
+    ///
+    /// # Errors
+    /// Why the run failed, if it did.
+    pub fn framer(&self, kind: PackKind) -> Result<Framer> {
+        let mut state = self.shared.lock();
+        state.check()?;
+        Ok(match state.idle.iter().rposition(|framer| framer.kind() == kind) {
+            Some(place) => Framer::resume(self.clone(), state.idle.swap_remove(place)),
+            None => Framer::begin(self.clone(), kind, self.shared.options.level)?,
+        })
+    }
+
+    /// Makes durable all that was claimed before the call, and returns the objects put since the last
+    /// one: the list for the log entry that makes them count.
+    ///
+    /// # Errors
+    /// Why the run failed.
+    pub fn flush(&self) -> Result<Vec<ListedObject>> {
+        self.flush_framers()?;
+        self.shared.close_and_wait()?;
+        self.shared.write_segment(0)?;
+        Ok(std::mem::take(&mut self.shared.lock().uploaded))
+    }
+
+    /// What was stored so far.
+    pub fn stats(&self) -> PackerStats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &self.shared.counters;
+        PackerStats {
+            new_chunks: read(&counters.new_chunks),
+            new_bytes: read(&counters.new_bytes),
+            new_metadata_bytes: read(&counters.new_metadata_bytes),
+            frame_bytes: read(&counters.frame_bytes),
+            stored_bytes: read(&counters.stored_bytes),
+            stored_objects: read(&counters.stored_objects),
+        }
+    }
+
+    /// The repository that is written to.
+    pub fn repository(&self) -> &Repository {
+        &self.shared.repository
+    }
+
+    /// Waits until every frame begun before the call is in a pack: idle framers are flushed here, busy
+    /// ones by their owners when they see the new epoch, or here once they are idle.
+    fn flush_framers(&self) -> Result<()> {
+        let mut state = self.shared.lock();
+        state.epoch += 1;
+        let begun_before = state.next_ticket;
+        loop {
+            state.check()?;
+            let idle = state.take_idle_before(begun_before);
+            if !idle.is_empty() {
+                drop(state);
+                for parts in idle {
+                    Framer::resume(self.clone(), parts).flush()?;
+                }
+                state = self.shared.lock();
+            } else if state.tickets.first().is_some_and(|ticket| *ticket < begun_before) {
+                state = self.shared.wait(state);
+            } else {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn claim(&self, id: &ChunkId) -> Result<Claim> {
+        self.claims.claim(id, |id| self.index.contains(id))
+    }
+
+    /// Ends the run: every other call fails from now on.
+    fn fail(&self, error: Error) {
+        self.lock().fail(error);
+        self.changed.notify_all();
+    }
+
+    /// Writes the gathered records as a segment if there are more than `above`.
+    fn write_segment(&self, above: usize) -> Result<()> {
+        let _one_at_a_time = self.segment.lock().unwrap_or_else(PoisonError::into_inner);
+        let (packs, records) = {
+            let mut state = self.lock();
+            state.check()?;
+            if state.records.len() <= above {
+                return Ok(());
+            }
+            (std::mem::take(&mut state.packs), std::mem::take(&mut state.records))
+        };
+        let segment = SegmentDraft { packs, records }.seal(&self.repository, self.options.level)?;
+        let size = segment.bytes.len() as u64;
+        self.repository.io().put_new(&segment.key, Payload::from(segment.bytes))?;
+        self.count_put(size);
+        // First the index answers for the ids, then the claims stop doing so.
+        self.index.add(&self.repository, segment.key, size)?;
+        self.claims.forget(&segment.ids);
+        self.lock().uploaded.push(segment.object);
+        Ok(())
+    }
+
+    fn count_put(&self, size: u64) {
+        self.counters.stored_bytes.fetch_add(size, Ordering::Relaxed);
+        self.counters.stored_objects.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Packer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Packer").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}

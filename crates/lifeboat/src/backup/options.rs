@@ -123,6 +123,20 @@ pub struct BackupReport {
     pub seconds: f64,
 }
 
+impl BackupStats {
+    /// Adds what a unit counted of the source.
+    pub(super) fn add(&mut self, unit: &Self) {
+        self.files += unit.files;
+        self.dirs += unit.dirs;
+        self.others += unit.others;
+        self.files_new += unit.files_new;
+        self.files_changed += unit.files_changed;
+        self.files_unchanged += unit.files_unchanged;
+        self.bytes += unit.bytes;
+        self.read_bytes += unit.read_bytes;
+    }
+}
+
 /// Counts and sizes of a backup; sizes in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BackupStats {
@@ -146,6 +160,8 @@ pub struct BackupStats {
     pub new_bytes: u64,
     /// How many they are.
     pub new_chunks: u64,
+    /// The sealed frames of those data chunks, before they are packed.
+    pub data_frame_bytes: u64,
     /// Everything that was put into the store: packs, trees, index.
     pub stored_bytes: u64,
     /// Objects put into the store, the commit not counted.

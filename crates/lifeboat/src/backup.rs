@@ -1,0 +1,146 @@
+//! Backup: from directories to a snapshot.
+//!
+//! ```text
+//! walk ─► (unchanged? take the parent's entry) ─► unit ─► read, cut, hash, claim, frame ─► in order ─► tree ─► commit
+//! one thread                                      units    workers                          caller's thread
+//! ```
+//!
+//! What travels between threads is a unit: up to some MiB of small files, or one large file. A worker
+//! reads, cuts, hashes, compresses and seals its unit by itself. Results come back in path order, so
+//! the tree is built by streaming, and a fixed number of units is under way at any time, so memory
+//! does not grow with the data. Knows files and stages; not the terminal, signals or the clock on the
+//! wall.
+//!
+//! A path that can't be read is a problem: it is counted, named in the report and in the snapshot, and
+//! makes the outcome partial. An error ends the run, and what was committed before stays.
+
+mod commit;
+mod estimate;
+mod options;
+mod parent;
+mod roots;
+mod sequence;
+mod unit;
+mod walk;
+mod worker;
+
+use std::sync::Arc;
+
+use crossbeam_channel::{bounded, unbounded};
+use lifeboat_repo::index::Index;
+use lifeboat_repo::log::Fold;
+use lifeboat_repo::open::Repository;
+use lifeboat_repo::packer::{Packer, PackerOptions};
+
+use self::commit::Committer;
+use self::parent::Parents;
+use self::sequence::Sequence;
+use crate::context::Context;
+use crate::error::Result;
+use crate::monitor::Phase;
+use crate::report::ProblemLog;
+use crate::source::meta::MetaReader;
+
+pub use self::options::{
+    BackupOptions, BackupReport, BackupStats, CHECKPOINT_INTERVAL, Detect, Outcome,
+};
+
+/// Backs up what `options` name, and commits a snapshot of it.
+///
+/// # Errors
+/// What ends the run: the repository's errors, options that make no sense, no root that can be read.
+/// Everything that a checkpoint committed before stays.
+pub fn backup(
+    repository: &Repository,
+    options: &BackupOptions,
+    context: &Context<'_>,
+) -> Result<BackupReport> {
+    context.monitor.phase(Phase::Open);
+    if !options.dry_run {
+        repository.require_writable()?;
+    }
+    let begun = repository.clock().monotonic();
+    let roots = roots::resolve(options)?;
+    let source = commit::source(options, &roots);
+    let fold = Fold::load(repository)?;
+    let index = Arc::new(Index::load(repository, &fold)?);
+    let parents = Parents::choose(repository, &fold, options, &source.key(), Arc::clone(&index))?;
+    let packer = Packer::new(repository, index, packer_options(repository, options));
+    let problems = ProblemLog::new(context.monitor);
+    let committer = Committer::new(repository, fold, options, source, &parents)?;
+    let job = Job { repository, options, context, packer: &packer, problems: &problems };
+    if let Some((files, bytes)) = parents.estimate() {
+        context.monitor.expect(files, bytes);
+    }
+    context.monitor.phase(Phase::Backup);
+    let mut report = job.run(&roots, &parents, committer)?;
+    report.seconds = repository.clock().monotonic().saturating_sub(begun).as_secs_f64();
+    Ok(report)
+}
+
+fn packer_options(repository: &Repository, options: &BackupOptions) -> PackerOptions {
+    let memory = repository.memory_bytes();
+    PackerOptions {
+        level: options.compression,
+        verify_encode: options.verify_encode,
+        dry_run: options.dry_run,
+        // The rest is for the workers' buffers, the index, the frame cache and the program itself.
+        bytes_max: memory / 3,
+        // A record and its claim take some 150 bytes.
+        records_max: usize::try_from(memory / 16 / 150).unwrap_or(usize::MAX).max(4096),
+    }
+}
+
+/// What all stages of a run share.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    repository: &'a Repository,
+    options: &'a BackupOptions,
+    context: &'a Context<'a>,
+    packer: &'a Packer,
+    problems: &'a ProblemLog<'a>,
+}
+
+impl Job<'_> {
+    /// Starts the stages and joins them; the order of results is the caller's thread.
+    fn run(
+        self,
+        roots: &[roots::BackupRoot],
+        parents: &Parents,
+        committer: Committer<'_>,
+    ) -> Result<BackupReport> {
+        let threads = self.context.thread_count();
+        let (entrance, exit) = unit::window(threads);
+        let (units, to_workers) = bounded(threads);
+        let (results, arrivals) = unbounded();
+        let meta = MetaReader::new();
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads)
+                .map(|_| {
+                    let (units, results, meta) = (to_workers.clone(), results.clone(), &meta);
+                    scope.spawn(move || worker::work(self, meta, &units, &results))
+                })
+                .collect();
+            drop(to_workers);
+            let out = walk::Out { window: entrance, units, results };
+            let walker = scope.spawn(move || walk::walk_roots(self, roots, parents, &out));
+            if self.context.monitor.wants_estimate() && parents.estimate().is_none() {
+                scope.spawn(move || estimate::count(self, roots));
+            }
+            let report = Sequence::new(self, roots, committer).run(&arrivals, &exit);
+            // Whoever waits to send is let go, so that every thread ends.
+            drop((arrivals, exit));
+            let walked = join(walker);
+            let worked: Result<Vec<()>> = workers.into_iter().map(join).collect();
+            // A stage that failed made the others stop: its reason is the one to tell.
+            walked.and(worked).and(report)
+        })
+    }
+}
+
+fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    match thread.join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}

@@ -1,0 +1,194 @@
+//! The last stage: what was done becomes a snapshot, sealed, in an entry of the log.
+//!
+//! Knows the run's identity and what a snapshot says. Objects are durable before the entry that makes
+//! them count is appended.
+
+use lifeboat_format::id::{RunId, SnapshotId};
+use lifeboat_format::snapshot::{
+    self, CheckpointPlace, PROBLEMS_MAX, Root, SNAPSHOT_VERSION, Snapshot, Source, Stats,
+};
+use lifeboat_format::time::Time;
+use lifeboat_repo::log::{self, Fold};
+use lifeboat_repo::open::Repository;
+use lifeboat_repo::snapshots;
+
+use super::Job;
+use super::options::{BackupOptions, BackupReport, BackupStats, Outcome};
+use super::parent::Parents;
+use super::roots::BackupRoot;
+use crate::error::Result;
+use crate::report::Problems;
+
+/// What a commit says has been done.
+pub(super) struct Progress {
+    pub(super) roots: Vec<Root>,
+    pub(super) stats: BackupStats,
+    /// Where the run is, if it has not ended.
+    pub(super) checkpoint: Option<CheckpointPlace>,
+}
+
+/// Commits one run's snapshot and the checkpoints before it.
+pub(super) struct Committer<'a> {
+    fold: Fold,
+    options: &'a BackupOptions,
+    parents: &'a Parents,
+    source: Source,
+    run: RunId,
+    started: Time,
+    last_checkpoint: Option<SnapshotId>,
+}
+
+/// Where the data comes from, as all snapshots of it say.
+pub(super) fn source(options: &BackupOptions, roots: &[BackupRoot]) -> Source {
+    Source {
+        name: options.source.clone(),
+        host: options.host.clone(),
+        roots: roots.iter().map(BackupRoot::label).collect(),
+    }
+}
+
+impl<'a> Committer<'a> {
+    pub(super) fn new(
+        repository: &Repository,
+        fold: Fold,
+        options: &'a BackupOptions,
+        source: Source,
+        parents: &'a Parents,
+    ) -> Result<Self> {
+        Ok(Self {
+            fold,
+            options,
+            parents,
+            source,
+            run: RunId(repository.random()?),
+            started: repository.clock().now(),
+            last_checkpoint: None,
+        })
+    }
+
+    /// Makes everything durable and appends the entry; nothing in a dry run.
+    pub(super) fn commit(
+        &mut self,
+        job: Job<'_>,
+        progress: Progress,
+    ) -> Result<Option<SnapshotId>> {
+        let objects = job.packer.flush()?;
+        if self.options.dry_run {
+            return Ok(None);
+        }
+        let is_checkpoint = progress.checkpoint.is_some();
+        let snapshot = self.snapshot(job, progress)?;
+        let sealed = snapshots::seal(job.repository, &snapshot)?;
+        log::commit(job.repository, &mut self.fold, self.run, objects, vec![sealed])?;
+        if is_checkpoint {
+            self.last_checkpoint = Some(snapshot.id);
+        } else {
+            // Whoever may fold the log for all spares the next reader its entries.
+            log::checkpoint::maybe_write(job.repository, &self.fold)?;
+        }
+        Ok(Some(snapshot.id))
+    }
+
+    /// The snapshot of the run's last checkpoint.
+    pub(super) fn last_checkpoint(&self) -> Option<SnapshotId> {
+        self.last_checkpoint
+    }
+
+    /// What the caller hears in the end.
+    pub(super) fn report(
+        &self,
+        job: Job<'_>,
+        outcome: Outcome,
+        snapshot: Option<SnapshotId>,
+        stats: BackupStats,
+    ) -> BackupReport {
+        BackupReport {
+            outcome,
+            snapshot,
+            run: self.run,
+            kind: self.parents.kind().clone(),
+            parent: self.parents.base(),
+            resumed: self.parents.resumed(),
+            stats: with_packed(job, stats),
+            problems: job.problems.snapshot(),
+            seconds: 0.0,
+        }
+    }
+
+    fn snapshot(&self, job: Job<'_>, progress: Progress) -> Result<Snapshot> {
+        let problems = job.problems.snapshot();
+        let writer = self.fold.last_snapshot_of(job.repository);
+        Ok(Snapshot {
+            version: SNAPSHOT_VERSION,
+            id: SnapshotId(job.repository.random()?),
+            run: self.run,
+            source: self.source.clone(),
+            source_key: self.source.key(),
+            kind: self.parents.kind().clone(),
+            checkpoint: progress.checkpoint,
+            parent: self.parents.base(),
+            roots: progress.roots,
+            time: self.options.time,
+            started: self.started,
+            ended: job.repository.clock().now(),
+            outcome: match problems.count {
+                0 => snapshot::Outcome::Complete,
+                _ => snapshot::Outcome::Partial,
+            },
+            problems: kept(problems),
+            stats: kept_stats(&with_packed(job, progress.stats)),
+            tags: self.options.tags.clone(),
+            hold_until: None,
+            sequence: writer.as_ref().map_or(0, |last| last.sequence) + 1,
+            previous: writer.map(|last| last.hash),
+            policy: None,
+            replaces: None,
+            original: None,
+            tool: self.options.tool.clone(),
+            other: std::collections::BTreeMap::new(),
+        })
+    }
+}
+
+fn kept(problems: Problems) -> snapshot::Problems {
+    let first = problems.first.into_iter().take(PROBLEMS_MAX);
+    snapshot::Problems {
+        count: problems.count,
+        first: first
+            .map(|problem| snapshot::Problem {
+                path: problem.path,
+                error: format!("{}: {}", problem.operation, problem.error),
+            })
+            .collect(),
+    }
+}
+
+fn kept_stats(stats: &BackupStats) -> Stats {
+    Stats {
+        files: stats.files,
+        dirs: stats.dirs,
+        other: stats.others,
+        files_new: stats.files_new,
+        files_changed: stats.files_changed,
+        files_unchanged: stats.files_unchanged,
+        bytes: stats.bytes,
+        read_bytes: stats.read_bytes,
+        new_bytes: stats.new_bytes,
+        stored_bytes: stats.stored_bytes,
+        meta_bytes: stats.stored_bytes.saturating_sub(stats.data_frame_bytes),
+        new_chunks: stats.new_chunks,
+    }
+}
+
+fn with_packed(job: Job<'_>, stats: BackupStats) -> BackupStats {
+    let packed = job.packer.stats();
+    BackupStats {
+        new_chunks: packed.new_chunks,
+        new_bytes: packed.new_bytes,
+        new_metadata_bytes: packed.new_metadata_bytes,
+        data_frame_bytes: packed.frame_bytes,
+        stored_bytes: packed.stored_bytes,
+        stored_objects: packed.stored_objects,
+        ..stats
+    }
+}

@@ -1,0 +1,192 @@
+//! Parents: the earlier snapshots that a run compares files with.
+//!
+//! *incremental* takes the newest snapshot of the source, *differential* the newest full one, *full*
+//! none. A checkpoint of an interrupted run of the same kind, newer than all whole snapshots, comes
+//! first: so what it covers is taken from it, and what it does not from the parent. Entries are
+//! streamed beside the walk, in the same order, in constant memory.
+//!
+//! A parent is a help and never a need: what can't be read of it is read anew from the source.
+
+use std::sync::Arc;
+
+use lifeboat_format::id::SnapshotId;
+use lifeboat_format::snapshot::{Root, Snapshot, SnapshotKind};
+use lifeboat_format::time::Time;
+use lifeboat_format::tree::{Entry, PathKey};
+use lifeboat_repo::index::Index;
+use lifeboat_repo::log::Fold;
+use lifeboat_repo::open::Repository;
+use lifeboat_repo::reader::Reader;
+use lifeboat_repo::snapshots::Snapshots;
+use lifeboat_repo::tree::TreeRoot;
+use lifeboat_repo::tree::scan::Scan;
+
+use super::options::{BackupOptions, Detect};
+use super::roots::BackupRoot;
+use crate::error::Result;
+
+/// The snapshots that a run compares with.
+pub(super) struct Parents {
+    checkpoint: Option<Snapshot>,
+    base: Option<Snapshot>,
+    /// The kind that the run's own snapshot will have.
+    kind: SnapshotKind,
+    reader: Reader,
+}
+
+impl Parents {
+    /// Chooses among the snapshots of the source.
+    ///
+    /// # Errors
+    /// When the snapshots can't be read.
+    pub(super) fn choose(
+        repository: &Repository,
+        fold: &Fold,
+        options: &BackupOptions,
+        source_key: &str,
+        index: Arc<Index>,
+    ) -> Result<Self> {
+        let snapshots = Snapshots::load(repository, fold)?;
+        let mut own: Vec<&Snapshot> =
+            snapshots.in_log_order().filter(|snapshot| snapshot.source_key == source_key).collect();
+        own.retain(|snapshot| snapshot.replaces.is_none());
+        let whole = |snapshot: &&&Snapshot| !snapshot.is_checkpoint();
+        let base = match options.detect {
+            Detect::Full => None,
+            Detect::Incremental => own.iter().rfind(whole),
+            Detect::Differential => own
+                .iter()
+                .rfind(|snapshot| whole(snapshot) && snapshot.kind == SnapshotKind::Full),
+        };
+        let kind = match (options.detect, base) {
+            // Without anything to compare with every file is read, which is what full means.
+            (Detect::Full, _) | (_, None) => SnapshotKind::Full,
+            (Detect::Incremental, Some(_)) => SnapshotKind::Incremental,
+            (Detect::Differential, Some(_)) => SnapshotKind::Differential,
+        };
+        // The newest of all, if it is a checkpoint that was made as this run would have made it.
+        let checkpoint = own.last().filter(|snapshot| {
+            snapshot.is_checkpoint()
+                && snapshot.kind == kind
+                && snapshot.parent == base.map(|base| base.id)
+        });
+        Ok(Self {
+            checkpoint: checkpoint.map(|snapshot| (*snapshot).clone()),
+            base: base.map(|snapshot| (*snapshot).clone()),
+            kind,
+            reader: Reader::new(
+                repository.io().clone(),
+                Arc::clone(repository.keyring()),
+                index,
+                repository.memory_bytes() / 16,
+            ),
+        })
+    }
+
+    pub(super) fn kind(&self) -> &SnapshotKind {
+        &self.kind
+    }
+
+    /// The snapshot that is compared with.
+    pub(super) fn base(&self) -> Option<SnapshotId> {
+        self.base.as_ref().map(|snapshot| snapshot.id)
+    }
+
+    /// The checkpoint that the run goes on from.
+    pub(super) fn resumed(&self) -> Option<SnapshotId> {
+        self.checkpoint.as_ref().map(|snapshot| snapshot.id)
+    }
+
+    /// Files and bytes of the snapshot that is compared with: the best guess of what there will be.
+    pub(super) fn estimate(&self) -> Option<(u64, u64)> {
+        let stats = &self.base.as_ref()?.stats;
+        Some((stats.files + stats.dirs + stats.other, stats.bytes))
+    }
+
+    /// The entries of the root at `place` with this path.
+    pub(super) fn entries(&self, place: usize, path: &[u8], roots: usize) -> ParentEntries<'_> {
+        let of = |snapshot: &Option<Snapshot>| -> Option<Stream<'_>> {
+            let snapshot = snapshot.as_ref()?;
+            let root = matching_root(snapshot, place, path, roots)?;
+            let root = TreeRoot {
+                id: root.tree?,
+                level: root.level,
+                entries: root.entries,
+                bytes: root.bytes,
+            };
+            let scan = Scan::new(&self.reader, &root);
+            Some(Stream { scan, next: None, started: snapshot.started, ended: false })
+        };
+        ParentEntries { checkpoint: of(&self.checkpoint), base: of(&self.base) }
+    }
+}
+
+/// The root of the same path; where the source has a name, and as many roots as then, the one at the
+/// same place, so that a volume may be mounted elsewhere.
+fn matching_root<'s>(
+    snapshot: &'s Snapshot,
+    place: usize,
+    path: &[u8],
+    roots: usize,
+) -> Option<&'s Root> {
+    let same_path = snapshot.roots.iter().find(|root| root.path == path);
+    same_path.or_else(|| {
+        let comparable = snapshot.source.name.is_some() && snapshot.roots.len() == roots;
+        snapshot.roots.get(place).filter(|_| comparable)
+    })
+}
+
+/// The parents' entries of one root, asked for in path order.
+pub(super) struct ParentEntries<'a> {
+    checkpoint: Option<Stream<'a>>,
+    base: Option<Stream<'a>>,
+}
+
+impl ParentEntries<'_> {
+    /// The newest entry of this path, and when the run that wrote it began. Paths must be asked for in
+    /// ascending order.
+    pub(super) fn find(&mut self, key: &PathKey) -> Option<(Entry, Time)> {
+        // Both move on, whoever answers.
+        let newer = self.checkpoint.as_mut().and_then(|stream| stream.find(key));
+        let older = self.base.as_mut().and_then(|stream| stream.find(key));
+        newer.or(older)
+    }
+}
+
+struct Stream<'a> {
+    scan: Scan<'a>,
+    next: Option<(PathKey, Entry)>,
+    started: Time,
+    ended: bool,
+}
+
+impl Stream<'_> {
+    fn find(&mut self, key: &PathKey) -> Option<(Entry, Time)> {
+        loop {
+            match &self.next {
+                Some((next, _)) if next > key => return None,
+                Some((next, _)) if next == key => {
+                    return self.next.take().map(|(_, entry)| (entry, self.started));
+                }
+                _ if self.ended => return None,
+                _ => self.advance(),
+            }
+        }
+    }
+
+    fn advance(&mut self) {
+        self.next = match self.scan.next() {
+            Some(Ok(found)) => Some(found),
+            Some(Err(error)) => {
+                // Damage in the parent: its files are read anew. Worth a warning, but this backup
+                // lacks nothing.
+                tracing::warn!(%error, "part of the parent snapshot can't be read");
+                None
+            }
+            None => {
+                self.ended = true;
+                None
+            }
+        };
+    }
+}

@@ -1,0 +1,205 @@
+//! The ordering stage: units come back in any order and enter the tree in path order.
+//!
+//! The caller's thread. Builds one tree a root, makes checkpoints at intervals and when the run is
+//! asked to stop, and commits in the end. Knows entries, not files.
+//!
+//! Invariant: a checkpoint covers a prefix of the roots in path order, so that the next run can go on
+//! exactly behind it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use lifeboat_format::index::PackKind;
+use lifeboat_format::snapshot::{CheckpointPlace, Root};
+use lifeboat_format::tree::PathKey;
+use lifeboat_repo::packer::Framer;
+use lifeboat_repo::tree::build::TreeBuilder;
+use lifeboat_repo::tree::{TreeKeys, TreeRoot};
+
+use super::Job;
+use super::commit::{Committer, Progress};
+use super::options::{BackupReport, BackupStats, Outcome};
+use super::roots::BackupRoot;
+use super::unit::{Arrival, Exit, UnitDone};
+use crate::error::{Error, Result};
+use crate::monitor::Phase;
+
+type Builder<'a> = TreeBuilder<'a, Framer>;
+
+/// What the stage has so far.
+pub(super) struct Sequence<'a> {
+    job: Job<'a>,
+    roots: &'a [BackupRoot],
+    committer: Committer<'a>,
+    waiting: BTreeMap<u64, Arrival>,
+    next: u64,
+    /// Roots that are finished.
+    done: Vec<Root>,
+    builder: Option<Builder<'a>>,
+    stats: BackupStats,
+    last_checkpoint: Duration,
+    /// How many entries there were at the last checkpoint.
+    checkpointed: u64,
+    entries: u64,
+    /// Where the last entry is, in its root.
+    last_key: PathKey,
+}
+
+impl<'a> Sequence<'a> {
+    pub(super) fn new(
+        job: Job<'a>,
+        roots: &'a [BackupRoot],
+        committer: Committer<'a>,
+    ) -> Self {
+        Self {
+            job,
+            roots,
+            committer,
+            waiting: BTreeMap::new(),
+            next: 0,
+            done: Vec::new(),
+            builder: None,
+            stats: BackupStats::default(),
+            last_checkpoint: job.repository.clock().monotonic(),
+            checkpointed: 0,
+            entries: 0,
+            last_key: PathKey::default(),
+        }
+    }
+
+    /// Takes units until every root has ended or the run is asked to stop, and commits.
+    pub(super) fn run(mut self, arrivals: &Receiver<Arrival>, window: &Exit) -> Result<BackupReport> {
+        while self.done.len() < self.roots.len() {
+            // The channel closes when the stages before have ended: all done, cancelled or failed.
+            let Ok(arrival) = arrivals.recv() else { break };
+            self.waiting.insert(arrival.number(), arrival);
+            while let Some(arrival) = self.waiting.remove(&self.next) {
+                window.leave();
+                self.next += 1;
+                self.take(arrival)?;
+            }
+            if self.is_checkpoint_due() {
+                self.checkpoint()?;
+            }
+        }
+        if self.done.len() == self.roots.len() {
+            return self.finish();
+        }
+        if self.job.context.cancel.is_cancelled() {
+            return self.interrupt();
+        }
+        // Another stage failed, and its own error is what will be told.
+        Err(Error::options("the backup ended before its end"))
+    }
+
+    fn take(&mut self, arrival: Arrival) -> Result<()> {
+        match arrival {
+            Arrival::Unit(unit) => self.take_unit(unit),
+            Arrival::RootEnd { root, .. } => self.end_root(root),
+        }
+    }
+
+    fn take_unit(&mut self, unit: UnitDone) -> Result<()> {
+        self.stats.add(&unit.stats);
+        for (key, entry) in unit.entries {
+            let mut builder = match self.builder.take() {
+                Some(builder) => builder,
+                None => self.new_builder()?,
+            };
+            self.last_key.clone_from(&key);
+            builder.push(key, &entry)?;
+            self.entries += 1;
+            self.builder = Some(builder);
+        }
+        Ok(())
+    }
+
+    fn new_builder(&self) -> Result<Builder<'a>> {
+        let keyring = self.job.repository.keyring();
+        let keys = TreeKeys { ids: keyring.ids(), boundary: keyring.tree_boundary_key() };
+        Ok(TreeBuilder::new(keys, self.job.packer.framer(PackKind::Tree)?))
+    }
+
+    fn end_root(&mut self, place: usize) -> Result<()> {
+        let path = self.roots[place].kept_path();
+        let tree = match self.builder.take() {
+            Some(builder) => Some(builder.finish()?),
+            // Missing, or not even its own entry could be kept: a problem that was told already.
+            None => None,
+        };
+        self.done.push(root_record(path, tree));
+        Ok(())
+    }
+
+    fn is_checkpoint_due(&self) -> bool {
+        let now = self.job.repository.clock().monotonic();
+        let elapsed = now.saturating_sub(self.last_checkpoint);
+        elapsed >= self.job.options.checkpoint_interval && self.entries > self.checkpointed
+    }
+
+    /// Makes what is done so far count.
+    fn checkpoint(&mut self) -> Result<()> {
+        let progress = self.progress()?;
+        if let Some((roots, place)) = progress {
+            let progress = Progress { roots, stats: self.stats, checkpoint: Some(place) };
+            self.committer.commit(self.job, progress)?;
+        }
+        self.checkpointed = self.entries;
+        self.last_checkpoint = self.job.repository.clock().monotonic();
+        Ok(())
+    }
+
+    /// The roots so far and where they end; `None` when nothing is done.
+    fn progress(&mut self) -> Result<Option<(Vec<Root>, CheckpointPlace)>> {
+        let mut roots = self.done.clone();
+        if let Some(builder) = &mut self.builder {
+            let tree = builder.snapshot()?;
+            // What the packer is about to wait for must not lie in this thread's own frame.
+            builder.sink_mut().flush()?;
+            roots.push(root_record(self.roots[roots.len()].kept_path(), Some(tree)));
+        }
+        let Some(last) = roots.len().checked_sub(1) else { return Ok(None) };
+        let root = u32::try_from(last).map_err(|_| Error::options("too many roots"))?;
+        Ok(Some((roots, CheckpointPlace { root, ended_at: self.last_key.clone() })))
+    }
+
+    fn finish(mut self) -> Result<BackupReport> {
+        if self.done.iter().all(Root::is_missing) {
+            return Err(Error::options("none of the roots could be read: nothing was backed up"));
+        }
+        self.job.context.monitor.phase(Phase::Commit);
+        let progress =
+            Progress { roots: std::mem::take(&mut self.done), stats: self.stats, checkpoint: None };
+        let snapshot = self.committer.commit(self.job, progress)?;
+        let outcome = match self.job.problems.snapshot().count {
+            0 => Outcome::Complete,
+            _ => Outcome::Partial,
+        };
+        Ok(self.committer.report(self.job, outcome, snapshot, self.stats))
+    }
+
+    /// The run was asked to stop: what is done becomes a checkpoint.
+    fn interrupt(mut self) -> Result<BackupReport> {
+        self.job.context.monitor.phase(Phase::Commit);
+        let mut snapshot = None;
+        if self.entries > self.checkpointed {
+            if let Some((roots, place)) = self.progress()? {
+                let progress = Progress { roots, stats: self.stats, checkpoint: Some(place) };
+                snapshot = self.committer.commit(self.job, progress)?;
+            }
+        } else if self.checkpointed > 0 {
+            snapshot = self.committer.last_checkpoint();
+        }
+        Ok(self.committer.report(self.job, Outcome::Interrupted, snapshot, self.stats))
+    }
+}
+
+fn root_record(path: Vec<u8>, tree: Option<TreeRoot>) -> Root {
+    match tree {
+        Some(TreeRoot { id, level, entries, bytes }) => {
+            Root { path, tree: Some(id), level, entries, bytes }
+        }
+        None => Root { path, tree: None, level: 0, entries: 0, bytes: 0 },
+    }
+}

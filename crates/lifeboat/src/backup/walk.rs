@@ -1,0 +1,159 @@
+//! The walking stage: paths in order become units, unchanged files are taken from the parent.
+//!
+//! One thread. Knows the parent's entries and what counts as unchanged; reads no file data.
+
+use crossbeam_channel::Sender;
+use lifeboat_format::tree::{Entry, EntryKind};
+
+use super::Job;
+use super::options::BackupStats;
+use super::parent::{ParentEntries, Parents};
+use super::roots::BackupRoot;
+use super::unit::{Arrival, Before, Entrance, Step, Unit, UnitDone};
+use crate::error::Result;
+use crate::source::exclude::Excludes;
+use crate::source::stat::Stat;
+use crate::source::unchanged::unchanged;
+use crate::source::walk::{Walk, WalkItem};
+
+/// The stage's way out: units to read go to workers, those that are ready straight to the sequence.
+pub(super) struct Out {
+    pub(super) window: Entrance,
+    pub(super) units: Sender<Unit>,
+    pub(super) results: Sender<Arrival>,
+}
+
+/// Nobody takes what the stage makes any more: another one failed, or the run was cancelled.
+struct Stopped;
+
+impl Out {
+    fn send(&self, unit: Unit) -> Result<(), Stopped> {
+        if unit.steps.is_empty() {
+            return Ok(());
+        }
+        if !self.window.enter() {
+            return Err(Stopped);
+        }
+        if unit.is_ready() {
+            return self.arrive(done(unit));
+        }
+        self.units.send(unit).map_err(|_closed| Stopped)
+    }
+
+    fn arrive(&self, arrival: Arrival) -> Result<(), Stopped> {
+        self.results.send(arrival).map_err(|_closed| Stopped)
+    }
+}
+
+/// Walks all roots, one after another.
+///
+/// # Errors
+/// Excludes that can't be read, or a parent whose tree the store can't give.
+pub(super) fn walk_roots(
+    job: Job<'_>,
+    roots: &[BackupRoot],
+    parents: &Parents,
+    out: &Out,
+) -> Result<()> {
+    let excludes = Excludes::new(&job.options.excludes)?;
+    let mut number = 0;
+    for (place, root) in roots.iter().enumerate() {
+        let mut stage = RootStage {
+            job,
+            out,
+            parent: parents.entries(place, &root.kept_path(), roots.len()),
+            unit: Unit::new(number, place),
+        };
+        if stage.walk(root, &excludes).is_err() {
+            return Ok(());
+        }
+        number = stage.unit.number;
+        let end = Arrival::RootEnd { number, root: place };
+        if !out.window.enter() || out.arrive(end).is_err() {
+            return Ok(());
+        }
+        number += 1;
+    }
+    Ok(())
+}
+
+struct RootStage<'a> {
+    job: Job<'a>,
+    out: &'a Out,
+    parent: ParentEntries<'a>,
+    unit: Unit,
+}
+
+impl RootStage<'_> {
+    fn walk(&mut self, root: &BackupRoot, excludes: &Excludes) -> Result<(), Stopped> {
+        let walk = match Walk::new(&root.path, &root.walk, excludes) {
+            Ok(walk) => walk,
+            Err(problem) => {
+                self.job.problems.add(problem);
+                return Ok(());
+            }
+        };
+        for step in walk {
+            if self.job.context.cancel.is_cancelled() {
+                return Err(Stopped);
+            }
+            match step {
+                Ok(item) => self.take(item)?,
+                Err(problem) => self.job.problems.add(problem),
+            }
+        }
+        self.next_unit()
+    }
+
+    fn take(&mut self, item: WalkItem) -> Result<(), Stopped> {
+        let parents = self.parent.find(&item.key);
+        if item.stat.kind != EntryKind::File {
+            self.unit.meta(item);
+        } else if let Some((entry, started)) = parents {
+            let criteria = &self.job.options.criteria;
+            if !unchanged(&entry, &item.stat, started, criteria) {
+                self.make_room(item.stat.size)?;
+                self.unit.read(item, Before::Changed);
+            } else if same_metadata(&entry, &item.stat) {
+                self.unit.ready(item.key, entry);
+            } else {
+                self.unit.touched(item, entry);
+            }
+        } else {
+            self.make_room(item.stat.size)?;
+            self.unit.read(item, Before::New);
+        }
+        if self.unit.is_full() { self.next_unit() } else { Ok(()) }
+    }
+
+    fn make_room(&mut self, size: u64) -> Result<(), Stopped> {
+        if self.unit.ends_before(size) { self.next_unit() } else { Ok(()) }
+    }
+
+    fn next_unit(&mut self) -> Result<(), Stopped> {
+        if self.unit.steps.is_empty() {
+            return Ok(());
+        }
+        let next = Unit::new(self.unit.number + 1, self.unit.root);
+        self.out.send(std::mem::replace(&mut self.unit, next))
+    }
+}
+
+/// Whether nothing but the content can have changed since the entry was made: the kernel moves the
+/// ctime with every change. Without a look at ctime or inode, the rest is read again.
+fn same_metadata(entry: &Entry, stat: &Stat) -> bool {
+    (entry.ctime, entry.inode, entry.device) == (stat.ctime, stat.inode, stat.device)
+}
+
+/// The result of a unit in which nothing has to be read.
+fn done(unit: Unit) -> Arrival {
+    let mut stats = BackupStats::default();
+    let mut entries = Vec::with_capacity(unit.steps.len());
+    for step in unit.steps {
+        if let Step::Ready(key, entry) = step {
+            stats.count_unchanged(&entry);
+            entries.push((key, *entry));
+        }
+    }
+    Arrival::Unit(UnitDone { number: unit.number, root: unit.root, entries, stats })
+}

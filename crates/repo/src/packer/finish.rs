@@ -1,0 +1,292 @@
+//! From frames to a stored pack: places, trailer, padding, checksums, name, put.
+//!
+//! The worker that delivers a pack's last frame does the work on bytes; the runtime puts the pack, and
+//! its records are gathered when the store has acknowledged it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use lifeboat_codec::compress::Compressor;
+use lifeboat_codec::hash::object_hash_of_parts;
+use lifeboat_codec::seal::{NO_EXTRA, ObjectSealer, Subject, TAG_BYTES};
+use lifeboat_format::entry::{ObjectKind, ListedObject};
+use lifeboat_format::envelope::{ObjectType, PREAMBLE_LEN, Role};
+use lifeboat_format::index::{GENERATION, IndexRecord, PackKind, PackRecord};
+use lifeboat_format::key::ObjectName;
+use lifeboat_format::pack::{
+    ChunkRecord, FrameRecord, Stripes, Trailer, build_tail, padding,
+};
+use lifeboat_store::Payload;
+
+use super::framer::Place;
+use super::state::{OpenPack, SealedFrame, open_packs_max};
+use super::Shared;
+use crate::error::{Error, Kind, Result};
+
+/// No pack takes more frames than this, so that its trailer stays readable in one piece.
+const FRAMES_MAX: u32 = 1 << 16;
+
+/// A pack as it goes to the store.
+struct BuiltPack {
+    record: PackRecord,
+    parts: Vec<Bytes>,
+    trailer: Trailer,
+}
+
+impl Shared {
+    /// Promises a number in an open pack to a frame of this sealed length; waits while too many bytes
+    /// are under way.
+    pub(super) fn promise(self: &Arc<Self>, kind: PackKind, sealed_len: u64) -> Result<Place> {
+        self.make_room(sealed_len)?;
+        let mut complete = None;
+        let place = {
+            let mut state = self.lock();
+            state.bytes += sealed_len;
+            let at = self.choose_pack(&mut state, kind)?;
+            let target = self.pack_bytes();
+            let pack = &mut state.open[at];
+            let place =
+                Place { pack: pack.number, frame: pack.next_frame, sealer: Arc::clone(&pack.sealer) };
+            pack.next_frame += 1;
+            pack.promised += 1;
+            pack.bytes += sealed_len;
+            if pack.bytes >= target || pack.next_frame >= FRAMES_MAX {
+                complete = state.close(at);
+            }
+            place
+        };
+        debug_assert!(complete.is_none(), "the frame just promised has not come yet");
+        Ok(place)
+    }
+
+    /// Adds a sealed frame to the pack that it was promised to.
+    pub(super) fn deliver(self: &Arc<Self>, pack: u64, frame: SealedFrame) -> Result<()> {
+        let complete = self.lock().deliver(pack, frame);
+        self.changed.notify_all();
+        match complete {
+            Some(pack) => self.finish_pack(pack),
+            None => Ok(()),
+        }
+    }
+
+    /// Closes every pack and waits until all are stored.
+    pub(super) fn close_and_wait(self: &Arc<Self>) -> Result<()> {
+        let complete = self.lock().close_all();
+        for pack in complete {
+            self.finish_pack(pack)?;
+        }
+        let mut state = self.lock();
+        loop {
+            state.check()?;
+            // Packs opened since hold frames that nobody waits for here.
+            let closing = state.open.iter().any(|pack| pack.closed);
+            if !closing && state.travelling == 0 {
+                return Ok(());
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// Waits until so many more bytes may be under way. If nothing travels that could make room, the
+    /// fullest pack is closed early.
+    fn make_room(self: &Arc<Self>, sealed_len: u64) -> Result<()> {
+        self.write_segment(self.options.records_max)?;
+        let mut state = self.lock();
+        loop {
+            state.check()?;
+            if state.bytes == 0 || state.bytes + sealed_len <= self.options.bytes_max {
+                return Ok(());
+            }
+            let early = if state.travelling == 0 { state.close_fullest() } else { None };
+            match early {
+                Some(pack) => {
+                    drop(state);
+                    self.finish_pack(pack)?;
+                    state = self.lock();
+                }
+                None => state = self.wait(state),
+            }
+        }
+    }
+
+    /// A pack that takes frames, one of several at random, or a new one.
+    fn choose_pack(&self, state: &mut super::State, kind: PackKind) -> Result<usize> {
+        let open: Vec<usize> = (0..state.open.len())
+            .filter(|at| state.open[*at].kind == kind && !state.open[*at].closed)
+            .collect();
+        let wanted = open_packs_max(kind);
+        let pick = usize::from(self.repository.random::<1>()?[0]) % wanted;
+        if let Some(at) = open.get(pick) {
+            return Ok(*at);
+        }
+        let sealer = self.new_sealer(kind)?;
+        let number = state.next_pack;
+        state.next_pack += 1;
+        state.bytes += PREAMBLE_LEN as u64;
+        state.open.push(OpenPack {
+            number,
+            kind,
+            sealer: Arc::new(sealer),
+            frames: Vec::new(),
+            next_frame: 0,
+            promised: 0,
+            bytes: PREAMBLE_LEN as u64,
+            closed: false,
+        });
+        Ok(state.open.len() - 1)
+    }
+
+    fn new_sealer(&self, kind: PackKind) -> Result<ObjectSealer> {
+        let object_type = match kind {
+            PackKind::Data => ObjectType::DataPack,
+            PackKind::Tree => ObjectType::TreePack,
+        };
+        let keyring = self.repository.keyring();
+        let epoch = keyring.newest_epoch();
+        let subject = Subject { object_type, epoch, repository: self.repository.id() };
+        let key = keyring.role_key(object_type, epoch)?;
+        ObjectSealer::new(key, &subject, self.repository.entropy())
+            .map_err(|cause| Error::codec("begin", "a pack", cause))
+    }
+
+    /// How large packs become: what the repository says, if several fit into the memory.
+    fn pack_bytes(&self) -> u64 {
+        self.repository.config().pack_bytes.min(self.options.bytes_max / 3)
+    }
+
+    /// Builds the pack and hands it to the runtime.
+    fn finish_pack(self: &Arc<Self>, pack: OpenPack) -> Result<()> {
+        let held = pack.bytes;
+        let built = self.build(pack)?;
+        let shared = Arc::clone(self);
+        self.repository.io().spawn(async move {
+            let key = built.record.key().to_string();
+            let payload = Payload::from_iter(built.parts.iter().cloned());
+            let put = shared.repository.io().store().put_new(&key, payload).await;
+            let mut state = shared.lock();
+            state.bytes -= held;
+            state.travelling -= 1;
+            match put {
+                Ok(()) => {
+                    shared.count_put(built.record.size);
+                    state.keep(&built);
+                }
+                Err(cause) => state.fail(Error::store("put", cause)),
+            }
+            drop(state);
+            shared.changed.notify_all();
+        });
+        Ok(())
+    }
+
+    fn build(&self, pack: OpenPack) -> Result<BuiltPack> {
+        let failed = |cause| Error::format("build", "a pack", cause);
+        let trailer = lay_out(&pack.frames)?;
+        let sealed_trailer = self.seal_trailer(&trailer, &pack.sealer)?;
+        let used = pack.bytes;
+        let mut pad = vec![0; usize_of(padding(used, sealed_trailer.len() as u64))?];
+        self.repository
+            .entropy()
+            .fill(&mut pad)
+            .map_err(|cause| Error::codec("pad", "a pack", cause))?;
+        let mut parts = Vec::with_capacity(pack.frames.len() + 4);
+        parts.push(Bytes::copy_from_slice(&pack.sealer.preamble()));
+        parts.extend(pack.frames.into_iter().map(|frame| frame.bytes));
+        parts.push(Bytes::from(pad));
+        let trailer_len = sealed_trailer.len() as u64;
+        parts.push(Bytes::from(sealed_trailer));
+        let mut stripes = Stripes::new();
+        for part in &parts {
+            stripes.update(part);
+        }
+        parts.push(Bytes::from(build_tail(stripes, trailer_len).map_err(failed)?));
+        let size = parts.iter().map(|part| part.len() as u64).sum();
+        let name = ObjectName {
+            hash: object_hash_of_parts(parts.iter().map(AsRef::as_ref)),
+            upload: self.repository.random()?,
+        };
+        Ok(BuiltPack { record: PackRecord { name, size, kind: pack.kind }, parts, trailer })
+    }
+
+    fn seal_trailer(&self, trailer: &Trailer, sealer: &ObjectSealer) -> Result<Vec<u8>> {
+        let failed = |cause| Error::codec("seal", "the trailer of a pack", cause);
+        let table = trailer.encode_table();
+        let mut compressed = Vec::new();
+        let codec = Compressor::new(self.options.level)
+            .and_then(|mut compressor| compressor.compress(&table, &mut compressed))
+            .map_err(failed)?;
+        let mut sealed = trailer
+            .encode(codec, &compressed)
+            .map_err(|cause| Error::format("build", "the trailer of a pack", cause))?;
+        sealer
+            .seal(Role::Trailer, trailer.frames.len() as u64, &NO_EXTRA, &mut sealed)
+            .map_err(failed)?;
+        Ok(sealed)
+    }
+}
+
+impl super::State {
+    /// Takes a stored pack into the lists for the next segment and the next commit.
+    fn keep(&mut self, built: &BuiltPack) {
+        let BuiltPack { record, trailer, .. } = built;
+        let kind = match record.kind {
+            PackKind::Data => ObjectKind::Pack,
+            PackKind::Tree => ObjectKind::Tree,
+        };
+        self.uploaded.push(ListedObject { kind, name: record.name, size: record.size });
+        let pack = u32::try_from(self.packs.len()).expect("a segment is written long before that");
+        self.packs.push(*record);
+        self.records.extend(trailer.chunks.iter().map(|chunk| {
+            let frame = &trailer.frames[chunk.frame as usize];
+            IndexRecord {
+                id: chunk.id,
+                pack,
+                frame: frame.number,
+                frame_offset: frame.offset,
+                frame_sealed_len: frame.sealed_len,
+                frame_raw_len: frame.raw_len,
+                offset: chunk.offset,
+                length: chunk.length,
+                frame_codec: frame.codec,
+                generation: GENERATION,
+            }
+        }));
+    }
+}
+
+/// The table of contents of frames that lie one after another behind the preamble.
+fn lay_out(frames: &[SealedFrame]) -> Result<Trailer> {
+    let mut trailer = Trailer { frames: Vec::with_capacity(frames.len()), chunks: Vec::new() };
+    let mut offset = PREAMBLE_LEN as u64;
+    for (at, frame) in frames.iter().enumerate() {
+        debug_assert!(frame.bytes.len() >= TAG_BYTES, "a sealed frame ends with its tag");
+        trailer.frames.push(FrameRecord {
+            number: frame.number,
+            offset: u32_of(offset)?,
+            sealed_len: u32_of(frame.bytes.len() as u64)?,
+            raw_len: frame.raw_len,
+            codec: frame.codec,
+        });
+        offset += frame.bytes.len() as u64;
+        let position = u32_of(at as u64)?;
+        trailer.chunks.extend(frame.chunks.iter().map(|span| ChunkRecord {
+            id: span.id,
+            frame: position,
+            offset: span.offset,
+            length: span.length,
+        }));
+    }
+    Ok(trailer)
+}
+
+fn u32_of(value: u64) -> Result<u32> {
+    u32::try_from(value).map_err(|cause| {
+        Error::new(Kind::Internal, "build", "a pack of more than 4 GiB").because(cause)
+    })
+}
+
+fn usize_of(value: u64) -> Result<usize> {
+    usize::try_from(value).map_err(|cause| {
+        Error::new(Kind::Internal, "build", "a pack that memory can't address").because(cause)
+    })
+}
