@@ -1,1 +1,230 @@
-//! (being written)
+//! Snapshots as the log has them: opened, put in order, filtered and found by what a user types.
+//!
+//! Knows sealed snapshots and how one hides another; nothing of trees, of files, or of how the log is
+//! kept. What can't be opened is listed beside the others, never left out in silence.
+//!
+//! Invariants: nothing is hidden by a signature that has no right to it. A checkpoint gives way to a
+//! later snapshot of the same source, and a snapshot to one that `replaces` it (docs/format.md), only
+//! if the later is by the same key or by one with the role *maintain*: a node that was taken over can
+//! add snapshots and hide none but its own.
+
+mod filter;
+mod find;
+mod tag;
+
+use std::collections::HashMap;
+
+use lifeboat_codec::hash::object_hash;
+use lifeboat_codec::seal::{NO_EXTRA, Subject, open_envelope, seal_envelope};
+use lifeboat_format::entry::ListedSnapshot;
+use lifeboat_format::envelope::{ObjectType, Preamble};
+use lifeboat_format::id::{ObjectHash, PublicKey, SnapshotId};
+use lifeboat_format::keys::SigningRole;
+use lifeboat_format::snapshot::Snapshot;
+
+use crate::error::{Error, Kind, Result};
+use crate::log::{Fold, SnapshotRecord};
+use crate::open::Repository;
+
+pub use self::filter::Filter;
+pub use self::tag::{TAG_BYTES_MAX, TAGS_MAX, TagEdit, Tagged, check_tag, tag};
+
+/// All snapshots of a log, in its order.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshots {
+    known: Vec<Known>,
+    unreadable: Vec<Unreadable>,
+}
+
+/// One opened snapshot and where it stands.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// The number of the log entry that it is in.
+    pub entry: u64,
+    /// The key that signed the entry.
+    pub author: PublicKey,
+    /// BLAKE3 of the sealed snapshot, for its writer's next one.
+    pub sealed_hash: ObjectHash,
+    /// Whether another has taken its place.
+    pub standing: Standing,
+}
+
+/// Whether a snapshot is one of those that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is.
+    Live,
+    /// It was a checkpoint, and its source has this later snapshot.
+    Superseded(SnapshotId),
+    /// Its marks were changed: this one has them, and the same content.
+    Replaced(SnapshotId),
+}
+
+/// A snapshot that can't be opened.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    /// Its id, as the entry gives it.
+    pub id: SnapshotId,
+    /// The number of the log entry that it is in.
+    pub entry: u64,
+    /// Why.
+    pub reason: String,
+}
+
+impl Known {
+    /// Whether no other has taken its place.
+    pub fn is_live(&self) -> bool {
+        self.standing == Standing::Live
+    }
+}
+
+impl Snapshots {
+    /// Opens every snapshot of the fold.
+    ///
+    /// # Errors
+    /// [`Kind::Denied`] when the keys can't open snapshots at all. One that is damaged or newer is no
+    /// error, it is [`Snapshots::unreadable`].
+    pub fn load(repository: &Repository, fold: &Fold) -> Result<Self> {
+        let mut snapshots = Self::default();
+        for record in fold.snapshots() {
+            match open(repository, record) {
+                Ok(snapshot) => snapshots.known.push(Known {
+                    snapshot,
+                    entry: record.entry,
+                    author: record.author,
+                    sealed_hash: object_hash(&record.sealed),
+                    standing: Standing::Live,
+                }),
+                Err(error) if error.kind() == Kind::Denied => return Err(error),
+                Err(error) => snapshots.unreadable.push(Unreadable {
+                    id: record.id,
+                    entry: record.entry,
+                    reason: error.to_string(),
+                }),
+            }
+        }
+        snapshots.settle(|author| repository.grants(author, &SigningRole::Maintain));
+        Ok(snapshots)
+    }
+
+    /// All that could be opened, and how they stand, in the order of the log.
+    pub fn all(&self) -> &[Known] {
+        &self.known
+    }
+
+    /// All that could be opened, whatever their standing, in the order of the log.
+    pub fn in_log_order(&self) -> impl DoubleEndedIterator<Item = &Snapshot> {
+        self.known.iter().map(|known| &known.snapshot)
+    }
+
+    /// Those that no other has taken the place of, checkpoints among them, in the order of the log.
+    pub fn live(&self) -> impl DoubleEndedIterator<Item = &Known> {
+        self.known.iter().filter(|known| known.is_live())
+    }
+
+    /// Those that can't be opened.
+    pub fn unreadable(&self) -> &[Unreadable] {
+        &self.unreadable
+    }
+
+    /// Finds out who has taken whose place, in one pass from the newest to the oldest.
+    fn settle(&mut self, maintains: impl Fn(&PublicKey) -> bool) {
+        // The later snapshots of a source, and the later records that replace a snapshot.
+        let mut later: HashMap<String, Vec<(PublicKey, SnapshotId)>> = HashMap::new();
+        let mut replacing: HashMap<SnapshotId, Vec<(PublicKey, SnapshotId)>> = HashMap::new();
+        for known in self.known.iter_mut().rev() {
+            let author = known.author;
+            let entitled = |by: Option<&Vec<(PublicKey, SnapshotId)>>| {
+                by.into_iter()
+                    .flatten()
+                    .find(|(later, _)| *later == author || maintains(later))
+                    .map(|(_, id)| *id)
+            };
+            let snapshot = &known.snapshot;
+            known.standing = match entitled(replacing.get(&snapshot.id)) {
+                Some(by) => Standing::Replaced(by),
+                None if snapshot.is_checkpoint() => entitled(later.get(&snapshot.source_key))
+                    .map_or(Standing::Live, Standing::Superseded),
+                None => Standing::Live,
+            };
+            if let Some(old) = snapshot.replaces {
+                // It is as old as what it replaces, so it supersedes nothing.
+                replacing.entry(old).or_default().push((author, snapshot.id));
+                continue;
+            }
+            let of_source = later.entry(snapshot.source_key.clone()).or_default();
+            if !of_source.iter().any(|(already, _)| *already == author) {
+                of_source.push((author, snapshot.id));
+            }
+        }
+    }
+}
+
+/// The last snapshot that one writer committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastSnapshot {
+    /// Its place among the writer's snapshots, from 1.
+    pub sequence: u64,
+    /// BLAKE3 of the sealed snapshot.
+    pub hash: ObjectHash,
+}
+
+impl Fold {
+    /// The last snapshot that was signed with this repository's own *write* key; none if there is none,
+    /// or it can't be opened.
+    pub fn last_snapshot_of(&self, repository: &Repository) -> Option<LastSnapshot> {
+        let own = repository.keyring().signer(&SigningRole::Write).ok()?.public();
+        let record = self.snapshots().iter().rfind(|record| record.author == own)?;
+        let snapshot = open(repository, record).ok()?;
+        Some(LastSnapshot { sequence: snapshot.sequence, hash: object_hash(&record.sealed) })
+    }
+}
+
+/// Seals a snapshot for a log entry.
+///
+/// # Errors
+/// [`Kind::Denied`] when the keys can't seal snapshots, [`Kind::Unavailable`] without randomness.
+pub fn seal(repository: &Repository, snapshot: &Snapshot) -> Result<ListedSnapshot> {
+    let keyring = repository.keyring();
+    let subject = Subject {
+        object_type: ObjectType::Snapshot,
+        epoch: keyring.newest_epoch(),
+        repository: repository.id(),
+    };
+    let key = keyring.role_key(subject.object_type, subject.epoch)?;
+    let sealed =
+        seal_envelope(key, &subject, &NO_EXTRA, &snapshot.encode(), repository.entropy())
+            .map_err(|cause| Error::codec("seal snapshot", snapshot.id, cause))?;
+    Ok(ListedSnapshot { id: snapshot.id, sealed })
+}
+
+/// Opens one snapshot of the log.
+pub(crate) fn open(repository: &Repository, record: &SnapshotRecord) -> Result<Snapshot> {
+    const OPERATION: &str = "open snapshot";
+    let place = || format!("{} in log entry {}", record.id, record.entry);
+    let preamble = Preamble::decode(&record.sealed)
+        .map_err(|cause| Error::format(OPERATION, place(), cause))?;
+    let key = repository.keyring().role_key(ObjectType::Snapshot, preamble.epoch)?;
+    let plaintext = open_envelope(
+        key,
+        ObjectType::Snapshot,
+        repository.id(),
+        &NO_EXTRA,
+        &record.sealed,
+    )
+    // The keys opened the repository, so what does not fit is the snapshot.
+    .map_err(|cause| Error::new(Kind::Corrupt, OPERATION, place()).because(cause))?;
+    let snapshot =
+        Snapshot::decode(&plaintext).map_err(|cause| Error::format(OPERATION, place(), cause))?;
+    if snapshot.id == record.id {
+        Ok(snapshot)
+    } else {
+        let reason = format!("the envelope holds snapshot {}", snapshot.id);
+        Err(Error::new(Kind::Corrupt, OPERATION, place()).because(reason))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! Appending: fold to the head, decide, create the next number; if somebody was faster, decide again.
+//!
+//! Knows entries and lost answers; what is decided is the caller's. The create is the only moment at
+//! which anything takes effect.
+//!
+//! Invariants: an entry is signed over the hash of the very entry it was decided at. After an error
+//! the number is read back: the entry is ours if it bears a nonce that we tried. A create that is still
+//! under way when this returns an error may yet succeed; it then says nothing but what the caller
+//! decided at that head.
+
+use bytes::Bytes;
+use lifeboat_codec::sign::SigningKey;
+use lifeboat_format::entry::{
+    ListedObject, ListedSnapshot, LogEntry, LogHeader, LogKind, SIGNATURE_CONTEXT,
+};
+use lifeboat_format::id::RunId;
+use lifeboat_format::key::ObjectKey;
+use lifeboat_format::keys::SigningRole;
+use lifeboat_store::Payload;
+
+use crate::error::{Error, Kind, Result};
+use crate::log::backoff::Backoff;
+use crate::log::fetch::{self, Fetched};
+use crate::log::fold::Fold;
+use crate::log::Head;
+use crate::open::Repository;
+
+/// Calls in a row without an answer, before the caller is told.
+const FAILURES_MAX: u32 = 8;
+
+/// What a caller decided at a head.
+#[derive(Debug)]
+pub enum Decision {
+    /// To append this.
+    Append(EntryDraft),
+    /// That nothing is to be appended any more.
+    Nothing,
+}
+
+/// An entry that has no place yet.
+#[derive(Clone, Debug)]
+pub struct EntryDraft {
+    /// What it says.
+    pub kind: LogKind,
+    /// The role of the key that signs it.
+    pub role: SigningRole,
+    /// The run that it belongs to.
+    pub run: RunId,
+    /// Objects that count from now on.
+    pub objects: Vec<ListedObject>,
+    /// Sealed snapshots that exist from now on.
+    pub snapshots: Vec<ListedSnapshot>,
+}
+
+impl EntryDraft {
+    /// A commit of nothing yet.
+    pub fn commit(run: RunId, role: SigningRole) -> Self {
+        Self {
+            kind: LogKind::Commit,
+            role,
+            run,
+            objects: Vec::new(),
+            snapshots: Vec::new(),
+        }
+    }
+
+    /// The signed bytes of the entry after the head of `fold`.
+    fn sign(self, fold: &Fold, nonce: [u8; 16], signer: &SigningKey) -> Result<Bytes> {
+        let number = fold.next_number();
+        let header = LogHeader {
+            log: fold.log_id(),
+            number,
+            previous: fold.previous_hash(),
+            kind: self.kind,
+            may_skip: false,
+            run: self.run,
+            nonce,
+            objects: self.objects,
+            relied: Vec::new(),
+            snapshots: self.snapshots,
+        };
+        let unsigned = LogEntry::unsigned(&header, &[], &signer.public());
+        let signature = signer.sign(SIGNATURE_CONTEXT, &unsigned);
+        let bytes = LogEntry::assemble(unsigned, &signature).map_err(|cause| {
+            Error::new(Kind::Invalid, "write", ObjectKey::Log(number)).because(cause)
+        })?;
+        Ok(Bytes::from(bytes))
+    }
+}
+
+/// Appends what `decide` makes of the head, asking it again for as long as others are faster. The
+/// entry's place, or `None` when `decide` wanted nothing.
+///
+/// # Errors
+/// Those of `decide` and [`Fold::refresh`]. [`Kind::Denied`] without a key of the draft's role;
+/// [`Kind::Corrupt`] when an entry is missing from the log; [`Kind::Unavailable`] when the store's
+/// answers stay away: whether the entry was appended is then not known.
+pub fn append(
+    repository: &Repository,
+    fold: &mut Fold,
+    mut decide: impl FnMut(&Fold) -> Result<Decision>,
+) -> Result<Option<Head>> {
+    repository.require_writable()?;
+    refuse_gap(repository, fold)?;
+    let mut backoff = Backoff::new(repository.entropy());
+    let mut attempt = Attempt { repository, nonces: Vec::new(), failures: 0 };
+    loop {
+        // Others' entries in between were folded: the decision is always for the newest head known.
+        let Decision::Append(draft) = decide(fold)? else { return Ok(None) };
+        match attempt.create(fold, draft)? {
+            Created::Ours => return Ok(fold.head()),
+            Created::Taken => backoff.wait()?,
+            Created::Unknown(error) => {
+                attempt.failures += 1;
+                if attempt.failures == FAILURES_MAX {
+                    return Err(error);
+                }
+                backoff.wait()?;
+            }
+        }
+    }
+}
+
+/// One caller's tries.
+struct Attempt<'a> {
+    repository: &'a Repository,
+    /// The nonces tried at the number that is next.
+    nonces: Vec<[u8; 16]>,
+    failures: u32,
+}
+
+/// What became of a create.
+enum Created {
+    /// The entry is in the log, and folded.
+    Ours,
+    /// Somebody else's is, and folded.
+    Taken,
+    /// There is no answer.
+    Unknown(Error),
+}
+
+impl Attempt<'_> {
+    fn create(&mut self, fold: &mut Fold, draft: EntryDraft) -> Result<Created> {
+        let io = self.repository.io();
+        let number = fold.next_number();
+        let signer = self.repository.keyring().signer(&draft.role)?;
+        let nonce = self.repository.random()?;
+        let bytes = draft.sign(fold, nonce, signer)?;
+        self.nonces.push(nonce);
+        let error = match io.put_new(&ObjectKey::Log(number), Payload::from(bytes.clone())) {
+            Ok(()) => return self.settle(fold, Fetched::new(bytes), number),
+            Err(error) => error,
+        };
+        match error.kind() {
+            Kind::AlreadyExists | Kind::Unavailable | Kind::Internal => {}
+            // Refused for good: nothing was created.
+            _ => return Err(error),
+        }
+        match fetch::entry(io, number) {
+            Ok(Some(found)) => self.settle(fold, found, number),
+            // Not there, or not there yet: another create of the same number decides which.
+            Ok(None) => Ok(Created::Unknown(error)),
+            Err(also) if also.kind() == Kind::Unavailable => Ok(Created::Unknown(error)),
+            Err(also) => Err(also),
+        }
+    }
+
+    /// Folds what is at `number` and says whose it is.
+    fn settle(&mut self, fold: &mut Fold, found: Fetched, number: u64) -> Result<Created> {
+        let nonce = found
+            .bytes
+            .as_ref()
+            .and_then(|bytes| LogEntry::decode(bytes).ok())
+            .map(|entry| entry.header.nonce);
+        let is_ours = nonce.is_some_and(|nonce| self.nonces.contains(&nonce));
+        let voids = fold.void_count();
+        fold.apply(&found)?;
+        self.nonces.clear();
+        self.failures = 0;
+        if is_ours && fold.void_count() > voids {
+            return Err(Error::new(Kind::Denied, "append", ObjectKey::Log(number))
+                .because("the entry is void: the key that signed it has not the role")
+                .hint("ask the repository's owner for the role"));
+        }
+        Ok(if is_ours { Created::Ours } else { Created::Taken })
+    }
+}
+
+/// A log with a hole is not written to: whoever does not see the hole's far side would fill it, and
+/// void what follows.
+fn refuse_gap(repository: &Repository, fold: &Fold) -> Result<()> {
+    let Some(number) = fold.gap() else { return Ok(()) };
+    Err(Error::new(Kind::Corrupt, "append to the log of", repository.io().describe())
+        .because(format!("{} is missing, and later entries are there", ObjectKey::Log(number)))
+        .hint("put the missing entry back from a copy of the store; reading goes on working"))
+}

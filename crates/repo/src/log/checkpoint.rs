@@ -1,0 +1,221 @@
+//! Checkpoints: the fold up to some entry, so that opening need not read what is before it.
+//!
+//! Knows the fold's state as blocks of facts. Only a maintainer writes them; whoever reads verifies
+//! signature and blocks, and that the entry it speaks of is the one in the log.
+//!
+//! Invariant: a checkpoint is never needed. One that is damaged, forged or of another log is passed
+//! over with a warning, and the log read from its start.
+
+use bytes::Bytes;
+use lifeboat_codec::sign::verify;
+use lifeboat_format::checkpoint::{
+    CHECKPOINT_PREFIX_LEN, Checkpoint, CheckpointBlock, ObjectFact, SECTION_PACKS,
+    SECTION_SEGMENTS, SECTION_SNAPSHOTS, SIGNATURE_CONTEXT, SnapshotFact, decode_objects,
+    decode_snapshots, encode_objects, encode_snapshots,
+};
+use lifeboat_format::entry::{ListedObject, ObjectKind};
+use lifeboat_format::key::{CHECKPOINTS, ObjectKey};
+use lifeboat_format::keys::SigningRole;
+use lifeboat_store::Payload;
+
+use crate::error::{Error, Kind, Result};
+use crate::log::fold::{Fold, LiveObject, SnapshotRecord};
+use crate::log::{Head, fetch};
+use crate::open::Repository;
+
+/// Entries after the last checkpoint from which on a new one is worth its bytes.
+const ENTRIES_MIN: u64 = 64;
+/// Checkpoints that are tried, from the newest, before the log is read from its start.
+const TRIES_MAX: usize = 3;
+/// Objects in one block: about 1 MiB.
+const BLOCK_OBJECTS: usize = 16 << 10;
+/// Bytes of snapshots in one block, unless a single one is larger.
+const BLOCK_SNAPSHOT_BYTES: usize = 1 << 20;
+
+/// Writes a checkpoint of `fold`'s head if the last one is more than 64 entries back, and the keys may
+/// sign one; whether it did.
+///
+/// # Errors
+/// The store's.
+pub fn maybe_write(repository: &Repository, fold: &Fold) -> Result<bool> {
+    let since = fold.next_number() - fold.checkpoint.map_or(0, |number| number + 1);
+    let may = repository.keyring().signer(&SigningRole::Maintain).is_ok();
+    if since <= ENTRIES_MIN || !may || repository.require_writable().is_err() {
+        return Ok(false);
+    }
+    write(repository, fold)
+}
+
+/// Writes a checkpoint of `fold`'s head; whether it did. A log whose head is not whole, or that has a
+/// hole, gets none: it would hide what is wrong.
+///
+/// # Errors
+/// [`Kind::Denied`] without a key of role *maintain*, or the store's.
+pub fn write(repository: &Repository, fold: &Fold) -> Result<bool> {
+    let signer = repository.keyring().signer(&SigningRole::Maintain)?;
+    let Some(head) = fold.head() else { return Ok(false) };
+    if !fold.head_is_whole || fold.gap().is_some() {
+        return Ok(false);
+    }
+    let blocks = blocks_of(fold);
+    let mut bytes =
+        Checkpoint::unsigned(&fold.log_id(), head.number, &head.hash, &blocks, &signer.public());
+    let signature = signer.sign(SIGNATURE_CONTEXT, &bytes);
+    bytes.extend(signature);
+    let mut parts = vec![Bytes::from(bytes)];
+    parts.extend(blocks.into_iter().map(|(_, _, block)| Bytes::from(block)));
+    match repository.io().put_new(&ObjectKey::Checkpoint(head.number), Payload::from(parts)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == Kind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The state of the newest checkpoint that is whole, and what was wrong with those passed over.
+pub(super) fn newest(repository: &Repository) -> Result<(Option<Fold>, Vec<String>)> {
+    let mut numbers = Vec::new();
+    repository.io().list(CHECKPOINTS, |listed| {
+        if let Ok(ObjectKey::Checkpoint(number)) = listed.key.parse() {
+            numbers.push(number);
+        }
+        Ok(())
+    })?;
+    numbers.sort_unstable();
+    let mut warnings = Vec::new();
+    for number in numbers.into_iter().rev().take(TRIES_MAX) {
+        match read(repository, number) {
+            Ok(fold) => return Ok((Some(fold), warnings)),
+            Err(error) if is_unusable(&error) => {
+                warnings.push(format!("{error}; it is passed over and the log read instead"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((None, warnings))
+}
+
+/// Reads one checkpoint, verified in every way.
+///
+/// # Errors
+/// [`Kind::Corrupt`] or [`Kind::Unsupported`] when it can't be used, or the store's.
+pub(crate) fn read(repository: &Repository, number: u64) -> Result<Fold> {
+    const OPERATION: &str = "read";
+    let io = repository.io();
+    let key = ObjectKey::Checkpoint(number);
+    let of_format = |cause| Error::format(OPERATION, key, cause);
+    let corrupt = |reason: &str| {
+        Err(Error::new(Kind::Corrupt, OPERATION, key).because(reason.to_owned()))
+    };
+    let head_len = Checkpoint::head_len(&io.get_range(&key, 0..CHECKPOINT_PREFIX_LEN as u64)?)
+        .map_err(of_format)?;
+    let bytes = io.get_range(&key, 0..head_len)?;
+    let checkpoint = Checkpoint::decode(&bytes).map_err(of_format)?;
+    let signed = Checkpoint::signed_part(&bytes).map_err(of_format)?;
+    if verify(&checkpoint.public, SIGNATURE_CONTEXT, signed, &checkpoint.signature).is_err() {
+        return corrupt("its signature does not match its bytes");
+    }
+    if !repository.grants(&checkpoint.public, &SigningRole::Maintain) {
+        return corrupt("it is signed by a key without the role \"maintain\"");
+    }
+    if checkpoint.log != repository.log_id() || checkpoint.number != number {
+        return corrupt("it is of another log or number");
+    }
+    match fetch::entry(io, number)? {
+        Some(entry) if entry.hash == checkpoint.entry => {}
+        Some(_) => return corrupt("the log's entry of its number is another one"),
+        None => return corrupt("the log has no entry of its number"),
+    }
+    let mut fold = Fold::empty(repository);
+    fold.head = Some(Head { number, hash: checkpoint.entry });
+    fold.checkpoint = Some(number);
+    for block in &checkpoint.blocks {
+        let start = head_len.saturating_add(block.offset);
+        let bytes = io.get_range(&key, start..start.saturating_add(block.length))?;
+        block.verify(&bytes).map_err(of_format)?;
+        if !fold.take_block(block, &bytes).map_err(of_format)? {
+            let reason = format!("section {} comes from a newer version", block.section);
+            return Err(Error::new(Kind::Unsupported, OPERATION, key).because(reason));
+        }
+    }
+    Ok(fold)
+}
+
+impl Fold {
+    /// Takes the facts of a block in; whether its section is known.
+    fn take_block(
+        &mut self,
+        block: &CheckpointBlock,
+        bytes: &[u8],
+    ) -> Result<bool, lifeboat_format::Error> {
+        match block.section {
+            SECTION_SEGMENTS | SECTION_PACKS => {
+                for ObjectFact { number, object } in decode_objects(bytes, block)? {
+                    let live = LiveObject { size: object.size, entry: number };
+                    self.objects.insert(object.kind.key(object.name), live);
+                }
+            }
+            SECTION_SNAPSHOTS => {
+                for fact in decode_snapshots(bytes, block)? {
+                    let SnapshotFact { number: entry, author, id, sealed } = fact;
+                    if self.snapshot_ids.insert(id) {
+                        let sealed = sealed.into();
+                        self.snapshots.push(SnapshotRecord { id, entry, author, sealed });
+                    }
+                }
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+fn is_unusable(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Corrupt | Kind::Unsupported | Kind::NotFound)
+}
+
+/// The state as blocks: section, count, bytes.
+fn blocks_of(fold: &Fold) -> Vec<(u8, u32, Vec<u8>)> {
+    let mut segments = Vec::new();
+    let mut packs = Vec::new();
+    for (key, live) in &fold.objects {
+        let (kind, name) = match key {
+            ObjectKey::Pack(name) => (ObjectKind::Pack, *name),
+            ObjectKey::Tree(name) => (ObjectKind::Tree, *name),
+            ObjectKey::Index(name) => (ObjectKind::Index, *name),
+            _ => continue,
+        };
+        let object = ListedObject { kind, name, size: live.size };
+        let fact = ObjectFact { number: live.entry, object };
+        if kind == ObjectKind::Index { segments.push(fact) } else { packs.push(fact) }
+    }
+    let mut blocks = Vec::new();
+    for (section, mut facts) in [(SECTION_SEGMENTS, segments), (SECTION_PACKS, packs)] {
+        facts.sort_unstable();
+        blocks.extend(
+            facts.chunks(BLOCK_OBJECTS).map(|part| (section, count(part), encode_objects(part))),
+        );
+    }
+    let mut part: Vec<SnapshotFact> = Vec::new();
+    let mut bytes = 0;
+    for record in &fold.snapshots {
+        if !part.is_empty() && bytes + record.sealed.len() > BLOCK_SNAPSHOT_BYTES {
+            blocks.push((SECTION_SNAPSHOTS, count(&part), encode_snapshots(&part)));
+            (part, bytes) = (Vec::new(), 0);
+        }
+        bytes += record.sealed.len();
+        part.push(SnapshotFact {
+            number: record.entry,
+            author: record.author,
+            id: record.id,
+            sealed: record.sealed.to_vec(),
+        });
+    }
+    if !part.is_empty() {
+        blocks.push((SECTION_SNAPSHOTS, count(&part), encode_snapshots(&part)));
+    }
+    blocks
+}
+
+fn count<T>(facts: &[T]) -> u32 {
+    u32::try_from(facts.len()).expect("a block has a few thousand facts")
+}

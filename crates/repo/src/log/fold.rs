@@ -1,0 +1,320 @@
+//! Folding: entry after entry, what they add up to.
+//!
+//! Knows what entries mean for objects and snapshots; [`judge`] says which of them mean anything,
+//! and checkpoints may stand for a beginning.
+//!
+//! Invariants: the state is a function of the entries' bytes and the configuration. Of an object or
+//! snapshot that is named twice the first entry counts, so that nobody can take it over later.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use lifeboat_format::config::Config;
+use lifeboat_format::entry::LogHeader;
+use lifeboat_format::id::{LogId, ObjectHash, PublicKey, SnapshotId};
+use lifeboat_format::key::ObjectKey;
+
+use crate::error::{Error, Kind, Result};
+use crate::io::Io;
+use crate::log::fetch::{self, Fetched, Listing};
+use crate::log::judge::{Link, Verdict, judge};
+use crate::log::{Head, checkpoint};
+use crate::open::Repository;
+
+/// Void entries that are remembered one by one; any more are only counted.
+const VOIDS_MAX: usize = 1000;
+
+/// What the entries up to some head add up to.
+#[derive(Clone, Debug)]
+pub struct Fold {
+    pub(super) rules: Arc<Config>,
+    pub(super) head: Option<Head>,
+    /// Whether the entry at the head was whole, so that the next one must follow its hash.
+    pub(super) head_is_whole: bool,
+    pub(super) objects: HashMap<ObjectKey, LiveObject>,
+    pub(super) snapshots: Vec<SnapshotRecord>,
+    pub(super) snapshot_ids: HashSet<SnapshotId>,
+    pub(super) voids: Vec<VoidEntry>,
+    pub(super) void_count: u64,
+    /// The last entry that a checkpoint in the store covers, as far as is known.
+    pub(super) checkpoint: Option<u64>,
+    gap: Option<u64>,
+    entries_read: u64,
+    witness: Option<Head>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// An object that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveObject {
+    /// Its length in bytes.
+    pub size: u64,
+    /// The entry that made it count.
+    pub entry: u64,
+}
+
+/// A snapshot as it lies in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotRecord {
+    /// Its id, as the entry gives it.
+    pub id: SnapshotId,
+    /// The entry that it is in.
+    pub entry: u64,
+    /// The key that signed the entry.
+    pub author: PublicKey,
+    /// The sealed snapshot.
+    pub sealed: Bytes,
+}
+
+/// An entry that means nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VoidEntry {
+    /// Its number.
+    pub number: u64,
+    /// Why.
+    pub reason: String,
+}
+
+impl Fold {
+    /// Folds the log to its head, from the newest checkpoint that is whole.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`] at an entry whose meaning this version does not know;
+    /// [`Kind::Rollback`] when the log is not the one that was
+    /// [remembered](Repository::remembered); the store's.
+    pub fn load(repository: &Repository) -> Result<Self> {
+        let (state, unusable) = checkpoint::newest(repository)?;
+        let mut fold = state.unwrap_or_else(|| Self::empty(repository));
+        fold.warnings.extend(unusable);
+        fold.read_on(repository)?;
+        Ok(fold)
+    }
+
+    /// Folds every entry from the first, whatever checkpoints say.
+    ///
+    /// # Errors
+    /// As [`Fold::load`].
+    pub fn load_all(repository: &Repository) -> Result<Self> {
+        let mut fold = Self::empty(repository);
+        fold.read_on(repository)?;
+        Ok(fold)
+    }
+
+    /// The fold of no entries.
+    pub(super) fn empty(repository: &Repository) -> Self {
+        Self::of_rules(Arc::new(repository.config().clone()))
+    }
+
+    pub(super) fn of_rules(rules: Arc<Config>) -> Self {
+        Self {
+            rules,
+            head: None,
+            head_is_whole: true,
+            objects: HashMap::new(),
+            snapshots: Vec::new(),
+            snapshot_ids: HashSet::new(),
+            voids: Vec::new(),
+            void_count: 0,
+            checkpoint: None,
+            gap: None,
+            entries_read: 0,
+            witness: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The log that it is of.
+    pub fn log_id(&self) -> LogId {
+        self.rules.log
+    }
+
+    /// The last entry; none in an empty log.
+    pub fn head(&self) -> Option<Head> {
+        self.head
+    }
+
+    /// The number of the entry that comes next.
+    pub fn next_number(&self) -> u64 {
+        self.head.map_or(0, |head| head.number + 1)
+    }
+
+    /// What the next entry names as the one before it.
+    pub(super) fn previous_hash(&self) -> ObjectHash {
+        self.head.map_or(ObjectHash([0; 32]), |head| head.hash)
+    }
+
+    /// The objects that count.
+    pub fn objects(&self) -> &HashMap<ObjectKey, LiveObject> {
+        &self.objects
+    }
+
+    /// The object, if it counts.
+    pub fn object(&self, key: &ObjectKey) -> Option<LiveObject> {
+        self.objects.get(key).copied()
+    }
+
+    /// The index segments that count, by the entry that named them.
+    pub fn segments(&self) -> Vec<(ObjectKey, LiveObject)> {
+        let mut segments: Vec<_> = self
+            .objects
+            .iter()
+            .filter(|(key, _)| matches!(key, ObjectKey::Index(_)))
+            .map(|(key, object)| (*key, *object))
+            .collect();
+        segments.sort_unstable_by_key(|(key, object)| (object.entry, *key));
+        segments
+    }
+
+    /// All snapshots in the order of the log, those that others have taken the place of among them.
+    pub fn snapshots(&self) -> &[SnapshotRecord] {
+        &self.snapshots
+    }
+
+    /// Entries that mean nothing, the first of them one by one.
+    pub fn voids(&self) -> &[VoidEntry] {
+        &self.voids
+    }
+
+    /// How many entries mean nothing.
+    pub fn void_count(&self) -> u64 {
+        self.void_count
+    }
+
+    /// The first number at which an entry is missing although later ones are there.
+    pub fn gap(&self) -> Option<u64> {
+        self.gap
+    }
+
+    /// How many entries were read, and not taken from a checkpoint.
+    pub fn entries_read(&self) -> u64 {
+        self.entries_read
+    }
+
+    /// What was wrong and could be passed over, for the user.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Folds the entries that were added since; whether there were any.
+    ///
+    /// # Errors
+    /// As [`Fold::load`]. What was folded before the error stays.
+    pub fn refresh(&mut self, io: &Io) -> Result<bool> {
+        let before = self.head;
+        while let Some(fetched) = fetch::entry(io, self.next_number())? {
+            self.apply(&fetched)?;
+        }
+        Ok(self.head != before)
+    }
+
+    /// Takes the next entry in.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`] when its meaning is unknown to this version; the fold is then as it was.
+    pub(super) fn apply(&mut self, fetched: &Fetched) -> Result<()> {
+        let number = self.next_number();
+        let link = if self.head_is_whole {
+            Link::Follows(self.previous_hash())
+        } else {
+            Link::Unknown
+        };
+        let verdict = judge(number, fetched, link, &self.rules)?;
+        self.entries_read += 1;
+        self.head = Some(Head { number, hash: fetched.hash });
+        self.head_is_whole = !matches!(verdict, Verdict::Damaged(_));
+        if let Some(witness) = &mut self.witness
+            && witness.number == number
+            && witness.hash != fetched.hash
+        {
+            // Kept as what was found, so that it no longer agrees with what was remembered.
+            witness.hash = fetched.hash;
+        }
+        match verdict {
+            Verdict::Counts(author, header) => self.count(author, header),
+            Verdict::Skipped => {}
+            Verdict::Damaged(reason) | Verdict::Void(reason) => self.void(number, reason),
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, author: PublicKey, header: LogHeader) {
+        let entry = header.number;
+        for object in header.objects {
+            let live = LiveObject { size: object.size, entry };
+            self.objects.entry(object.kind.key(object.name)).or_insert(live);
+        }
+        for snapshot in header.snapshots {
+            if self.snapshot_ids.insert(snapshot.id) {
+                let sealed = Bytes::from(snapshot.sealed);
+                self.snapshots.push(SnapshotRecord { id: snapshot.id, entry, author, sealed });
+            }
+        }
+    }
+
+    fn void(&mut self, number: u64, reason: String) {
+        self.void_count += 1;
+        if self.voids.len() < VOIDS_MAX {
+            self.voids.push(VoidEntry { number, reason });
+        }
+    }
+
+    /// Reads from the next number to the head, and compares with what was remembered.
+    fn read_on(&mut self, repository: &Repository) -> Result<()> {
+        self.witness = repository.remembered();
+        self.read_to_head(repository.io())?;
+        self.check_remembered(repository)
+    }
+
+    fn read_to_head(&mut self, io: &Io) -> Result<()> {
+        let mut listing = Listing::around(io, self.next_number())?;
+        loop {
+            let number = self.next_number();
+            if !listing.covers(number) {
+                listing = Listing::around(io, number)?;
+            }
+            let fetched = listing.fetch(io, number)?;
+            for fetched in &fetched {
+                self.apply(fetched)?;
+            }
+            if fetched.is_empty() {
+                let Some(next) = listing.next_after(number) else { return Ok(()) };
+                // It was there when later ones were made, and is gone. What follows is still read.
+                self.gap.get_or_insert(number);
+                for number in number..next {
+                    self.void(number, "it is missing from the store".to_owned());
+                }
+                self.head = Some(Head { number: next - 1, hash: ObjectHash([0; 32]) });
+                self.head_is_whole = false;
+            }
+        }
+    }
+
+    fn check_remembered(&self, repository: &Repository) -> Result<()> {
+        let Some(remembered) = repository.remembered() else { return Ok(()) };
+        let rollback = |reason: String| {
+            Err(Error::new(Kind::Rollback, "read the log of", repository.io().describe())
+                .because(reason)
+                .hint("the store was put back to an earlier state, or replaced: find out by whom"))
+        };
+        let number = remembered.number;
+        if self.next_number() <= number {
+            let end = match self.head {
+                Some(head) => format!("ends at entry {}", head.number),
+                None => "is empty".to_owned(),
+            };
+            return rollback(format!("it {end}, and entry {number} has been seen before"));
+        }
+        let folded = self.next_number() - number <= self.entries_read;
+        let found = if folded {
+            self.witness.map(|witness| witness.hash)
+        } else {
+            fetch::entry(repository.io(), number)?.map(|fetched| fetched.hash)
+        };
+        if found == Some(remembered.hash) {
+            Ok(())
+        } else {
+            rollback(format!("entry {number} is not the one that was seen before"))
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Finding snapshots: in order of time, `latest`, and by the beginning of an id.
+//!
+//! Invariant: what a user typed names one snapshot or is refused; no guess is ever made.
+
+use crate::error::{Error, Kind, Result};
+use crate::snapshots::{Filter, Known, Snapshots};
+
+/// The word that names the newest snapshot.
+const LATEST: &str = "latest";
+/// Candidates that the refusal of an ambiguous id lists.
+const CANDIDATES_MAX: usize = 10;
+
+impl Snapshots {
+    /// The live snapshots that match, oldest first by the time that they are of.
+    pub fn select(&self, filter: &Filter) -> Vec<&Known> {
+        let mut selected: Vec<&Known> =
+            self.live().filter(|known| filter.matches(&known.snapshot)).collect();
+        // Stable, so that the log decides between equal times.
+        selected.sort_by_key(|known| known.snapshot.when());
+        selected
+    }
+
+    /// The newest snapshot that matches.
+    pub fn latest(&self, filter: &Filter) -> Option<&Known> {
+        self.select(filter).pop()
+    }
+
+    /// The snapshot that `text` names: `latest`, which minds the filter, or the beginning of an id.
+    ///
+    /// An id also names a snapshot whose marks were changed since (that is, its newest form), and a
+    /// checkpoint, so that what a log or a note says keeps its meaning.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when there is none; [`Kind::Invalid`] when it is no id, or several begin
+    /// with it: the message lists them. [`Kind::Corrupt`] when it names one that can't be opened.
+    pub fn resolve(&self, text: &str, filter: &Filter) -> Result<&Known> {
+        const OPERATION: &str = "find snapshot";
+        if text == LATEST {
+            return self.latest(filter).ok_or_else(|| self.nothing(filter));
+        }
+        let is_id = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if text.is_empty() || !text.bytes().all(is_id) {
+            return Err(Error::new(Kind::Invalid, OPERATION, text).because(
+                "that is neither 'latest' nor the beginning of an id (digits and the letters a to f)",
+            ));
+        }
+        let names = |known: &&Known| {
+            let snapshot = &known.snapshot;
+            let original = snapshot.original.map(|id| id.to_string());
+            snapshot.id.to_string().starts_with(text)
+                || original.is_some_and(|id| id.starts_with(text))
+        };
+        let mut found: Vec<&Known> = self.live().filter(names).collect();
+        if found.is_empty() {
+            // Superseded, or replaced in the middle of a chain: still there and whole.
+            found = self.all().iter().filter(names).collect();
+        }
+        match found.as_slice() {
+            [only] => Ok(only),
+            [] => Err(self.absent(text)),
+            several => {
+                let list: Vec<String> = several
+                    .iter()
+                    .take(CANDIDATES_MAX)
+                    .map(|known| {
+                        format!("{} ({})", known.snapshot.id, known.snapshot.source_key)
+                    })
+                    .collect();
+                let more = match several.len().saturating_sub(CANDIDATES_MAX) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                let reason = format!("several begin so: {}{more}", list.join(", "));
+                Err(Error::new(Kind::Invalid, OPERATION, text)
+                    .because(reason)
+                    .hint("type more of the id"))
+            }
+        }
+    }
+
+    fn nothing(&self, filter: &Filter) -> Error {
+        let error = Error::new(Kind::NotFound, "find snapshot", LATEST);
+        if filter.is_empty() {
+            error.because("the repository has no snapshot")
+        } else {
+            error.because("no snapshot matches the filters")
+        }
+    }
+
+    fn absent(&self, text: &str) -> Error {
+        match self.unreadable().iter().find(|known| known.id.to_string().starts_with(text)) {
+            Some(unreadable) => Error::new(Kind::Corrupt, "open snapshot", unreadable.id)
+                .because(unreadable.reason.clone()),
+            None => Error::new(Kind::NotFound, "find snapshot", text)
+                .because("no snapshot has an id that begins so")
+                .hint("list the snapshots that there are"),
+        }
+    }
+}
