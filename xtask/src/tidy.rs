@@ -8,6 +8,7 @@ mod cli_docs;
 mod fixtures;
 mod links;
 mod names;
+mod orphans;
 mod sources;
 mod spec_hash;
 mod tree;
@@ -31,6 +32,7 @@ pub(crate) fn tidy(options: &Options) -> Result<()> {
     complaints.extend(arrows::check(&tree)?);
     complaints.extend(names::check(&tree));
     complaints.extend(sources::check(&tree)?);
+    complaints.extend(orphans::check(&tree)?);
     complaints.extend(fixtures::check(&tree)?);
     complaints.extend(links::check(&tree)?);
     if options.write {

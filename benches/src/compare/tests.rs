@@ -1,5 +1,3 @@
-//! What can be tested of a comparison without the tools: its table, its reading of a report.
-
 use std::collections::BTreeMap;
 
 use super::{Measured, Measures, Options, read_bytes, table};

@@ -1,5 +1,3 @@
-//! Tiny corpora: the same for a seed, and edited only where the report says so.
-
 use std::{
     collections::BTreeMap,
     fs::{self, Metadata},

@@ -1,5 +1,3 @@
-//! A command whose numbers are known well enough.
-
 use std::process::Command;
 
 use super::{bytes_below, parse, timed};

@@ -1,5 +1,3 @@
-//! Sections come, change and stay where they are.
-
 use super::replaced;
 
 #[test]

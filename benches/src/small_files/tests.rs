@@ -1,5 +1,3 @@
-//! The table and the verdict, on made-up numbers.
-
 use super::{FRAMES, Parts, render, verdict};
 
 fn parts(frames: u64, rest: u64) -> Parts {

@@ -1,5 +1,3 @@
-//! The closing lines of the runners that we use.
-
 use super::Tally;
 
 #[test]

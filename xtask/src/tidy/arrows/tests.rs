@@ -1,5 +1,3 @@
-//! Arrows that are drawn, and arrows that are not.
-
 use serde_json::{Value, json};
 
 use super::of_package;

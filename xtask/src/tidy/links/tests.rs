@@ -1,5 +1,3 @@
-//! Links that lead somewhere, nowhere and elsewhere.
-
 use super::check;
 use crate::tidy::tree::sample;
 

@@ -1,5 +1,3 @@
-//! Banned names, wherever they stand in a path.
-
 use std::path::Path;
 
 use super::complaint;

@@ -1,5 +1,3 @@
-//! Short texts, each with one fault or none.
-
 use super::{CODE_LINES_MAX, code_lines, of_text, undocumented};
 
 fn complaints(text: &str) -> Vec<String> {

@@ -1,5 +1,3 @@
-//! The hash changes with the source and not with its tests.
-
 use super::{check, recorded, source_hash, write};
 use crate::tidy::tree::sample;
 
