@@ -29,7 +29,6 @@ def inflate(codec, body, length):
     return body if codec == 0 else zstandard.ZstdDecompressor().decompress(body, length)
 
 class Sealed:
-    """Opens the parts of an object that begins with this preamble."""
     def __init__(self, head, object_type, repository, keys, what):
         magic, found, version, mode, epoch, owner, salt, commitment, sealed_key = struct.unpack(
             "<8sBBBxI16s32s32sH6x", head[:104])
@@ -55,8 +54,8 @@ class Repository:
         root.verify(bytes.fromhex(config["signature"]), signed.encode())
         self.keys = {object_type: {keys["epoch"]: bytes.fromhex(keys[name]) for keys in bundle["epochs"]}
                      for object_type, name in KEY_OF_TYPE.items()}
-        data = bytes.fromhex(bundle["content"]["chunk_id"])
-        self.id_keys = {kind: derive(f"lifeboat 1 {kind} id", data) for kind in ("node", "meta")} | {"data": data}
+        data, name = bytes.fromhex(bundle["content"]["chunk_id"]), "lifeboat 1 {} id".format
+        self.id_keys = {"data": data, "node": derive(name("node"), data), "meta": derive(name("meta"), data)}
         self.fold()
 
     def unlock(self, secret):
@@ -93,7 +92,7 @@ class Repository:
             need([header[i] for i in range(3)] == [log, number, before], f"{what}: belongs elsewhere")
             need(roles.get(public), f"{what}: its key has no role")
             commit = header[3] == 1
-            need((magic, version) == (b"LBLOGENT", 1) and (commit or header[4]), f"{what}: of a newer version")
+            need((magic, version) == (b"LBLOGENT", 1) and (commit or header[4]), f"{what}: too new")
             for object_type, digest, upload, _ in header[7] if commit else []:
                 if object_type == SEGMENT:
                     self.read_segment(f"index/{digest.hex()}.{upload.hex()}", digest)
@@ -173,8 +172,7 @@ def extract(repository, snapshot, target):
                 os.symlink(entry[12], path)
             elif kind == 0:
                 write_file(repository, path, entry)
-            if kind in (0, 1, 2):
-                written.append((path, entry))
+            written += [(path, entry)] if kind <= 2 else []
         for path, entry in reversed(written):  # What is in a directory changes its time.
             if entry.get(0, 0) != 2:
                 os.chmod(path, entry.get(1, 0))
