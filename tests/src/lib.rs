@@ -6,9 +6,11 @@
 
 mod binary;
 mod outcome;
+mod python;
 
 pub use binary::binary;
 pub use outcome::Outcome;
+pub use python::python;
 
 use std::{
     ffi::OsStr,
