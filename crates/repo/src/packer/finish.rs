@@ -219,7 +219,8 @@ impl Shared {
             .encode(codec, &compressed)
             .map_err(|cause| Error::format("build", "the trailer of a pack", cause))?;
         sealer
-            .seal(Role::Trailer, trailer.frames.len() as u64, &NO_EXTRA, &mut sealed)
+            // Number 0: who opens a pack by itself does not know the count of frames before.
+            .seal(Role::Trailer, 0, &NO_EXTRA, &mut sealed)
             .map_err(failed)?;
         Ok(sealed)
     }
