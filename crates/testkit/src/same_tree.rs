@@ -10,7 +10,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use crate::tree::open_dir;
+use crate::tree::{Reach, split};
 use facts::Facts;
 
 /// What of a thing can differ.
@@ -98,6 +98,7 @@ pub fn assert_same_tree_except(a: &Path, b: &Path, except: &[Aspect]) {
 /// Those of reading them.
 pub fn differences(a: &Path, b: &Path) -> io::Result<Vec<Difference>> {
     let (mut of_a, mut of_b) = (facts::gather(a)?, facts::gather(b)?);
+    let mut reach = (Reach::new(a)?, Reach::new(b)?);
     let mut differences = Vec::new();
     let mut paths = Vec::from_iter(of_a.keys().chain(of_b.keys()).cloned());
     paths.sort_unstable();
@@ -120,7 +121,7 @@ pub fn differences(a: &Path, b: &Path) -> io::Result<Vec<Difference>> {
                 compare(&first, &second, &mut differ);
                 if first.kind == "file"
                     && first.size == second.size
-                    && let Some(place) = content_differs((a, b), &path, &first, &second)?
+                    && let Some(place) = content_differs(&mut reach, &path, &first, &second)?
                 {
                     differ(Aspect::Content, format!("first at byte {place}"));
                 }
@@ -158,14 +159,14 @@ fn xattrs(of: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<String> {
 
 /// The first byte in which two files of one size differ. What is a hole in both is not read.
 fn content_differs(
-    roots: (&Path, &Path),
+    reach: &mut (Reach, Reach),
     path: &[u8],
     a: &Facts,
     b: &Facts,
 ) -> io::Result<Option<u64>> {
     use std::os::unix::fs::FileExt;
     const STEP_BYTES: usize = 256 << 10;
-    let (first, second) = (open_file(roots.0, path)?, open_file(roots.1, path)?);
+    let (first, second) = (open_file(&mut reach.0, path)?, open_file(&mut reach.1, path)?);
     let (mut left, mut right) = (vec![0; STEP_BYTES], vec![0; STEP_BYTES]);
     let mut data = Vec::from_iter(a.data.iter().chain(&b.data).cloned());
     data.sort_unstable_by_key(|range| range.start);
@@ -187,12 +188,11 @@ fn content_differs(
     Ok(None)
 }
 
-fn open_file(root: &Path, path: &[u8]) -> io::Result<std::fs::File> {
+fn open_file(reach: &mut Reach, path: &[u8]) -> io::Result<std::fs::File> {
     use rustix::fs::{Mode, OFlags, openat};
-    let slash = path.iter().rposition(|byte| *byte == b'/');
-    let (dir, name) = slash.map_or((&b""[..], path), |at| (&path[..at], &path[at + 1..]));
+    let (dir, name) = split(path);
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(openat(open_dir(root, dir)?, name, flags, Mode::empty())?.into())
+    Ok(openat(reach.dir(dir)?, name, flags, Mode::empty())?.into())
 }
 
 #[cfg(test)]

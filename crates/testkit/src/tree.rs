@@ -10,8 +10,16 @@ mod scratch;
 
 pub use awkward::Awkward;
 pub use random::{Shape, edit, random};
-pub(crate) use reach::{list, open_dir};
+pub(crate) use reach::{Reach, list, split};
 pub use scratch::Scratch;
+
+/// The paths of everything below the directory `root`, names joined by `/`, in no useful order.
+///
+/// # Errors
+/// Those of reading it.
+pub fn paths(root: &std::path::Path) -> std::io::Result<Vec<Vec<u8>>> {
+    Ok(list(root)?.into_iter().map(|found| found.path).collect())
+}
 
 /// Whether the test runs as root.
 pub fn is_root() -> bool {

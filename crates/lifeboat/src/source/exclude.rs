@@ -7,7 +7,7 @@
 //!    pattern with a `/` at its beginning or in its middle is anchored at the root that is backed up,
 //!    any other matches a name at any depth. One that *begins* with `/` is tried on the absolute path
 //!    too: with the root `/home/ann`, both `/cache` and `/home/ann/cache` (and `/home/*/cache`) mean
-//!    `/home/ann/cache`. Matching is by bytes, with case.
+//!    `/home/ann/cache`. Matching is by bytes, with case; beyond git, `{a,b}` means either.
 //! 2. **`.lifeboatignore` files**, where they are asked for: the same syntax, relative to the directory
 //!    that they lie in; the closest file that has a matching rule decides. They can't take back what
 //!    the run's own rules leave out.

@@ -13,7 +13,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::tree::{list, open_dir};
+use crate::tree::{Reach, list, split};
 
 /// The flags that a user can set, of those that `chattr` knows.
 const FLAGS: IFlags = IFlags::APPEND
@@ -55,21 +55,16 @@ pub(super) struct Facts {
 pub(super) fn gather(root: &Path) -> io::Result<BTreeMap<Vec<u8>, Facts>> {
     let mut links = HashMap::new();
     let mut all = BTreeMap::new();
-    let mut last: Option<(Vec<u8>, OwnedFd)> = None;
-    all.insert(Vec::new(), Facts::of(&open_dir(root, b"")?, b".")?.0);
+    let mut reach = Reach::new(root)?;
+    all.insert(Vec::new(), Facts::of(reach.dir(b"")?, b".")?.0);
     for found in list(root)? {
-        let (dir, name) = found.split();
-        let fd = match last.take() {
-            Some((path, fd)) if path == dir => fd,
-            _ => open_dir(root, dir)?,
-        };
-        let (mut facts, stat) = Facts::of(&fd, name)?;
+        let (dir, name) = split(&found.path);
+        let (mut facts, stat) = Facts::of(reach.dir(dir)?, name)?;
         if stat.st_nlink > 1 && !found.is_dir {
             let first =
                 links.entry((stat.st_dev, stat.st_ino)).or_insert_with(|| found.path.clone());
             facts.first_link = Some(first.clone());
         }
-        last = Some((dir.to_vec(), fd));
         all.insert(found.path, facts);
     }
     // A file whose other names all lie elsewhere is alone here.

@@ -3,16 +3,15 @@
 //! Unlike the usual ones it also removes what may not be removed (immutable files), what may not be
 //! entered, and what is deeper than a process has descriptors.
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, IFlags, Mode, OFlags, chmodat, ioctl_getflags, ioctl_setflags, openat,
-    statat, unlinkat,
+    AtFlags, Dir, FileType, IFlags, Mode, OFlags, chmodat, ioctl_getflags, ioctl_setflags, open,
+    openat, statat, unlinkat,
 };
-
-use super::reach::{list, open_dir};
 
 /// A new empty directory, removed when this is dropped.
 #[derive(Debug)]
@@ -52,50 +51,48 @@ impl Drop for Scratch {
     }
 }
 
-/// Removes everything in a directory.
+/// Removes everything in a directory: down into one directory after another, up again when it is empty.
 fn clear(root: &Path) -> io::Result<()> {
-    unlock(root)?;
-    for found in list(root)?.iter().rev() {
-        let (dir, name) = found.split();
-        let dir = open_dir(root, dir)?;
-        let flags = if found.is_dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
-        unlinkat(&dir, name, flags)?;
-    }
-    Ok(())
-}
-
-/// Takes the flags off everything and opens every directory.
-fn unlock(root: &Path) -> io::Result<()> {
-    let mut dirs = vec![Vec::new()];
-    while let Some(path) = dirs.pop() {
-        let dir = open_dir(root, &path)?;
-        loosen(&dir);
-        for member in Dir::read_from(&dir)? {
-            let member = member?;
-            let name = member.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
-            }
-            let stat = statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            let kind = FileType::from_raw_mode(stat.st_mode);
-            if kind.is_dir() {
-                // What may not be entered could not be opened for its flags either.
-                let _tried = chmodat(&dir, name, Mode::RWXU, AtFlags::empty());
-                let mut below = path.clone();
-                if !below.is_empty() {
-                    below.push(b'/');
-                }
-                below.extend_from_slice(name.to_bytes());
-                dirs.push(below);
-            } else if kind.is_file() {
-                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                if let Ok(file) = openat(&dir, name, flags, Mode::empty()) {
-                    loosen(&file);
-                }
-            }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut at = open(root, flags, Mode::empty())?;
+    let mut names = Vec::new();
+    loop {
+        loosen(&at);
+        if let Some(name) = clear_files(&at)? {
+            // What may not be entered could not be opened for its flags either.
+            let _tried = chmodat(&at, &name, Mode::RWXU, AtFlags::empty());
+            at = openat(&at, &name, flags, Mode::empty())?;
+            names.push(name);
+        } else if let Some(name) = names.pop() {
+            at = openat(&at, "..", flags, Mode::empty())?;
+            unlinkat(&at, &name, AtFlags::REMOVEDIR)?;
+        } else {
+            return Ok(());
         }
     }
-    Ok(())
+}
+
+/// Removes what is not a directory, up to the first directory, whose name it returns.
+fn clear_files(dir: &OwnedFd) -> io::Result<Option<CString>> {
+    for member in Dir::read_from(dir)? {
+        let member = member?;
+        let name = member.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let kind = FileType::from_raw_mode(statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode);
+        if kind.is_dir() {
+            return Ok(Some(name.to_owned()));
+        }
+        if kind.is_file() {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            if let Ok(file) = openat(dir, name, flags, Mode::empty()) {
+                loosen(&file);
+            }
+        }
+        unlinkat(dir, name, AtFlags::empty())?;
+    }
+    Ok(None)
 }
 
 /// Best effort: what can't be loosened fails when it is removed, and is told then.
