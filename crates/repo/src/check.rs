@@ -1,1 +1,223 @@
-//! (being written)
+//! The check: does everything that a repository says of itself hold?
+//!
+//! Structure: config, key slots, every log entry, every object that counts, every record of the index,
+//! every node of every snapshot's trees and the place of every chunk that they name. With
+//! [`CheckOptions::read_data`] every byte of every pack is read back, too, and every chunk's id
+//! computed again. Knows all rooms of this crate; writes nothing, and may run beside backups.
+//!
+//! Invariants: it never stops at the first problem, and each problem names its object and, where that
+//! can be known, the snapshots and paths that it hits. Memory is bounded: one bit for each record of
+//! the index and each of two sets, and lists of what is lost that are cut at a limit.
+
+mod data;
+mod lost;
+mod objects;
+pub(crate) mod pack;
+mod records;
+mod report;
+mod trees;
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use lifeboat_format::key::ObjectKey;
+
+use self::lost::Lost;
+use self::trees::{Trees, Visited};
+pub use self::report::{
+    AFFECTED_MAX, Affected, CheckCounts, CheckProblem, CheckReport, PROBLEMS_MAX,
+};
+use crate::cancel::Cancel;
+use crate::error::{Error, Kind, Result};
+use crate::index::Index;
+use crate::log::{Fold, checkpoint};
+use crate::open::Repository;
+use crate::slots;
+use crate::snapshots::Snapshots;
+
+/// Checkpoints that are looked at, from the newest.
+const CHECKPOINTS_MAX: usize = 3;
+
+/// How to check.
+#[derive(Clone, Debug, Default)]
+pub struct CheckOptions {
+    /// Reads every byte back, besides the structure.
+    pub read_data: bool,
+    /// How many packs are read at once; 0 for as many as there are cores and memory.
+    pub threads: usize,
+    /// Ends the check early.
+    pub cancel: Cancel,
+}
+
+/// How far a check is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckProgress {
+    /// Objects are listed and compared; so many bytes count in all.
+    Objects {
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// So many more bytes of packs were read.
+    Read {
+        /// The bytes.
+        bytes: u64,
+    },
+    /// The trees of one more snapshot are scanned, of so many.
+    Snapshot {
+        /// How many snapshots there are.
+        of: u64,
+    },
+    /// One more node was scanned, with so many entries.
+    Node {
+        /// Its entries; none above the leaves.
+        entries: u64,
+    },
+}
+
+/// What all parts of a check share.
+struct Check<'a> {
+    repository: &'a Repository,
+    options: &'a CheckOptions,
+    progress: &'a (dyn Fn(CheckProgress) + Sync),
+    report: CheckReport,
+    lost: Lost,
+}
+
+/// Checks the repository.
+///
+/// # Errors
+/// Only what keeps it from looking: the store's errors, [`Kind::Unsupported`] at an entry of a newer
+/// version, [`Kind::Rollback`], [`Kind::Cancelled`]. What it finds is in the report.
+pub fn check(
+    repository: &Repository,
+    options: &CheckOptions,
+    progress: &(dyn Fn(CheckProgress) + Sync),
+) -> Result<CheckReport> {
+    let mut check = Check {
+        repository,
+        options,
+        progress,
+        report: CheckReport::default(),
+        lost: Lost::default(),
+    };
+    check.config()?;
+    check.key_slots()?;
+    let fold = check.log()?;
+    check.objects(&fold)?;
+    let index = check.index(&fold)?;
+    if options.read_data {
+        check.data(&fold, &index)?;
+    }
+    check.snapshots(&fold, &index)?;
+    Ok(check.report)
+}
+
+impl Check<'_> {
+    fn go_on(&self) -> Result<()> {
+        if self.options.cancel.is_cancelled() {
+            return Err(Error::new(Kind::Cancelled, "check", self.repository.io().describe())
+                .because("it was asked to stop"));
+        }
+        Ok(())
+    }
+
+    /// Tells what an error says of `object`; gives back an error that says something of the store only.
+    fn found(&mut self, object: ObjectKey, error: Error) -> Result<()> {
+        if !is_of_the_object(&error) {
+            return Err(error);
+        }
+        self.report.problem(object, error);
+        Ok(())
+    }
+
+    fn config(&mut self) -> Result<()> {
+        match self.repository.io().get(&ObjectKey::Config) {
+            Ok(bytes) if bytes == self.repository.config_bytes() => Ok(()),
+            Ok(_) => {
+                self.report.problem(
+                    ObjectKey::Config,
+                    "it is not the configuration that was opened; a recovery sheet has a copy",
+                );
+                Ok(())
+            }
+            Err(error) => self.found(ObjectKey::Config, error),
+        }
+    }
+
+    fn key_slots(&mut self) -> Result<()> {
+        let mut usable = 0;
+        for found in slots::list(self.repository)? {
+            self.report.counts.key_slots += 1;
+            match found.slot {
+                Ok(slot) if slot.repository != self.repository.id() => {
+                    let text = format!("{} is of another repository", found.key);
+                    self.report.note(text);
+                }
+                Ok(slot) if !slot.is_usable() => {
+                    let text =
+                        format!("{} is of a kind unknown here: {}", found.key, slot.kind.name());
+                    self.report.note(text);
+                }
+                Ok(_) => usable += 1,
+                Err(error) => {
+                    self.report.problem(found.key, error);
+                }
+            }
+        }
+        if usable == 0 {
+            self.report.problem(
+                "keys/",
+                "no key slot is left that opens: make one with `key add` while this is open",
+            );
+        }
+        Ok(())
+    }
+
+    /// Folds the whole log, whatever checkpoints say, and looks at these for themselves.
+    fn log(&mut self) -> Result<Fold> {
+        let fold = Fold::load_all(self.repository)?;
+        for void in fold.voids() {
+            self.report.problem(ObjectKey::Log(void.number), &void.reason);
+        }
+        self.report.problem_count += fold.void_count() - fold.voids().len() as u64;
+        self.report.counts.log_entries = fold.entries_read();
+        for number in checkpoint::numbers(self.repository)?.into_iter().rev().take(CHECKPOINTS_MAX)
+        {
+            if let Err(error) = checkpoint::read(self.repository, number) {
+                self.found(ObjectKey::Checkpoint(number), error)?;
+            }
+        }
+        self.go_on()?;
+        Ok(fold)
+    }
+
+    fn snapshots(&mut self, fold: &Fold, index: &Arc<Index>) -> Result<()> {
+        let snapshots = Snapshots::load(self.repository, fold)?;
+        for unreadable in snapshots.unreadable() {
+            let place =
+                self.report.problem(format!("snapshot {}", unreadable.id), &unreadable.reason);
+            let affected = Affected { snapshot: unreadable.id, path: None };
+            if let Some(place) = place {
+                self.report.affects(place, affected);
+            }
+        }
+        let live: Vec<_> = snapshots.live().collect();
+        let visited = RefCell::new(Visited::new(index));
+        let mut trees = Trees::new(self, index, &visited);
+        for known in &live {
+            trees.snapshot(&known.snapshot, live.len() as u64)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an error says that an object is bad, and not that the store or the caller is.
+fn is_of_the_object(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        Kind::Corrupt | Kind::NotFound | Kind::Unsupported | Kind::WrongKey | Kind::Denied
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -69,6 +69,16 @@ impl Index {
         index
     }
 
+    /// One segment alone, whether it counts or not.
+    ///
+    /// # Errors
+    /// As [`Index::load`].
+    pub(crate) fn of_segment(repository: &Repository, key: ObjectKey, size: u64) -> Result<Self> {
+        let index = Self::empty(repository);
+        index.add(repository, key, size)?;
+        Ok(index)
+    }
+
     fn empty(repository: &Repository) -> Self {
         // An eighth of the budget; the rest belongs to packs, frames and the program.
         let cache = BlockCache::new(repository.memory_bytes() / 8);

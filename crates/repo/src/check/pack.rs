@@ -90,8 +90,13 @@ impl<'a> PackChecker<'a> {
         }
     }
 
-    /// Reads the pack `key` of `size` bytes; `each` is asked about every chunk that it has and may find
-    /// fault with where it lies.
+    /// The repository that is read.
+    pub(super) fn repository(&self) -> &'a Repository {
+        self.repository
+    }
+
+    /// Reads the pack `key` of `size` bytes; `each` is asked about every chunk that it has, with its
+    /// frame, and may find fault.
     ///
     /// # Errors
     /// The store's, where they say nothing of the pack, and those of `each`.

@@ -25,6 +25,16 @@ impl Marks {
         fresh
     }
 
+    /// Whether the mark is set.
+    pub fn is_set(&self, ordinal: Ordinal) -> bool {
+        let word = usize::try_from(ordinal.record / 64).ok();
+        let words = self.segments.get(ordinal.segment);
+        words
+            .zip(word)
+            .and_then(|(words, word)| words.get(word))
+            .is_some_and(|word| word & (1 << (ordinal.record % 64)) != 0)
+    }
+
     fn place(&mut self, ordinal: Ordinal) -> Option<(&mut u64, u64)> {
         let word = usize::try_from(ordinal.record / 64).ok()?;
         let word = self.segments.get_mut(ordinal.segment)?.get_mut(word)?;

@@ -73,16 +73,8 @@ pub fn write(repository: &Repository, fold: &Fold) -> Result<bool> {
 
 /// The state of the newest checkpoint that is whole, and what was wrong with those passed over.
 pub(super) fn newest(repository: &Repository) -> Result<(Option<Fold>, Vec<String>)> {
-    let mut numbers = Vec::new();
-    repository.io().list(CHECKPOINTS, |listed| {
-        if let Ok(ObjectKey::Checkpoint(number)) = listed.key.parse() {
-            numbers.push(number);
-        }
-        Ok(())
-    })?;
-    numbers.sort_unstable();
     let mut warnings = Vec::new();
-    for number in numbers.into_iter().rev().take(TRIES_MAX) {
+    for number in numbers(repository)?.into_iter().rev().take(TRIES_MAX) {
         match read(repository, number) {
             Ok(fold) => return Ok((Some(fold), warnings)),
             Err(error) if is_unusable(&error) => {
@@ -92,6 +84,19 @@ pub(super) fn newest(repository: &Repository) -> Result<(Option<Fold>, Vec<Strin
         }
     }
     Ok((None, warnings))
+}
+
+/// The checkpoints that a list shows, ascending.
+pub(crate) fn numbers(repository: &Repository) -> Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    repository.io().list(CHECKPOINTS, |listed| {
+        if let Ok(ObjectKey::Checkpoint(number)) = listed.key.parse() {
+            numbers.push(number);
+        }
+        Ok(())
+    })?;
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
 /// Reads one checkpoint, verified in every way.

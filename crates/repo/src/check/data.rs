@@ -1,0 +1,188 @@
+//! The data: every pack and index segment read back, many at once.
+//!
+//! Knows which objects count; what a pack must be is [`super::pack`]'s. Memory: each thread holds one
+//! pack of usual size or a window of a larger one, and one frame; there are as many threads as the
+//! budget allows.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use lifeboat_codec::hash::ContentHasher;
+use lifeboat_format::id::ObjectHash;
+use lifeboat_format::key::ObjectKey;
+use lifeboat_format::pack::{ChunkRecord, FrameRecord};
+
+use crate::check::pack::{PackChecker, PackFindings};
+use crate::check::{Check, CheckProgress, is_of_the_object};
+use crate::error::Result;
+use crate::index::Index;
+use crate::log::Fold;
+use crate::reader::Locate as _;
+
+/// The largest pack that is held whole, in bytes: those of the default size, and what padding adds.
+const WHOLE_MAX: u64 = 40 << 20;
+/// What a thread needs besides, in bytes: a large frame, sealed and opened.
+const FRAMES: u64 = 8 << 20;
+/// How much of a segment is hashed at once, in bytes.
+const WINDOW_BYTES: u64 = 4 << 20;
+
+/// An object to be read, and its size.
+type Object = (ObjectKey, u64);
+
+/// What came of reading one object.
+enum Outcome {
+    Pack(PackFindings),
+    Segment(Option<String>),
+    Unreadable(crate::Error),
+}
+
+impl Check<'_> {
+    /// Reads all objects that count and are there.
+    pub(super) fn data(&mut self, fold: &Fold, index: &Index) -> Result<()> {
+        let mut objects: Vec<Object> = fold
+            .objects()
+            .iter()
+            .filter(|(key, _)| !self.lost.has_pack(key))
+            .map(|(key, object)| (*key, object.size))
+            .collect();
+        objects.sort_unstable();
+        let memory = self.repository.memory_bytes() / 2;
+        let whole_max = memory.saturating_sub(FRAMES).clamp(1 << 20, WHOLE_MAX);
+        let threads = self.thread_count(memory / (whole_max + FRAMES));
+        let next = AtomicUsize::new(0);
+        let arrived = Mutex::new(&mut *self);
+        let read = || -> Result<()> {
+            let (repository, progress) = {
+                let check = arrived.lock().unwrap_or_else(PoisonError::into_inner);
+                (check.repository, check.progress)
+            };
+            let mut checker = PackChecker::new(repository, whole_max);
+            while let Some((key, size)) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let outcome = read_one(&mut checker, index, *key, *size)?;
+                let mut check = arrived.lock().unwrap_or_else(PoisonError::into_inner);
+                check.go_on()?;
+                check.take(*key, *size, outcome)?;
+                drop(check);
+                progress(CheckProgress::Read { bytes: *size });
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads)
+                .map(|_| {
+                    scope.spawn(|| {
+                        // Whoever fails lets the others run out of work.
+                        read().inspect_err(|_| next.store(objects.len(), Ordering::Relaxed))
+                    })
+                })
+                .collect();
+            threads.into_iter().try_for_each(|thread| match thread.join() {
+                Ok(outcome) => outcome,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })
+    }
+
+    fn thread_count(&self, by_memory: u64) -> usize {
+        let wanted = match self.options.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        };
+        wanted.min(usize::try_from(by_memory).unwrap_or(usize::MAX)).max(1)
+    }
+
+    fn take(&mut self, key: ObjectKey, size: u64, outcome: Outcome) -> Result<()> {
+        let counts = &mut self.report.counts;
+        counts.bytes_read += size;
+        match outcome {
+            Outcome::Segment(None) => {}
+            Outcome::Segment(Some(problem)) => {
+                self.report.problem(key, problem);
+            }
+            Outcome::Pack(findings) => {
+                counts.packs_read += 1;
+                counts.chunks_verified += findings.verified;
+                let mut place = None;
+                if !findings.problems.is_empty() {
+                    place = self.report.problem(key, findings.problems.join("; "));
+                }
+                if findings.is_lost {
+                    self.lost.pack(key, place);
+                }
+                for chunk in findings.lost {
+                    self.lost.chunk(chunk, key, place);
+                }
+            }
+            Outcome::Unreadable(error) => {
+                let place = self.report.problem(key, error);
+                self.lost.pack(key, place);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_one(
+    checker: &mut PackChecker<'_>,
+    index: &Index,
+    key: ObjectKey,
+    size: u64,
+) -> Result<Outcome> {
+    let outcome = match key {
+        ObjectKey::Index(_) => read_segment(checker, key, size).map(Outcome::Segment),
+        _ => checker
+            .read(key, size, |chunk, frame| disagreement(index, key, chunk, frame))
+            .map(Outcome::Pack),
+    };
+    match outcome {
+        Err(error) if is_of_the_object(&error) => Ok(Outcome::Unreadable(error)),
+        outcome => outcome,
+    }
+}
+
+/// What the index says otherwise of a chunk that this pack has.
+fn disagreement(
+    index: &Index,
+    pack: ObjectKey,
+    chunk: &ChunkRecord,
+    frame: &FrameRecord,
+) -> Result<Option<String>> {
+    let id = chunk.id;
+    let copies = match index.copies(&id) {
+        Ok(copies) => copies,
+        // Damage to the index is told where the index is checked.
+        Err(error) if is_of_the_object(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Some(copy) = copies.iter().find(|copy| copy.frame.pack == pack) else {
+        return Ok(copies.is_empty().then(|| format!("the index does not have its chunk {id}")));
+    };
+    let agrees = copy.frame.number == frame.number
+        && copy.frame.offset == frame.offset
+        && copy.frame.sealed_len == frame.sealed_len
+        && copy.frame.raw_len == frame.raw_len
+        && copy.frame.codec == frame.codec
+        && copy.offset == chunk.offset
+        && copy.length == chunk.length;
+    Ok((!agrees).then(|| format!("the index has another place for its chunk {id}")))
+}
+
+/// Compares a segment's bytes with its name; what is in them was opened before.
+fn read_segment(
+    checker: &PackChecker<'_>,
+    key: ObjectKey,
+    size: u64,
+) -> Result<Option<String>> {
+    let io = checker.repository().io();
+    let mut hasher = ContentHasher::new();
+    let mut start = 0;
+    while start < size {
+        let end = (start + WINDOW_BYTES).min(size);
+        hasher.update(&io.get_range(&key, start..end)?);
+        start = end;
+    }
+    let hash = ObjectHash(hasher.finish());
+    let agrees = key.name().is_none_or(|name| name.hash == hash);
+    Ok((!agrees).then(|| "its bytes do not have the hash that its name says".to_owned()))
+}

@@ -1,0 +1,118 @@
+//! The objects: is every one that counts there, with its size, and what else is there?
+//!
+//! Knows names and sizes; opens nothing.
+
+use std::collections::HashSet;
+
+use lifeboat_format::key::{INDEX, ObjectKey, PACKS, TREES};
+
+use crate::check::{Check, CheckProgress};
+use crate::error::{Kind, Result};
+use crate::log::Fold;
+
+/// What is left over that is named one by one in the notes.
+const NAMED_MAX: usize = 5;
+
+impl Check<'_> {
+    /// Compares the log's objects with the store's lists.
+    pub(super) fn objects(&mut self, fold: &Fold) -> Result<()> {
+        let mut bytes = 0;
+        for (key, object) in fold.objects() {
+            bytes += object.size;
+            let counts = &mut self.report.counts;
+            match key {
+                ObjectKey::Pack(_) => counts.packs += 1,
+                ObjectKey::Tree(_) => counts.tree_packs += 1,
+                _ => counts.segments += 1,
+            }
+        }
+        self.report.counts.stored_bytes = bytes;
+        (self.progress)(CheckProgress::Objects { bytes });
+        let mut missing: HashSet<ObjectKey> = fold.objects().keys().copied().collect();
+        let mut wrong = Vec::new();
+        let mut left_over = Vec::new();
+        let counts = &mut self.report.counts;
+        for prefix in [PACKS, TREES, INDEX] {
+            self.repository.io().list(prefix, |listed| {
+                let object = listed.key.parse().ok().and_then(|key| {
+                    Some((key, fold.object(&key)?))
+                });
+                match object {
+                    Some((key, object)) => {
+                        missing.remove(&key);
+                        if object.size != listed.size {
+                            wrong.push((key, object.size, listed.size));
+                        }
+                    }
+                    None => {
+                        counts.unreferenced_objects += 1;
+                        counts.unreferenced_bytes += listed.size;
+                        if left_over.len() < NAMED_MAX {
+                            left_over.push(listed.key);
+                        }
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        self.go_on()?;
+        self.note_left_over(&left_over);
+        for (key, wanted, found) in wrong {
+            self.wrong_size(key, wanted, found);
+        }
+        let mut missing: Vec<ObjectKey> = missing.into_iter().collect();
+        missing.sort_unstable();
+        for key in missing {
+            self.missing(key, fold)?;
+        }
+        Ok(())
+    }
+
+    /// What no entry names: of a run that was killed, or is still at work.
+    fn note_left_over(&mut self, examples: &[String]) {
+        let counts = self.report.counts;
+        if counts.unreferenced_objects > 0 {
+            self.report.note(format!(
+                "{} objects ({} bytes) are named by no entry of the log: left over from interrupted \
+                 runs, or of a backup at work ({})",
+                counts.unreferenced_objects,
+                counts.unreferenced_bytes,
+                examples.join(", ")
+            ));
+        }
+    }
+
+    fn wrong_size(&mut self, key: ObjectKey, wanted: u64, found: u64) {
+        let what = format!("it has {found} bytes where the log says {wanted}");
+        let place = self.report.problem(key, what);
+        if is_pack(&key) {
+            self.lost.pack(key, place);
+        }
+    }
+
+    /// A list is a hint: what it does not show is asked for by name.
+    fn missing(&mut self, key: ObjectKey, fold: &Fold) -> Result<()> {
+        self.go_on()?;
+        match self.repository.io().head(&key) {
+            Ok(info) => {
+                let wanted = fold.object(&key).map_or(info.size, |object| object.size);
+                if info.size != wanted {
+                    self.wrong_size(key, wanted, info.size);
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == Kind::NotFound => {
+                let place = self.report.problem(key, "it is missing from the store");
+                if is_pack(&key) {
+                    self.lost.pack(key, place);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn is_pack(key: &ObjectKey) -> bool {
+    matches!(key, ObjectKey::Pack(_) | ObjectKey::Tree(_))
+}

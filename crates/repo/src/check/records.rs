@@ -1,0 +1,103 @@
+//! The index: every segment opens, and every record points into a pack that counts.
+//!
+//! Knows records and packs by name; what lies at those places is for [`super::data`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use lifeboat_format::envelope::PREAMBLE_LEN;
+use lifeboat_format::index::{IndexRecord, PackRecord};
+use lifeboat_format::key::ObjectKey;
+
+use crate::check::{Check, is_of_the_object};
+use crate::error::Result;
+use crate::index::Index;
+use crate::log::Fold;
+
+/// Packs that no segment covers and that are named one by one in the notes.
+const NAMED_MAX: usize = 5;
+
+impl Check<'_> {
+    /// Opens the segments, and looks at every record of them.
+    pub(super) fn index(&mut self, fold: &Fold) -> Result<Arc<Index>> {
+        let mut lost = Vec::new();
+        let index =
+            Index::load_what_is_there(self.repository, fold, |key, error| lost.push((key, error)));
+        let all_there = lost.is_empty();
+        for (key, error) in lost {
+            self.found(key, error)?;
+        }
+        let index = Arc::new(index);
+        let mut faults: HashMap<ObjectKey, (u64, String)> = HashMap::new();
+        let mut chunks: u64 = 0;
+        let walked = index.for_each(|_, record, pack| {
+            chunks += 1;
+            if let Some(what) = fault(record, pack, fold) {
+                let (count, _) = faults.entry(pack.key()).or_insert_with(|| (0, what));
+                *count += 1;
+            }
+            if chunks.is_multiple_of(1 << 16) { self.go_on() } else { Ok(()) }
+        });
+        self.report.counts.chunks = chunks;
+        for (pack, (count, what)) in faults {
+            let place =
+                self.report.problem(pack, format!("{count} records of the index point wrong: {what}"));
+            if fold.object(&pack).is_none() {
+                self.lost.pack(pack, place);
+            }
+        }
+        match walked {
+            Ok(()) if all_there => self.note_uncovered(fold, &index)?,
+            Ok(()) => {}
+            Err(error) if is_of_the_object(&error) => {
+                self.report.problem("index/", error);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(index)
+    }
+
+    fn note_uncovered(&mut self, fold: &Fold, index: &Index) -> Result<()> {
+        let mut uncovered: std::collections::HashSet<ObjectKey> = fold
+            .objects()
+            .keys()
+            .filter(|key| !matches!(key, ObjectKey::Index(_)))
+            .copied()
+            .collect();
+        for packs in index.packs()? {
+            for pack in packs {
+                uncovered.remove(&pack.key());
+            }
+        }
+        if !uncovered.is_empty() {
+            let examples: Vec<String> =
+                uncovered.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+            self.report.note(format!(
+                "{} packs count and no index segment covers them, so nothing in them is used ({})",
+                uncovered.len(),
+                examples.join(", ")
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with where a record points.
+fn fault(record: &IndexRecord, pack: &PackRecord, fold: &Fold) -> Option<String> {
+    let Some(object) = fold.object(&pack.key()) else {
+        return Some("no entry of the log names the pack".to_owned());
+    };
+    if object.size != pack.size {
+        return Some(format!("the pack has {} bytes, not {}", object.size, pack.size));
+    }
+    let start = u64::from(record.frame_offset);
+    let end = start + u64::from(record.frame_sealed_len);
+    if start < PREAMBLE_LEN as u64 || end > object.size {
+        return Some(format!("frame {} would lie from byte {start} to {end}", record.frame));
+    }
+    let chunk_end = u64::from(record.offset) + u64::from(record.length);
+    if chunk_end > u64::from(record.frame_raw_len) {
+        return Some(format!("chunk {} would end beyond its frame", record.id));
+    }
+    None
+}
