@@ -21,5 +21,6 @@ pub mod reader;
 pub mod slots;
 pub mod snapshots;
 pub mod tree;
+pub mod view;
 
 pub use error::{Error, Kind};

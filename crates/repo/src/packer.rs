@@ -26,7 +26,7 @@ use lifeboat_store::Payload;
 
 use self::state::State;
 use crate::claim::{Claim, Claims};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::Index;
 use crate::index::write::SegmentDraft;
 use crate::open::Repository;
@@ -188,12 +188,6 @@ impl Shared {
 
     fn claim(&self, id: &ChunkId) -> Result<Claim> {
         self.claims.claim(id, |id| self.index.contains(id))
-    }
-
-    /// Ends the run: every other call fails from now on.
-    fn fail(&self, error: Error) {
-        self.lock().fail(error);
-        self.changed.notify_all();
     }
 
     /// Writes the gathered records as a segment if there are more than `above`.

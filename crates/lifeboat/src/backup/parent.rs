@@ -22,7 +22,6 @@ use lifeboat_repo::tree::TreeRoot;
 use lifeboat_repo::tree::scan::Scan;
 
 use super::options::{BackupOptions, Detect};
-use super::roots::BackupRoot;
 use crate::error::Result;
 
 /// The snapshots that a run compares with.

@@ -101,6 +101,7 @@ impl<'a> Sequence<'a> {
     }
 
     fn take_unit(&mut self, unit: UnitDone) -> Result<()> {
+        debug_assert_eq!(unit.root, self.done.len(), "roots come one after another");
         self.stats.add(&unit.stats);
         for (key, entry) in unit.entries {
             let mut builder = match self.builder.take() {
@@ -160,13 +161,15 @@ impl<'a> Sequence<'a> {
             roots.push(root_record(self.roots[roots.len()].kept_path(), Some(tree)));
         }
         let Some(last) = roots.len().checked_sub(1) else { return Ok(None) };
-        let root = u32::try_from(last).map_err(|_| Error::options("too many roots"))?;
+        let root = u32::try_from(last).ok().ok_or_else(|| Error::options("too many roots"))?;
         Ok(Some((roots, CheckpointPlace { root, ended_at: self.last_key.clone() })))
     }
 
     fn finish(mut self) -> Result<BackupReport> {
         if self.done.iter().all(Root::is_missing) {
-            return Err(Error::options("none of the roots could be read: nothing was backed up"));
+            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+            let roots: Vec<String> = self.roots.iter().map(BackupRoot::label).collect();
+            return Err(Error::local("back up any of", roots.join(", ").as_bytes(), missing));
         }
         self.job.context.monitor.phase(Phase::Commit);
         let progress =

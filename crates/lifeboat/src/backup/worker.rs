@@ -41,10 +41,10 @@ pub(super) fn work(
     })?;
     let mut worker = Worker::new(job, meta, &params);
     for unit in units {
-        match worker.unit(unit)? {
-            Some(done) if results.send(Arrival::Unit(done)).is_ok() => {}
+        let Some(done) = worker.unit(unit)? else { break };
+        if results.send(Arrival::Unit(done)).is_err() {
             // Cancelled, or another stage has failed.
-            _ => break,
+            break;
         }
     }
     Ok(())
@@ -252,10 +252,10 @@ impl<'a> Worker<'a> {
 }
 
 /// Where the bytes of one file go.
-struct Data<'w, 'a, 'f> {
-    worker: &'w mut Worker<'a>,
+struct Data<'f, 'a, 't> {
+    worker: &'f mut Worker<'a>,
     framer: &'f mut Framer,
-    map: &'f mut MapBuilder<'a, &'f mut Framer>,
+    map: &'f mut MapBuilder<'a, &'t mut Framer>,
     hasher: &'f mut ContentHasher,
 }
 

@@ -49,7 +49,7 @@ impl SegmentDraft {
         const OPERATION: &str = "write an index segment of";
         let place = repository.io().describe();
         // Stable, so the first of equal ids stays: two threads may have stored a chunk at once.
-        self.records.sort_by(|a, b| a.id.cmp(&b.id));
+        self.records.sort_by_key(|record| record.id);
         self.records.dedup_by_key(|record| record.id);
         sort_segment(&mut self.packs, &mut self.records)
             .map_err(|cause| Error::format(OPERATION, &place, cause))?;

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use lifeboat_codec::compress::{Compressor, Decompressor, Level};
-use lifeboat_codec::seal::ObjectSealer;
+use lifeboat_codec::seal::{NO_EXTRA, ObjectSealer, TAG_BYTES};
 use lifeboat_format::Codec;
 use lifeboat_format::envelope::Role;
 use lifeboat_format::id::ChunkId;
@@ -208,13 +208,13 @@ impl Framer {
     fn add_to_pack(&mut self, codec: Codec) -> Result<()> {
         let shared = Arc::clone(&self.packer.shared);
         let parts = self.parts();
-        let place = shared.promise(parts.kind, parts.sealed.len() as u64 + SEAL_OVERHEAD)?;
+        let place = shared.promise(parts.kind, (parts.sealed.len() + TAG_BYTES) as u64)?;
         // A copy of exactly the right size: the scratch buffer stays with the framer.
-        let mut body = Vec::with_capacity(parts.sealed.len() + SEAL_OVERHEAD as usize);
+        let mut body = Vec::with_capacity(parts.sealed.len() + TAG_BYTES);
         body.extend_from_slice(&parts.sealed);
         place
             .sealer
-            .seal(Role::Frame, u64::from(place.frame), &[0; 16], &mut body)
+            .seal(Role::Frame, u64::from(place.frame), &NO_EXTRA, &mut body)
             .map_err(|cause| Error::codec("seal", "a frame", cause))?;
         let raw_len = u32::try_from(parts.raw.len())
             .ok()
@@ -236,9 +236,6 @@ impl Framer {
         }
     }
 }
-
-/// The length of an authentication tag.
-pub(super) const SEAL_OVERHEAD: u64 = 16;
 
 /// A number reserved in an open pack, with what seals it.
 pub(super) struct Place {
