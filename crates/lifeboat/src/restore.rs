@@ -1,1 +1,313 @@
-//! (being written)
+//! Restore: a snapshot's files, or some of them, back below a target directory.
+//!
+//! ```text
+//! tree scan ─► plan ─► locate ─► fetch ─► open, inflate ─► verify id ─► write ─► metadata ─► sync
+//!              └ a window ahead, on its own thread         └ to all its places in the window
+//! ```
+//!
+//! What holds for what is restored:
+//! - Nothing is written outside the target, and nothing that is there is replaced (see
+//!   [`crate::target`]); what is in the way is a problem in the report.
+//! - The id of every chunk is computed again. Where an entry has the BLAKE3 of its whole content, what
+//!   was written is read back (from the page cache) and compared with it.
+//! - A file of which anything is lost is left out and named, with the object that is damaged; so is a
+//!   file that was not done when a run ended early. Everything else is restored.
+//! - Holes stay holes, and zeros that took up space take up space.
+//! - Memory and open files are bounded whatever the data; hard links beyond what fits are restored as
+//!   files of their own, which the report says.
+
+mod cat;
+mod dry_run;
+mod filter;
+mod finish;
+mod job;
+mod links;
+mod open_file;
+mod place;
+mod plan;
+mod way;
+mod window;
+mod write;
+
+use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use crossbeam_channel::Receiver;
+use lifeboat_format::snapshot::Snapshot;
+use lifeboat_format::tree::PathKey;
+use lifeboat_repo as repo;
+use lifeboat_repo::reader::{Locate, Reader};
+use lifeboat_repo::tree::{TreeRoot, scan};
+use rayon::ThreadPool;
+use serde::Serialize;
+
+pub use self::cat::cat;
+use self::filter::Filter;
+use self::job::Job;
+use self::place::Piece;
+use self::plan::Planner;
+use self::window::Window;
+use self::write::Writer;
+use crate::context::Context;
+use crate::error::{Error, Kind, Result};
+use crate::monitor::Phase;
+use crate::report::Problems;
+use crate::target::dir::Target;
+
+/// What one thread holds while it fetches: a request and a frame, in bytes.
+const THREAD_BYTES: u64 = 24 << 20;
+
+/// Where chunks come from: a repository's reader, and the index that it follows.
+#[derive(Clone, Copy)]
+pub struct Origin<'a> {
+    /// Fetches and verifies.
+    pub reader: &'a Reader,
+    /// Finds.
+    pub locate: &'a dyn Locate,
+}
+
+impl fmt::Debug for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Origin").field("reader", self.reader).finish_non_exhaustive()
+    }
+}
+
+/// What is restored, and where it goes.
+#[derive(Clone, Debug)]
+pub struct RestoreOptions {
+    /// The directory below which everything is written; made if it is missing.
+    pub target: PathBuf,
+    /// Only this path of the snapshot, absolute: a directory's members go directly into the target,
+    /// a single file goes there under its name. The root, or none: all roots, under their absolute
+    /// paths.
+    pub path: Option<PathKey>,
+    /// Lines in gitignore syntax on absolute paths; only what one of them takes is restored. Empty
+    /// takes everything.
+    pub include: Vec<String>,
+    /// Lines in gitignore syntax on absolute paths; what one of them takes is left out.
+    pub exclude: Vec<String>,
+    /// Only count what would be restored, and write nothing.
+    pub dry_run: bool,
+    /// Wait at the end until everything is on the disk (that of the target's file system).
+    pub sync: bool,
+    /// The memory for the restore's own lists and threads, in bytes; the reader has its own.
+    pub memory_bytes: u64,
+}
+
+impl RestoreOptions {
+    /// Everything into `target`.
+    pub fn new(target: impl Into<PathBuf>) -> Self {
+        Self {
+            target: target.into(),
+            path: None,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            dry_run: false,
+            sync: true,
+            memory_bytes: 128 << 20,
+        }
+    }
+}
+
+/// What came of a restore.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RestoreReport {
+    /// Files restored with their content.
+    pub files: u64,
+    /// Directories of the snapshot that were made or entered.
+    pub dirs: u64,
+    /// Further names of files.
+    pub links: u64,
+    /// Symbolic links and special files.
+    pub other: u64,
+    /// Bytes of content written, without holes.
+    pub bytes: u64,
+    /// Whether nothing was written since only counting was asked for.
+    pub dry_run: bool,
+    /// What was left out because only a privileged user may set it; no problem for any other.
+    pub notices: Vec<String>,
+    /// What could not be restored.
+    pub problems: Problems,
+}
+
+impl RestoreReport {
+    /// Whether all that was asked for was restored.
+    pub fn is_complete(&self) -> bool {
+        self.problems.count == 0
+    }
+}
+
+/// Restores a snapshot, or a part of it, below a target directory.
+///
+/// # Errors
+/// [`Kind::NotFound`] when the snapshot does not have the path; [`Kind::Invalid`] for lines that can't
+/// be understood; the target's own when it can't be made or written to or is full; the store's own when
+/// it does not answer; [`Kind::Cancelled`]. What befalls a single file is a problem in the report.
+pub fn restore(
+    origin: Origin<'_>,
+    snapshot: &Snapshot,
+    options: &RestoreOptions,
+    context: &Context<'_>,
+) -> Result<RestoreReport> {
+    let filter = Filter::new(&options.include, &options.exclude)?;
+    let pieces = present(origin.reader, snapshot, pieces(snapshot, options.path.as_ref())?)?;
+    let is_whole = filter.takes_all() && options.path.as_ref().is_none_or(PathKey::is_root);
+    let job = Job::new(options, context, is_whole);
+    context.monitor.phase(Phase::Restore);
+    if is_whole {
+        let stats = &snapshot.stats;
+        context.monitor.expect(stats.files + stats.other, stats.bytes);
+    }
+    if options.dry_run {
+        dry_run::count(&job, origin.reader, snapshot, &filter, pieces)?;
+        return Ok(report(&job));
+    }
+    let target = Target::open(&options.target)?;
+    let synced = target.dir.try_clone().map_err(|fault| fault.into_error(&job.path(b"")))?;
+    let pool = pool(options, context)?;
+    write_all(&job, origin, snapshot, &filter, pieces, target, &pool)?;
+    if options.sync {
+        rustix::fs::syncfs(&synced).map_err(|errno| {
+            Error::local("write to the disk", options.target.as_os_str().as_bytes(), errno.into())
+        })?;
+    }
+    Ok(report(&job))
+}
+
+/// Plans on a second thread and writes on this one and the pool.
+fn write_all(
+    job: &Job<'_>,
+    origin: Origin<'_>,
+    snapshot: &Snapshot,
+    filter: &Filter,
+    pieces: Vec<Piece>,
+    target: Target,
+    pool: &ThreadPool,
+) -> Result<()> {
+    let root = target.dir.try_clone().map_err(|fault| fault.into_error(&job.path(b"")))?;
+    // No room: the planner waits with a full window while the one before is written.
+    let (send, receive) = crossbeam_channel::bounded(0);
+    let planner = Planner::new(job, origin.reader, filter, target, send);
+    std::thread::scope(|scope| {
+        let planned = scope.spawn(move || {
+            let planned = planner.run(snapshot, pieces);
+            if planned.is_err() {
+                job.stop();
+            }
+            planned
+        });
+        let Origin { reader, locate } = origin;
+        let written = write_windows(&Writer { job, reader, locate, target: &root }, &receive, pool);
+        if written.is_err() {
+            job.stop();
+        }
+        // Lets a planner go that waits with a window.
+        drop(receive);
+        let planned = planned.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        // Whoever failed by itself says why; the other was only asked to stop.
+        match (planned, written) {
+            (Err(error), Err(other)) if error.kind() == Kind::Cancelled => Err(other),
+            (Err(error), _) | (Ok(()), Err(error)) => Err(error),
+            (Ok(()), Ok(())) => Ok(()),
+        }
+    })
+}
+
+fn write_windows(writer: &Writer<'_>, receive: &Receiver<Window>, pool: &ThreadPool) -> Result<()> {
+    receive.iter().try_for_each(|window| pool.install(|| writer.write(window)))
+}
+
+/// Threads that fetch, inflate and write; more than there are cores, since some wait for the store,
+/// but no more than the memory allows.
+fn pool(options: &RestoreOptions, context: &Context<'_>) -> Result<ThreadPool> {
+    let affordable = usize::try_from(options.memory_bytes / 2 / THREAD_BYTES).unwrap_or(usize::MAX);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads((2 * context.thread_count()).min(affordable).max(1))
+        .thread_name(|number| format!("lifeboat-restore-{number}"))
+        .build()
+        .map_err(|cause| {
+            let target = crate::report::escape(options.target.as_os_str().as_bytes());
+            repo::Error::new(Kind::Internal, "start threads to restore", target)
+                .because(cause)
+                .into()
+        })
+}
+
+/// The parts of the snapshot's roots that lie in the path.
+fn pieces(snapshot: &Snapshot, path: Option<&PathKey>) -> Result<Vec<Piece>> {
+    let all = PathKey::root();
+    let wanted = path.unwrap_or(&all);
+    let mut pieces = Vec::new();
+    let mut is_missing = false;
+    for (number, root) in snapshot.roots.iter().enumerate() {
+        if let Some(piece) = place::piece(number, place::root_key(&root.path)?, wanted) {
+            is_missing |= root.is_missing();
+            if !root.is_missing() {
+                pieces.push(piece);
+            }
+        }
+    }
+    if !pieces.is_empty() {
+        return Ok(pieces);
+    }
+    let path = crate::report::escape(&place::absolute_path(wanted.as_bytes()));
+    let reason = if is_missing {
+        "it was missing in the source when the snapshot was made"
+    } else {
+        "none of the snapshot's roots is there, above it or below it"
+    };
+    Err(repo::Error::new(Kind::NotFound, "find in the snapshot", path).because(reason).into())
+}
+
+/// Of the roots that may have the very path that was asked for, the deepest one that has it.
+fn present(reader: &Reader, snapshot: &Snapshot, mut pieces: Vec<Piece>) -> Result<Vec<Piece>> {
+    if !pieces.iter().all(Piece::is_exact) {
+        return Ok(pieces);
+    }
+    pieces.sort_by_key(|piece| piece.at.depth());
+    let Some(outermost) = pieces.first() else { return Ok(pieces) };
+    let not_found = place::not_found(&outermost.absolute(&outermost.start));
+    while let Some(piece) = pieces.pop() {
+        let root = &snapshot.roots[piece.root];
+        let Some(id) = root.tree else { continue };
+        let root = TreeRoot { id, level: root.level, entries: root.entries, bytes: root.bytes };
+        match scan::lookup(reader, &root, &piece.start) {
+            Ok(None) => {}
+            // What can't be read is told by the restore itself.
+            Ok(Some(_)) | Err(_) => return Ok(vec![piece]),
+        }
+    }
+    Err(not_found)
+}
+
+fn report(job: &Job<'_>) -> RestoreReport {
+    let counts = &job.counts;
+    let skipped = job.meta.skipped();
+    let mut notices = Vec::new();
+    let mut note = |count: u64, what: &str| {
+        if count > 0 {
+            notices.push(format!(
+                "{count} {what} could not be set: run as root to set them as they were"
+            ));
+        }
+    };
+    note(skipped.owners, "owners of files (and the set-id bits that go with them)");
+    note(skipped.xattrs, "extended attributes that need privileges");
+    RestoreReport {
+        files: counts.files.load(Ordering::Relaxed),
+        dirs: counts.dirs.load(Ordering::Relaxed),
+        links: counts.links.load(Ordering::Relaxed),
+        other: counts.other.load(Ordering::Relaxed),
+        bytes: counts.bytes.load(Ordering::Relaxed),
+        dry_run: job.options.dry_run,
+        notices,
+        problems: job.problems.snapshot(),
+    }
+}
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

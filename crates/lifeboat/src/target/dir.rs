@@ -101,8 +101,8 @@ impl Target {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(path, flags, Mode::empty())
             .map_err(|errno| fail("open the target")(errno.into()))?;
-        let empty = made
-            || std::fs::read_dir(path).map_err(fail("list the target"))?.next().is_none();
+        let empty =
+            made || std::fs::read_dir(path).map_err(fail("list the target"))?.next().is_none();
         let dir = Dir::found(fd)
             .and_then(|dir| Dir { facts: Facts { made, ..dir.facts }, ..dir }.writable())
             .map_err(|fault| fault.into_error(bytes))?;
@@ -160,6 +160,16 @@ impl Dir {
         // The identity makes this safe: it can only be a directory that was reached from the target.
         let fd = open_member(self.fd.as_fd(), b"..").ok()?;
         (FileId::of(&fd).ok()? == facts.id).then_some(Self { fd, facts })
+    }
+
+    /// The same directory, open once more.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn try_clone(&self) -> Result<Self> {
+        let fd = rustix::io::fcntl_dupfd_cloexec(&self.fd, 0)
+            .map_err(|errno| Fault::system("open again", errno))?;
+        Ok(Self { fd, facts: self.facts })
     }
 
     /// Its identity.

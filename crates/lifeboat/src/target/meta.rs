@@ -92,8 +92,8 @@ impl MetaWriter {
     }
 
     /// Sets the flags that count only while a file is empty; failures show when all flags are set.
-    pub fn prepare(&self, file: &Node, meta: &Metadata) {
-        let wanted = IFlags::from_bits_retain(meta.flags) & FIRST_FLAGS;
+    pub fn prepare(&self, file: &Node, flags: u32) {
+        let wanted = IFlags::from_bits_retain(flags) & FIRST_FLAGS;
         if !wanted.is_empty()
             && let Ok(now) = rustix::fs::ioctl_getflags(file)
             && rustix::fs::ioctl_setflags(file, now | wanted).is_err()
@@ -118,7 +118,7 @@ impl MetaWriter {
         let inherited: &[&str] = if parent.gives_acl() { &[ACCESS_ACL] } else { &[] };
         self.apply(&handle, meta, inherited, fault);
         if last == LastFlags::Now {
-            self.seal(node, meta, fault);
+            self.seal(node, meta.flags, fault);
         }
     }
 
@@ -127,12 +127,12 @@ impl MetaWriter {
         let inherited: &[&str] =
             if dir.is_made() && dir.gives_acl() { &[ACCESS_ACL, DEFAULT_ACL] } else { &[] };
         self.apply(&Handle::Open(dir.as_fd()), meta, inherited, fault);
-        self.seal(dir, meta, fault);
+        self.seal(dir, meta.flags, fault);
     }
 
     /// Sets the flags after which a file takes no other change.
-    pub fn seal(&self, file: impl AsFd, meta: &Metadata, fault: &mut dyn FnMut(Fault)) {
-        let last = IFlags::from_bits_retain(meta.flags) & LAST_FLAGS;
+    pub fn seal(&self, file: impl AsFd, flags: u32, fault: &mut dyn FnMut(Fault)) {
+        let last = last_flags(flags);
         if !last.is_empty()
             && let Err(error) = step::add_flags(file.as_fd(), last)
         {
@@ -213,6 +213,15 @@ impl MetaWriter {
             result => result,
         }
     }
+}
+
+/// Whether these are flags after which a file takes no other change, not even a further name.
+pub fn has_last_flags(flags: u32) -> bool {
+    !last_flags(flags).is_empty()
+}
+
+fn last_flags(flags: u32) -> IFlags {
+    IFlags::from_bits_retain(flags) & LAST_FLAGS
 }
 
 fn set_mtime(handle: &Handle<'_>, meta: &Metadata) -> Result<()> {

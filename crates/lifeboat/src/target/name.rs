@@ -12,9 +12,15 @@ use super::fault::{Fault, Result};
 pub fn check(name: &[u8]) -> Result<()> {
     let reason = match name {
         b"" => "the snapshot has an empty name, which no file can have",
-        b"." | b".." => "the snapshot has the name of a directory's own link, which no file can have",
-        name if name.contains(&b'/') => "the snapshot has a name with a slash, which no file can have",
-        name if name.contains(&0) => "the snapshot has a name with a zero byte, which no file can have",
+        b"." | b".." => {
+            "the snapshot has the name of a directory's own link, which no file can have"
+        }
+        name if name.contains(&b'/') => {
+            "the snapshot has a name with a slash, which no file can have"
+        }
+        name if name.contains(&0) => {
+            "the snapshot has a name with a zero byte, which no file can have"
+        }
         _ => return Ok(()),
     };
     Err(Fault::refused("use the name of", reason))

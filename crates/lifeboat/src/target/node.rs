@@ -152,6 +152,22 @@ impl Node {
         rustix::fs::unlinkat(dir, name, AtFlags::empty()).map_err(fail)
     }
 
+    /// Opens a file again that this run made under this name.
+    ///
+    /// # Errors
+    /// A fault when it is not there any more, or the system's.
+    pub fn open_made(dir: &Dir, name: &[u8], id: FileId) -> Result<OwnedFd> {
+        name::check(name)?;
+        let fail = |errno| Fault::system("open again", errno);
+        // Should it have been replaced by a named pipe, opening must not wait for its other end.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(dir, name, flags, Mode::empty()).map_err(fail)?;
+        if FileId::of(&fd).map_err(fail)? != id {
+            return Err(Fault::refused("open again", "it was replaced during the restore"));
+        }
+        Ok(fd)
+    }
+
     /// Its identity.
     pub fn id(&self) -> FileId {
         self.id

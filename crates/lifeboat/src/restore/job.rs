@@ -1,0 +1,142 @@
+//! What all parts of one restore share: its surroundings, its counts, and how trouble is told.
+
+use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use lifeboat_repo as repo;
+
+use super::{RestoreOptions, place};
+use crate::context::Context;
+use crate::error::{Error, Kind, Result};
+use crate::report::{Problem, ProblemLog};
+use crate::target::{Fault, MetaWriter};
+
+/// How many chunks in a row a store may fail to give before it is taken for gone.
+const UNAVAILABLE_MAX: u64 = 64;
+
+/// One restore.
+#[derive(Debug)]
+pub(super) struct Job<'a> {
+    pub(super) options: &'a RestoreOptions,
+    pub(super) context: &'a Context<'a>,
+    pub(super) problems: ProblemLog<'a>,
+    pub(super) meta: MetaWriter,
+    pub(super) counts: Counts,
+    /// Whether the whole snapshot is restored, so that its statistics say how much there is.
+    pub(super) is_whole: bool,
+    stopped: AtomicBool,
+    unavailable: AtomicU64,
+}
+
+/// What was done so far.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) files: AtomicU64,
+    pub(super) dirs: AtomicU64,
+    pub(super) links: AtomicU64,
+    pub(super) other: AtomicU64,
+    pub(super) bytes: AtomicU64,
+}
+
+impl Counts {
+    pub(super) fn add(count: &AtomicU64, more: u64) {
+        count.fetch_add(more, Ordering::Relaxed);
+    }
+}
+
+impl<'a> Job<'a> {
+    pub(super) fn new(
+        options: &'a RestoreOptions,
+        context: &'a Context<'a>,
+        is_whole: bool,
+    ) -> Self {
+        Self {
+            options,
+            context,
+            is_whole,
+            problems: ProblemLog::new(context.monitor),
+            meta: MetaWriter::new(),
+            counts: Counts::default(),
+            stopped: AtomicBool::new(false),
+            unavailable: AtomicU64::new(0),
+        }
+    }
+
+    /// The path in the target of this way, as bytes for messages.
+    pub(super) fn path(&self, way: &[u8]) -> Vec<u8> {
+        let mut path = self.options.target.as_os_str().as_bytes().to_vec();
+        while path.len() > 1 && path.last() == Some(&b'/') {
+            path.pop();
+        }
+        for name in place::names(way) {
+            if path.last() != Some(&b'/') {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name);
+        }
+        path
+    }
+
+    /// Counts content that was written, and tells the monitor.
+    pub(super) fn wrote(&self, bytes: u64) {
+        Counts::add(&self.counts.bytes, bytes);
+        self.context.monitor.advance(0, bytes);
+    }
+
+    /// Counts a file, link or special file that is done, and tells the monitor.
+    pub(super) fn made(&self, count: &AtomicU64) {
+        Counts::add(count, 1);
+        self.context.monitor.advance(1, 0);
+    }
+
+    /// Notes a problem with what is at this way.
+    pub(super) fn problem(&self, way: &[u8], operation: &str, error: impl fmt::Display) {
+        self.problems.add(Problem::new(&self.path(way), operation, error));
+    }
+
+    /// Notes a fault at this way, or ends the run where every further file would fail alike.
+    pub(super) fn fault(&self, way: &[u8], fault: Fault) -> Result<()> {
+        if fault.ends_run() {
+            return Err(fault.into_error(&self.path(way)));
+        }
+        self.problems.add(fault.problem(&self.path(way)));
+        Ok(())
+    }
+
+    /// Decides on an error of the repository: `Ok` with the same error where it damages only what
+    /// was being read, the end of the run where it is not about that.
+    pub(super) fn damage(&self, error: repo::Error) -> Result<repo::Error> {
+        match error.kind() {
+            Kind::Corrupt | Kind::NotFound | Kind::Unsupported | Kind::WrongKey | Kind::Denied => {
+                Ok(error)
+            }
+            Kind::Unavailable => {
+                let failed = self.unavailable.fetch_add(1, Ordering::Relaxed) + 1;
+                if failed > UNAVAILABLE_MAX { Err(error.into()) } else { Ok(error) }
+            }
+            _ => Err(error.into()),
+        }
+    }
+
+    /// Notes that the store has answered.
+    pub(super) fn store_answered(&self) {
+        if self.unavailable.load(Ordering::Relaxed) > 0 {
+            self.unavailable.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Asks all threads of this restore to stop, since one has failed.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// An error when the run is to stop.
+    pub(super) fn go_on(&self) -> Result<()> {
+        if self.context.cancel.is_cancelled() || self.stopped.load(Ordering::Relaxed) {
+            let target = crate::report::escape(self.options.target.as_os_str().as_bytes());
+            return Err(Error::from(repo::Error::new(Kind::Cancelled, "restore into", target)));
+        }
+        Ok(())
+    }
+}

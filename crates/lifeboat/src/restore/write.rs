@@ -1,0 +1,204 @@
+//! The writer: takes the windows in their order, and brings each to its end before the next.
+//!
+//! Within a window the chunks are fetched in the order in which they lie in their packs; each frame
+//! is opened and inflated once, each chunk is verified and goes to all its places. Then files are
+//! finished, and after them, in path order, the directories that have all their members.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use lifeboat_format::id::ChunkId;
+use lifeboat_repo as repo;
+use lifeboat_repo::reader::{ChunkKind, FrameRef, Locate, Location, Reader};
+use rayon::prelude::*;
+
+use super::finish;
+use super::job::Job;
+use super::window::{Place, Window};
+use crate::error::{Kind, Result};
+use crate::target::{Dir, file};
+
+/// What one thread fetches and inflates at a time, in bytes as they lie in the pack.
+const TASK_BYTES: u64 = 4 << 20;
+
+/// Writes windows.
+pub(super) struct Writer<'a> {
+    pub(super) job: &'a Job<'a>,
+    pub(super) reader: &'a Reader,
+    pub(super) locate: &'a dyn Locate,
+    pub(super) target: &'a Dir,
+}
+
+/// A chunk that a window needs, and where the list of its places begins and ends.
+#[derive(Debug)]
+struct Wanted {
+    at: Location,
+    id: ChunkId,
+    places: Range<usize>,
+}
+
+impl Writer<'_> {
+    /// Writes all that is in the window; its files, links and directories are then done.
+    ///
+    /// # Errors
+    /// What ends the run.
+    pub(super) fn write(&self, mut window: Window) -> Result<()> {
+        self.job.go_on()?;
+        for zeros in &window.zeros {
+            self.job.go_on()?;
+            let open = &window.parts[zeros.part as usize].file;
+            match file::write_zeros(&open.node, zeros.at, zeros.bytes) {
+                Ok(()) => self.job.wrote(zeros.bytes),
+                Err(fault) => open.fail(self.job, fault)?,
+            }
+        }
+        window.places.sort_unstable_by_key(|place| (place.id, place.part, place.at));
+        let wanted = self.locate(&window)?;
+        let tasks = tasks(&wanted);
+        tasks.into_par_iter().try_for_each(|task| self.fetch(&window, &wanted[task]))?;
+        window.parts.par_iter().try_for_each(|part| {
+            self.job.go_on()?;
+            finish::end_part(self.job, self.reader, &part.file, part.end, part.last)
+        })?;
+        for link in &window.links {
+            finish::link(self.job, self.target, link)?;
+        }
+        for original in &window.seals {
+            finish::seal(self.job, self.target, original)?;
+        }
+        for dir in &window.dirs {
+            self.job.go_on()?;
+            finish::dir(self.job, self.reader, dir)?;
+        }
+        Ok(())
+    }
+
+    /// Where the chunks of the window lie, in the order in which they lie there.
+    fn locate(&self, window: &Window) -> Result<Vec<Wanted>> {
+        let mut runs = Vec::new();
+        let mut begin = 0;
+        for run in window.places.chunk_by(|one, other| one.id == other.id) {
+            runs.push(begin..begin + run.len());
+            begin += run.len();
+        }
+        let located: Vec<Option<Wanted>> = runs
+            .into_par_iter()
+            .map(|places| {
+                let id = window.places[places.start].id;
+                match self.locate.locate(&id) {
+                    Ok(Some(at)) => Ok(Some(Wanted { at, id, places })),
+                    Ok(None) => {
+                        let error = repo::Error::new(Kind::NotFound, "find chunk", id)
+                            .because("the index does not have it")
+                            .hint("`check` says what else is missing");
+                        self.lose(window, &places, error).map(|()| None)
+                    }
+                    Err(error) => self.lose(window, &places, error).map(|()| None),
+                }
+            })
+            .collect::<Result<_>>()?;
+        let mut wanted: Vec<Wanted> = located.into_iter().flatten().collect();
+        wanted.sort_unstable_by_key(|wanted| (wanted.at.frame, wanted.at.offset));
+        Ok(wanted)
+    }
+
+    /// Fetches these chunks, which lie in neighbouring frames, and writes them to their places.
+    fn fetch(&self, window: &Window, wanted: &[Wanted]) -> Result<()> {
+        self.job.go_on()?;
+        let mut frames: Vec<FrameRef> = wanted.iter().map(|wanted| wanted.at.frame).collect();
+        frames.dedup();
+        let mut ended = None;
+        let fetched = self.reader.fetch_frames(&frames, |frame, bytes| {
+            let from = wanted.partition_point(|wanted| wanted.at.frame < *frame);
+            let of_frame = wanted[from..].iter().take_while(|wanted| wanted.at.frame == *frame);
+            for wanted in of_frame {
+                if let Err(error) = self.chunk(window, wanted, bytes.as_ref()) {
+                    ended = Some(error);
+                    return Err(repo::Error::new(Kind::Cancelled, "read", frame));
+                }
+            }
+            Ok(())
+        });
+        match (ended, fetched) {
+            (Some(error), _) => Err(error),
+            (None, fetched) => Ok(fetched?),
+        }
+    }
+
+    /// Verifies one chunk of a frame and writes it to its places. Where this copy is bad, another
+    /// one is tried.
+    fn chunk(
+        &self,
+        window: &Window,
+        wanted: &Wanted,
+        frame: Result<&Bytes, &repo::Error>,
+    ) -> Result<()> {
+        let (id, at) = (wanted.id, &wanted.at);
+        let chunk = match frame {
+            Ok(frame) => self.reader.chunk_of_frame(ChunkKind::Data, id, at, frame).ok(),
+            Err(_) => None,
+        };
+        let chunk = match chunk {
+            Some(chunk) => Ok(chunk),
+            None => self.reader.read_chunk(ChunkKind::Data, id),
+        };
+        match chunk {
+            Ok(chunk) => {
+                self.job.store_answered();
+                self.place(&chunk, window, &window.places[wanted.places.clone()])
+            }
+            Err(error) => self.lose(window, &wanted.places, error),
+        }
+    }
+
+    fn place(&self, chunk: &[u8], window: &Window, places: &[Place]) -> Result<()> {
+        for place in places {
+            let open = &window.parts[place.part as usize].file;
+            if open.is_damaged() {
+                continue;
+            }
+            let from = place.from as usize;
+            match chunk.get(from..from.saturating_add(place.length as usize)) {
+                Some(bytes) => match file::write_at(&open.node, bytes, place.at) {
+                    Ok(()) => self.job.wrote(bytes.len() as u64),
+                    Err(fault) => open.fail(self.job, fault)?,
+                },
+                None => {
+                    let id = place.id;
+                    open.damage(self.job, format_args!("its map points beyond the chunk {id}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a chunk is lost, with every file that needs it.
+    fn lose(&self, window: &Window, places: &Range<usize>, error: repo::Error) -> Result<()> {
+        let error = self.job.damage(error)?;
+        for place in &window.places[places.clone()] {
+            window.parts[place.part as usize].file.damage(self.job, &error);
+        }
+        Ok(())
+    }
+}
+
+/// Cuts the list into runs of neighbouring frames, one for a thread at a time.
+fn tasks(wanted: &[Wanted]) -> Vec<Range<usize>> {
+    let mut tasks = Vec::new();
+    let (mut begin, mut bytes) = (0, 0);
+    for (number, pair) in wanted.windows(2).enumerate() {
+        let (this, next) = (&pair[0].at.frame, &pair[1].at.frame);
+        if this == next {
+            continue;
+        }
+        bytes += u64::from(this.sealed_len);
+        if bytes >= TASK_BYTES || this.pack != next.pack {
+            tasks.push(begin..number + 1);
+            (begin, bytes) = (number + 1, 0);
+        }
+    }
+    if begin < wanted.len() {
+        tasks.push(begin..wanted.len());
+    }
+    tasks
+}
