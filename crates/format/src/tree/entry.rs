@@ -148,7 +148,7 @@ pub struct Entry {
     pub content: Vec<Extent>,
     /// 0: `content` describes the file. n: it describes the encoded list of extents of depth n - 1.
     pub content_depth: u8,
-    /// BLAKE3 of the whole content, where the map alone does not prove it.
+    /// BLAKE3 of the whole content, holes as zeros, where the map alone does not prove it and it was worth taking.
     pub content_hash: Option<[u8; 32]>,
     /// Remarks; see [`NOTE_CHANGED_WHILE_READ`].
     pub notes: u8,

@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::report::Problem;
 use crate::source::meta::{Meta, MetaReader};
 use crate::source::read::{OpenFile, Segment, changed, open_file};
+use crate::source::stat::{BLOCK_BYTES, Stat};
 use crate::source::walk::WalkItem;
 
 /// How much of a file is read at once, in bytes: several chunks, and still hot when they are hashed.
@@ -222,7 +223,7 @@ impl<'a> Worker<'a> {
         let repository: &'a Repository = self.job.repository;
         let ids = repository.keyring().ids();
         let mut map = MapBuilder::new(ids, &mut framers.tree);
-        let mut hasher = ContentHasher::new();
+        let mut hasher = is_worth_hashing(file.stat()).then(ContentHasher::new);
         let mut chunks = 0;
         for segment in file.segments() {
             let segment = match segment {
@@ -230,6 +231,9 @@ impl<'a> Worker<'a> {
                 Err(error) => return Ok(Err(item.problem("find the holes of", error))),
             };
             if segment.is_hole {
+                if let Some(hasher) = &mut hasher {
+                    hasher.update_zeros(segment.len);
+                }
                 map.push(Extent::Hole(segment.len))?;
                 continue;
             }
@@ -246,9 +250,15 @@ impl<'a> Worker<'a> {
         entry.content = built.content;
         entry.content_depth = built.depth;
         // The id of an only chunk says the same.
-        entry.content_hash = (chunks > 1).then(|| hasher.finish());
+        entry.content_hash = hasher.filter(|_| chunks > 1).map(|hasher| hasher.finish());
         Ok(Ok(true))
     }
+}
+
+/// Whether the hash of the whole content is kept: not where it would mostly be one of holes, which take
+/// as long to hash as data; the chunks' own ids are checked all the same.
+fn is_worth_hashing(stat: &Stat) -> bool {
+    stat.blocks.saturating_mul(BLOCK_BYTES) >= stat.size / 2
 }
 
 /// Where the bytes of one file go.
@@ -256,7 +266,7 @@ struct Data<'f, 'a, 't> {
     worker: &'f mut Worker<'a>,
     framer: &'f mut Framer,
     map: &'f mut MapBuilder<'a, &'t mut Framer>,
-    hasher: &'f mut ContentHasher,
+    hasher: &'f mut Option<ContentHasher>,
 }
 
 impl Data<'_, '_, '_> {
@@ -294,7 +304,9 @@ impl Data<'_, '_, '_> {
                 Ok(fresh) => fresh,
                 Err(error) => return Ok(Err(item.problem("read", error))),
             };
-            self.hasher.update(&buffer[kept..kept + fresh]);
+            if let Some(hasher) = self.hasher {
+                hasher.update(&buffer[kept..kept + fresh]);
+            }
             self.worker.stats.read_bytes += fresh as u64;
             self.worker.job.context.monitor.advance(0, fresh as u64);
             offset += fresh as u64;
