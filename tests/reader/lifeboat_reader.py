@@ -48,7 +48,8 @@ class Repository:
         self.path, self.chunks, self.snapshots, text = path, {}, [], (path / "config").read_text()
         self.config = config = json.loads(text)
         need(config["format"] == 1 and not config["features"]["read_required"], "of a newer version")
-        self.id, bundle = bytes.fromhex(config["repository"]), self.unlock(secret)
+        self.id = bytes.fromhex(config["repository"])
+        bundle = self.unlock(secret)
         signed = "lifeboat 1 config" + text[:text.rindex(',\n  "signature"')]
         root = PublicKey.from_public_bytes(bytes.fromhex(bundle["root_public"]))
         root.verify(bytes.fromhex(config["signature"]), signed.encode())
@@ -91,12 +92,11 @@ class Repository:
             PublicKey.from_public_bytes(public).verify(entry[-64:], b"lifeboat 1 log entry" + entry[:-64])
             need([header[i] for i in range(3)] == [log, number, before], f"{what}: belongs elsewhere")
             need(roles.get(public), f"{what}: its key has no role")
-            commit = header[3] == 1
-            need((magic, version) == (b"LBLOGENT", 1) and (commit or header[4]), f"{what}: too new")
-            for object_type, digest, upload, _ in header[7] if commit else []:
+            need((magic, version) == (b"LBLOGENT", 1) and (header[3] == 1 or header[4]), f"{what}: too new")
+            for object_type, digest, upload, _ in header[7] if header[3] == 1 else []:
                 if object_type == SEGMENT:
                     self.read_segment(f"index/{digest.hex()}.{upload.hex()}", digest)
-            for _, sealed in header[9] if commit else []:
+            for _, sealed in header[9] if header[3] == 1 else []:
                 envelope = Sealed(sealed, SNAPSHOT, self.id, self.keys[SNAPSHOT], what)
                 self.snapshots.append(json.loads(envelope.open("body", 0, sealed[104:])))
             number, before = number + 1, blake3(entry).digest()

@@ -42,7 +42,7 @@ def seals():
     vectors = []
     for object_type, role, number, extra in [
         (1, "frame", 7, bytes(16)),
-        (2, "trailer", 3, bytes(16)),
+        (2, "trailer", 0, bytes(16)),
         (3, "block", (1 << 32) | 5, struct.pack("<BI11x", 1, 1024)),
         (3, "directory", 0, bytes(16)),
         (5, "body", 0, bytes(16)),
