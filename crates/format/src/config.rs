@@ -191,8 +191,9 @@ impl Config {
         if sizes.iter().chain([&self.pack_bytes]).any(|size| !SIZES.contains(size)) {
             return refuse("a size is beyond the limits".to_owned());
         }
-        if min > avg || avg > max || max > FRAME_RAW_MAX {
-            return refuse(format!("chunk sizes {min}, {avg}, {max} do not ascend within 16 MiB"));
+        let even = [min, avg, max].iter().all(|size| size % 2 == 0);
+        if !even || min >= avg || avg >= max || max > FRAME_RAW_MAX {
+            return refuse(format!("chunk sizes {min}, {avg}, {max} are not even or do not ascend within 16 MiB"));
         }
         if self.frame_bytes.max(self.tree_frame_bytes) > FRAME_RAW_MAX {
             return refuse("frames of more than 16 MiB".to_owned());
