@@ -1,8 +1,8 @@
 //! The names in one directory, sorted by their bytes, in bounded memory.
 //!
 //! Knows `getdents`; not what the names stand for. Names live one after another in one allocation.
-//! Beyond a limit they are sorted in runs that go to a temporary file without a name ([`spill`]) and
-//! are merged as they are asked for. A name that the kernel gives twice, as it may while a directory
+//! What does not fit is sorted in runs that go to a temporary file without a name ([`spill`]) and are
+//! merged as they are asked for. A name that the kernel gives twice, as it may while a directory
 //! changes, is given once.
 
 mod spill;
@@ -22,7 +22,16 @@ const READ_BYTES: usize = 32 << 10;
 /// What a name takes beside its bytes.
 const PLACE_BYTES: usize = size_of::<Place>();
 /// Places are 32 bits wide, so no run is longer than this.
-const LIMIT_BYTES_MAX: usize = 1 << 30;
+const SORT_BYTES_MAX: usize = 1 << 30;
+
+/// How much memory the names of a directory may take, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// While they are sorted.
+    pub(super) sort_bytes: usize,
+    /// From then on until the last is given.
+    pub(super) keep_bytes: usize,
+}
 
 /// The sorted names of a directory, given one by one.
 #[derive(Debug)]
@@ -45,17 +54,17 @@ pub(super) struct Listing {
 }
 
 impl Names {
-    /// Reads the names of the open directory `fd`, keeping at most about `limit_bytes` in memory.
+    /// Reads the names of the open directory `fd`.
     ///
     /// # Errors
     /// Those of the temporary file. What fails in the directory itself is in the listing.
     pub(super) fn read(
         fd: &OwnedFd,
-        limit_bytes: usize,
+        room: Room,
         watched: &[Vec<u8>],
         spill: &mut Spill,
     ) -> io::Result<Listing> {
-        let mut sorter = Sorter::new(limit_bytes, spill);
+        let mut sorter = Sorter::new(room, spill);
         let mut found = vec![false; watched.len()];
         let mut buffer = vec![MaybeUninit::uninit(); READ_BYTES];
         let mut dir = RawDir::new(fd, &mut buffer);
@@ -167,20 +176,20 @@ impl Arena {
 
 /// Takes names in any order.
 struct Sorter<'a> {
-    limit_bytes: usize,
+    room: Room,
     arena: Arena,
     runs: Vec<Range<u64>>,
     spill: &'a mut Spill,
 }
 
 impl<'a> Sorter<'a> {
-    fn new(limit_bytes: usize, spill: &'a mut Spill) -> Self {
-        let limit_bytes = limit_bytes.min(LIMIT_BYTES_MAX);
-        Self { limit_bytes, arena: Arena::default(), runs: Vec::new(), spill }
+    fn new(room: Room, spill: &'a mut Spill) -> Self {
+        let room = Room { sort_bytes: room.sort_bytes.min(SORT_BYTES_MAX), ..room };
+        Self { room, arena: Arena::default(), runs: Vec::new(), spill }
     }
 
     fn push(&mut self, name: &[u8]) -> io::Result<()> {
-        let full = self.arena.memory_bytes() + name.len() + PLACE_BYTES > self.limit_bytes;
+        let full = self.arena.memory_bytes() + name.len() + PLACE_BYTES > self.room.sort_bytes;
         if full && !self.arena.places.is_empty() {
             self.write_run()?;
         }
@@ -196,14 +205,16 @@ impl<'a> Sorter<'a> {
     }
 
     fn finish(mut self) -> io::Result<Names> {
-        if self.runs.is_empty() {
+        if self.runs.is_empty() && self.arena.memory_bytes() <= self.room.keep_bytes {
             self.arena.sort();
             self.arena.bytes.shrink_to_fit();
             self.arena.places.shrink_to_fit();
             return Ok(Names::Memory { arena: self.arena, next: 0 });
         }
         self.write_run()?;
-        Ok(Names::Runs(Merge::new(self.spill, self.runs, self.limit_bytes)?))
+        // Given back before the merge takes its buffers.
+        drop(self.arena);
+        Ok(Names::Runs(Merge::new(self.spill, self.runs, self.room.keep_bytes)?))
     }
 }
 

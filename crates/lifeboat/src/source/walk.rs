@@ -30,7 +30,7 @@ use lifeboat_format::tree::{EntryKind, PathKey};
 
 use super::dir::{DirHandle, DirPool};
 use super::exclude::{Excludes, RootedPath, Scope};
-use super::names::{Names, Spill};
+use super::names::{Names, Room, Spill};
 use super::stat::{Devices, Stat};
 use crate::report::Problem;
 
@@ -41,8 +41,10 @@ pub(super) use start::Start;
 pub const OPEN_DIRECTORIES_MAX: usize = 64;
 /// How many bytes of names are in memory at once by default.
 pub const NAMES_BYTES_MAX: usize = 16 << 20;
-/// What every directory may have even where others have used up the limit.
-const NAMES_BYTES_MIN: usize = 4 << 10;
+/// What the names of every directory may take even where others have used up the limit.
+const KEEP_BYTES_MIN: usize = 4 << 10;
+/// The share of the limit that is always free to sort the names of one more directory.
+const SORT_SHARE: usize = 4;
 
 /// How to walk.
 #[derive(Clone, Debug)]
@@ -55,7 +57,8 @@ pub struct WalkOptions {
     pub selected: Vec<PathBuf>,
     /// How many directories may be open at once. More are opened again as they are needed.
     pub open_directories_max: usize,
-    /// How many bytes of names may be in memory at once.
+    /// How many bytes of names may be in memory at once, and a quarter of that more while those of one
+    /// directory are sorted.
     pub names_bytes_max: usize,
     /// Where the temporary file for more names is made.
     pub scratch_dir: PathBuf,
@@ -212,10 +215,8 @@ impl Walk {
         let (mut names, found) = match reach {
             Reach::Selected => (self.selection.members(&self.key), None),
             Reach::Whole(_) => {
-                let limit = self.options.names_bytes_max.saturating_sub(self.names_bytes);
                 let watched = self.excludes.watched();
-                let limit = limit.max(NAMES_BYTES_MIN);
-                match Names::read(&fd, limit, watched, &mut self.spill) {
+                match Names::read(&fd, self.room(), watched, &mut self.spill) {
                     Ok(listing) => {
                         if let Some(error) = listing.error {
                             self.problem("read directory", error);
@@ -243,6 +244,13 @@ impl Walk {
         let key_len = self.key.len();
         let scope = entered.scope;
         self.stack.push(Frame { handle, names, names_bytes, key_len, scope, reach, spill_start });
+    }
+
+    /// The room for the names of one more directory.
+    fn room(&self) -> Room {
+        let max = self.options.names_bytes_max;
+        let keep_bytes = max.saturating_sub(self.names_bytes).max(KEEP_BYTES_MIN);
+        Room { sort_bytes: keep_bytes.max(max / SORT_SHARE), keep_bytes }
     }
 
     /// The next member of the directory on top that is to be given, or `None` when it has no more.

@@ -95,9 +95,9 @@ impl Merge {
     pub(super) fn new(
         spill: &mut Spill,
         runs: Vec<Range<u64>>,
-        memory_bytes: usize,
+        keep_bytes: usize,
     ) -> io::Result<Self> {
-        let buffer_bytes = (memory_bytes / runs.len()).clamp(BUFFER_BYTES_MIN, BUFFER_BYTES);
+        let buffer_bytes = (keep_bytes / runs.len().max(1)).clamp(BUFFER_BYTES_MIN, BUFFER_BYTES);
         let mut merge = Self {
             file: spill.file()?,
             runs: runs.into_iter().map(Run::new).collect(),

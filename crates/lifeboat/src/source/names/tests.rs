@@ -15,9 +15,13 @@ fn all(mut names: Names) -> Vec<Vec<u8>> {
     list
 }
 
-fn read(dir: &std::path::Path, limit: usize, watched: &[Vec<u8>], spill: &mut Spill) -> Listing {
+fn room(sort_bytes: usize, keep_bytes: usize) -> Room {
+    Room { sort_bytes, keep_bytes }
+}
+
+fn read(dir: &std::path::Path, room: Room, watched: &[Vec<u8>], spill: &mut Spill) -> Listing {
     let fd = OwnedFd::from(File::open(dir).unwrap());
-    Names::read(&fd, limit, watched, spill).unwrap()
+    Names::read(&fd, room, watched, spill).unwrap()
 }
 
 #[test]
@@ -27,7 +31,8 @@ fn a_directory_is_read_whole_and_sorted_by_bytes() {
         File::create(dir.path().join(name)).unwrap();
     }
     let watched = [b"zz".to_vec(), b"none".to_vec()];
-    let listing = read(dir.path(), 1 << 20, &watched, &mut Spill::new("/nowhere".into()));
+    let listing =
+        read(dir.path(), room(1 << 20, 1 << 20), &watched, &mut Spill::new("/nowhere".into()));
     assert!(listing.error.is_none());
     assert_eq!(listing.found, [true, false]);
     let expected = ["B", "a", "a-b", "a.txt", "b", "zz", "é"].map(|name| name.as_bytes().to_vec());
@@ -45,10 +50,10 @@ fn beyond_the_limit_names_are_sorted_outside_memory_and_the_file_is_a_stack() {
     }
     let scratch = tempfile::tempdir().unwrap();
     let mut spill = Spill::new(scratch.path().to_owned());
-    let outer = read(dir.path(), 1000, &[], &mut spill).names;
+    let outer = read(dir.path(), room(1000, 0), &[], &mut spill).names;
     assert!(matches!(outer, Names::Runs(_)));
     let between = spill.end();
-    let inner = read(dir.path(), 5000, &[], &mut spill).names;
+    let inner = read(dir.path(), room(1 << 20, 5000), &[], &mut spill).names;
     assert!(spill.end() > between);
     let expected = Vec::from_iter(expected);
     assert_eq!(all(inner), expected);
@@ -64,17 +69,18 @@ fn a_spill_file_that_cannot_be_made_is_an_error() {
         File::create(dir.path().join(name)).unwrap();
     }
     let fd = OwnedFd::from(File::open(dir.path()).unwrap());
-    Names::read(&fd, 1, &[], &mut Spill::new("/nowhere/at/all".into())).unwrap_err();
+    Names::read(&fd, room(1, 1), &[], &mut Spill::new("/nowhere/at/all".into())).unwrap_err();
 }
 
 proptest! {
     #[test]
     fn any_names_come_sorted_and_once_whatever_the_limit(
         names in prop::collection::vec(prop::collection::vec(1_u8..=255, 1..20), 0..200),
-        limit in 0_usize..2000,
+        sort_bytes in 0_usize..2000,
+        keep_bytes in 0_usize..2000,
     ) {
         let mut spill = Spill::new("/tmp".into());
-        let mut sorter = Sorter::new(limit, &mut spill);
+        let mut sorter = Sorter::new(room(sort_bytes, keep_bytes), &mut spill);
         for name in &names {
             sorter.push(name).unwrap();
         }
