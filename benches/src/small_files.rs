@@ -101,7 +101,10 @@ fn frame_bytes(place: &Place, key: &Path) -> Result<u64> {
     let output = inspect.arg(key).output().context("run lifeboat inspect")?;
     let pack: Value = serde_json::from_slice(&output.stdout)
         .with_context(|| format!("what `inspect {}` says", key.display()))?;
-    let frames = pack["frames"].as_array().context("`inspect` of a pack lists no frames")?;
+    let content = &pack["content"];
+    let frames = content["frames"].as_array().context("`inspect` of a pack lists no frames")?;
+    let all = content["frame_count"].as_u64() == u64::try_from(frames.len()).ok();
+    ensure!(all, "`inspect` lists only some of the frames of {}", key.display());
     Ok(frames.iter().filter_map(|frame| frame["sealed_len"].as_u64()).sum())
 }
 
