@@ -131,7 +131,7 @@ impl Packer {
         self.flush_framers()?;
         self.shared.close_and_wait()?;
         self.shared.write_segment(0)?;
-        Ok(std::mem::take(&mut self.shared.lock().uploaded))
+        Ok(std::mem::take(&mut self.shared.lock().indexed))
     }
 
     /// What was stored so far.
@@ -193,13 +193,17 @@ impl Shared {
     /// Writes the gathered records as a segment if there are more than `above`.
     fn write_segment(&self, above: usize) -> Result<()> {
         let _one_at_a_time = self.segment.lock().unwrap_or_else(PoisonError::into_inner);
-        let (packs, records) = {
+        let (packs, records, mut objects) = {
             let mut state = self.lock();
             state.check()?;
             if state.records.len() <= above {
                 return Ok(());
             }
-            (std::mem::take(&mut state.packs), std::mem::take(&mut state.records))
+            (
+                std::mem::take(&mut state.packs),
+                std::mem::take(&mut state.records),
+                std::mem::take(&mut state.uploaded),
+            )
         };
         let segment = SegmentDraft { packs, records }.seal(&self.repository, self.options.level)?;
         let size = segment.bytes.len() as u64;
@@ -208,7 +212,8 @@ impl Shared {
         // First the index answers for the ids, then the claims stop doing so.
         self.index.add(&self.repository, segment.key, size)?;
         self.claims.forget(&segment.ids);
-        self.lock().uploaded.push(segment.object);
+        objects.push(segment.object);
+        self.lock().indexed.append(&mut objects);
         Ok(())
     }
 

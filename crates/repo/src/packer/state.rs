@@ -72,8 +72,10 @@ pub(super) struct State {
     /// Packs that are stored and not yet in a segment, and their records.
     pub(super) packs: Vec<PackRecord>,
     pub(super) records: Vec<IndexRecord>,
-    /// Objects that are stored and not yet handed to a commit.
+    /// The same packs as the log will list them.
     pub(super) uploaded: Vec<ListedObject>,
+    /// Packs with a segment that has their records, and those segments, not yet handed to a commit.
+    pub(super) indexed: Vec<ListedObject>,
     failure: Option<Error>,
     failed: bool,
 }
