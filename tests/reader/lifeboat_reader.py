@@ -91,7 +91,7 @@ class Repository:
             header, public = cbor2.loads(entry[16:16 + length]), entry[-96:-64]
             PublicKey.from_public_bytes(public).verify(entry[-64:], b"lifeboat 1 log entry" + entry[:-64])
             need([header[i] for i in range(3)] == [log, number, before], f"{what}: belongs elsewhere")
-            need(roles.get(public), f"{what}: its key has no role")
+            need({"root", "maintain", "write", "replicate"} & {*roles.get(public, [])}, f"{what}: no role")
             need((magic, version) == (b"LBLOGENT", 1) and (header[3] == 1 or header[4]), f"{what}: too new")
             for object_type, digest, upload, _ in header[7] if header[3] == 1 else []:
                 if object_type == SEGMENT:
@@ -138,8 +138,7 @@ class Repository:
         need(blake3(chunk, key=self.id_keys[kind]).digest() == chunk_id, f"{frame}: another chunk")
         return chunk
 
-    def entries(self, node_id):
-        """All (path key, entry) of a tree, in order."""
+    def entries(self, node_id):  # Pairs of path key and entry, in order.
         (version, level, items), key = cbor2.loads(self.chunk(node_id, "node")), b""
         need(version == 1, "a tree node of a newer version")
         for shared, suffix, item, *_ in items:
@@ -166,6 +165,7 @@ def extract(repository, snapshot, target):
         name = bytes.fromhex(root["path_hex"]) if "path_hex" in root else root["path"].encode()
         base, written = os.fsencode(target) + b"/" + name.strip(b"/"), []
         for key, entry in repository.entries(bytes.fromhex(root["tree"])):
+            need(b"/" not in key and not {b".", b".."} & {*key.split(b"\0")}, f"{key}: leads elsewhere")
             path, kind = b"/".join([base, *key.split(b"\0")]) if key else base, entry.get(0, 0)
             os.makedirs(path if kind == 1 else os.path.dirname(path), exist_ok=True)
             if kind == 2:
