@@ -159,9 +159,7 @@ fn open_again(dir: &OwnedFd, item: &WalkItem) -> io::Result<Option<OwnedFd>> {
         opened => opened?,
     };
     let now = Stat::of(&fd, item.stat.device)?;
-    // A file that took the place of another since is as good; of other kinds nothing is said here.
-    if now.same_file(&item.stat) || (now.kind, item.stat.kind) == (EntryKind::File, EntryKind::File)
-    {
+    if now.same_file(&item.stat) {
         return Ok(Some(fd));
     }
     Err(io::Error::other("something else has taken its place meanwhile"))

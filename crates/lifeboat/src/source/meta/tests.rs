@@ -144,7 +144,7 @@ fn what_cannot_be_opened_still_makes_an_entry() {
 }
 
 #[test]
-fn a_link_that_went_makes_no_entry_and_a_replaced_directory_a_problem() {
+fn a_link_that_went_makes_no_entry_and_what_was_replaced_a_problem() {
     let scratch = Scratch::new().unwrap();
     std::os::unix::fs::symlink("target", scratch.join("link")).unwrap();
     let link = items(&scratch.join("link")).next().unwrap();
@@ -155,8 +155,14 @@ fn a_link_that_went_makes_no_entry_and_a_replaced_directory_a_problem() {
     let dir = items(&scratch.join("dir")).next().unwrap();
     fs::rename(scratch.join("dir"), scratch.join("old")).unwrap();
     fs::create_dir(scratch.join("dir")).unwrap();
-    let meta = MetaReader::new().read(&dir, None).unwrap();
-    assert!(meta.problems[0].error.contains("taken its place"), "{:?}", meta.problems);
+    fs::write(scratch.join("file"), "").unwrap();
+    let file = items(&scratch.join("file")).next().unwrap();
+    fs::write(scratch.join("new"), "").unwrap();
+    fs::rename(scratch.join("new"), scratch.join("file")).unwrap();
+    for replaced in [dir, file] {
+        let meta = MetaReader::new().read(&replaced, None).unwrap();
+        assert!(meta.problems[0].error.contains("taken its place"), "{:?}", meta.problems);
+    }
 }
 
 #[test]
