@@ -7,8 +7,12 @@ use rustix::io::Errno;
 
 use super::fault::{Fault, Result};
 
-/// Zeros that are written where they can't be allocated.
+/// Zeros that are written as they are.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
+/// From this length on, in bytes, zeros are allocated. Shorter stretches are written: that costs as
+/// little, and file systems call what was only allocated a hole.
+const ALLOCATE_MIN: u64 = 1 << 20;
 
 /// Gives an empty file its size; all of it is one hole then.
 ///
@@ -38,13 +42,13 @@ pub fn write_at(file: impl AsFd, mut data: &[u8], mut offset: u64) -> Result<()>
     Ok(())
 }
 
-/// Makes sure that zeros which took up space in the source do so here: allocated where the file
-/// system can, else written.
+/// Makes sure that zeros which took up space in the source do so here: long stretches are allocated
+/// where the file system can, all others written.
 ///
 /// # Errors
 /// The system's.
 pub fn write_zeros(file: impl AsFd, mut offset: u64, mut bytes: u64) -> Result<()> {
-    loop {
+    while bytes >= ALLOCATE_MIN {
         match rustix::fs::fallocate(&file, FallocateFlags::empty(), offset, bytes) {
             Ok(()) => return Ok(()),
             Err(Errno::INTR) => {}
