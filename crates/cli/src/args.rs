@@ -15,7 +15,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 pub(crate) use self::backup::{BackupArgs, KindArg};
 pub(crate) use self::key::{InitArgs, KeyArgs, KeyCommand, NewKeyArgs};
 pub(crate) use self::select::{SelectArgs, SnapshotPath};
-pub(crate) use self::size::{ByteSize, Period};
+pub(crate) use self::size::ByteSize;
 
 /// Backs up volumes into a repository, encrypted and deduplicated, and brings them back.
 #[derive(Debug, Parser)]

@@ -2,6 +2,7 @@
 //!
 //! The numbers are restic's where the meaning is the same (docs/cli.md lists them).
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lifeboat::Kind;
@@ -52,16 +53,31 @@ pub(crate) fn failure_code(error: &anyhow::Error) -> u8 {
 }
 
 /// What the user can do now, if there is something to say.
-pub(crate) fn hint(error: &anyhow::Error) -> Option<&'static str> {
+pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
+    if let Some(RolledBack(file)) = error.downcast_ref() {
+        return Some(format!(
+            "find out who put the store back to an earlier state, or replaced it; if that was you, \
+             remove {}",
+            file.display()
+        ));
+    }
+    library_hint(error).map(str::to_owned)
+}
+
+fn library_hint(error: &anyhow::Error) -> Option<&'static str> {
     let own = error.chain().find_map(|cause| {
         let library = cause.downcast_ref::<lifeboat::Error>().and_then(lifeboat::Error::hint_text);
         let repository = cause.downcast_ref::<lifeboat_repo::Error>();
         library.or_else(|| repository.and_then(lifeboat_repo::Error::hint_text))
     });
     own.or_else(|| match kind(error)? {
-        Kind::WrongKey => Some("check the passphrase, or give another with --password-file or --key-file"),
+        Kind::WrongKey => {
+            Some("check the passphrase, or give another with --password-file or --key-file")
+        }
         Kind::Unavailable => Some("try again later; nothing that was stored is lost"),
-        Kind::NoSpace => Some("free some space, then run it again; nothing that was stored is lost"),
+        Kind::NoSpace => {
+            Some("free some space, then run it again; nothing that was stored is lost")
+        }
         Kind::Denied => Some("check the permissions and who runs this"),
         Kind::Corrupt => Some("run `lifeboat check --read-data` to see all that is damaged"),
         Kind::Unsupported => Some("use a newer lifeboat"),
@@ -91,6 +107,33 @@ fn kind(error: &anyhow::Error) -> Option<Kind> {
 #[error("there is no repository at {0}")]
 pub(crate) struct NoRepository(pub(crate) String);
 
-fn no_repository(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<NoRepository>())
+/// Marks an error of folding: the log is not the one whose head is remembered in this file.
+#[derive(Debug, thiserror::Error)]
+#[error("the log is not the one that was seen before")]
+pub(crate) struct RolledBack(pub(crate) PathBuf);
+
+/// Whether `error` says that there is no repository at the place given.
+pub(crate) fn no_repository(error: &anyhow::Error) -> bool {
+    error.is::<NoRepository>()
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+    use lifeboat_repo::{Error, Kind};
+
+    use super::{NoRepository, Usage, failure_code, hint};
+
+    #[test]
+    fn codes_survive_contexts() {
+        let missing = || Error::new(Kind::NotFound, "read", "config");
+        let error = Err::<(), _>(missing()).context(NoRepository("/x".to_owned()));
+        let error = error.context("more").unwrap_err();
+        assert_eq!(failure_code(&error), 10);
+        assert!(hint(&error).unwrap().contains("--init"));
+        assert_eq!(failure_code(&missing().into()), 1);
+        assert_eq!(failure_code(&Error::new(Kind::WrongKey, "unlock", "/x").into()), 12);
+        let usage = anyhow::Error::new(Usage("no".to_owned())).context("more");
+        assert_eq!(failure_code(&usage), 2);
+    }
 }

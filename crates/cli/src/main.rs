@@ -14,14 +14,19 @@ mod signals;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::args::Cli;
-use crate::render::{Output, print_failure};
+use crate::render::{Output, print_failure, print_usage_failure};
 use crate::settings::Settings;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     start_log(cli.global.verbose);
+    raise_open_files();
     let output = Output::new(cli.global.json, cli.global.quiet);
     let ended = Settings::new(&cli.global)
         .and_then(|settings| commands::run(cli.command, &settings, &output));
@@ -32,6 +37,27 @@ fn main() -> ExitCode {
             print_failure(&output, &error, number);
             exit::code(number)
         }
+    }
+}
+
+/// Says what is wrong with the command line, or gives the help that was asked for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let number = u8::try_from(error.exit_code()).unwrap_or(2);
+    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+        print_usage_failure(&error.to_string(), number);
+    } else if let Err(error) = error.print() {
+        tracing::debug!(%error, "nobody reads the help");
+    }
+    exit::code(number)
+}
+
+/// A restore has many files open at once, and the soft limit is often only 1024.
+fn raise_open_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::debug!(%error, "the limit of open files stays as it is");
     }
 }
 

@@ -3,16 +3,22 @@
 //! The only place that prints. With `--json` stdout holds one document and nothing else; problems,
 //! progress and notices go to stderr.
 
+mod base64;
+mod entry;
 mod human;
 mod progress;
+mod stream;
 mod table;
 
 use std::io::Write as _;
 
 use serde::Serialize;
 
-pub(crate) use self::human::{bytes, count, duration, mode_text, ratio, time_text};
+pub(crate) use self::base64::Base64;
+pub(crate) use self::entry::EntryView;
+pub(crate) use self::human::{bytes, count, digits, duration, ratio, time_text};
 pub(crate) use self::progress::{LineMonitor, progress_monitor};
+pub(crate) use self::stream::{Gone, Stream, closed};
 pub(crate) use self::table::Table;
 
 /// Where results go, and in which form.
@@ -30,16 +36,25 @@ impl Output {
         Self { json, quiet }
     }
 
-    /// A line of a result on stdout.
+    /// A line of a result on stdout. That nobody reads it does not undo what was done.
     pub(crate) fn line(&self, text: impl std::fmt::Display) -> anyhow::Result<()> {
-        writeln!(std::io::stdout().lock(), "{text}").map_err(closed)
+        unless_gone(writeln!(std::io::stdout().lock(), "{text}"))
+    }
+
+    /// Lines of a result on stdout.
+    pub(crate) fn lines(&self, lines: impl IntoIterator<Item = String>) -> anyhow::Result<()> {
+        lines.into_iter().try_for_each(|line| self.line(line))
+    }
+
+    /// Text or bytes of a result on stdout, as they are.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        unless_gone(std::io::stdout().lock().write_all(bytes))
     }
 
     /// The result as JSON.
     pub(crate) fn document(&self, value: &impl Serialize) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
-        serde_json::to_writer(&mut out, value)?;
-        writeln!(out).map_err(closed)
+        let text = serde_json::to_string(value)?;
+        unless_gone(writeln!(std::io::stdout().lock(), "{text}"))
     }
 
     /// Something worth knowing on stderr, unless quiet.
@@ -48,6 +63,14 @@ impl Output {
             complain(&text.to_string());
         }
     }
+}
+
+/// The last words about a command line that can't be understood, as JSON.
+pub(crate) fn print_usage_failure(text: &str, code: u8) {
+    let document = serde_json::json!({
+        "message_type": "exit_error", "code": code, "message": text.trim_end(), "hint": null,
+    });
+    complain(&document.to_string());
 }
 
 /// The last words of a command that failed.
@@ -88,6 +111,9 @@ pub(crate) fn complain(text: &str) {
     let _nobody_to_tell = writeln!(std::io::stderr().lock(), "{text}").is_ok();
 }
 
-fn closed(error: std::io::Error) -> anyhow::Error {
-    anyhow::Error::new(error).context("write to stdout")
+fn unless_gone(written: std::io::Result<()>) -> anyhow::Result<()> {
+    match written.map_err(closed) {
+        Err(error) if error.is::<Gone>() => Ok(()),
+        written => written,
+    }
 }

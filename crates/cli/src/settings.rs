@@ -7,14 +7,16 @@ mod memory;
 mod secret;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
 use crate::args::GlobalArgs;
 use crate::exit::Usage;
 
-pub(crate) use self::secret::{Passphrase, PasswordSource, ask_twice, first_line};
+pub(crate) use self::secret::{
+    Passphrase, PasswordSource, ask_twice, has_terminal, warn_if_readable_by_others,
+};
 
 /// What a command needs to know besides its own options.
 #[derive(Debug)]
@@ -31,10 +33,8 @@ pub(crate) struct Settings {
     pub(crate) host: Option<String>,
     /// The user's configuration folder.
     pub(crate) config_dir: Option<PathBuf>,
-    /// Prints JSON.
-    pub(crate) json: bool,
-    /// Prints results and problems only.
-    pub(crate) quiet: bool,
+    /// The user's folder for what is worth remembering.
+    pub(crate) state_dir: Option<PathBuf>,
     /// The most memory that the process may hold, in bytes.
     pub(crate) memory_bytes: u64,
     /// How many threads work on bytes.
@@ -61,12 +61,11 @@ impl Settings {
         Ok(Self {
             repo: args.repo.clone().or(text("LIFEBOAT_REPO")?),
             password: password_source(args)?,
-            key_file: args.key_file.clone().or_else(|| path("LIFEBOAT_KEY_FILE")),
+            key_file: key_file(args),
             new_password: text("LIFEBOAT_NEW_PASSWORD")?.map(Passphrase::new),
             host: text("LIFEBOAT_HOST")?,
-            config_dir: config_dir(),
-            json: args.json,
-            quiet: args.quiet,
+            config_dir: user_dir("XDG_CONFIG_HOME", ".config"),
+            state_dir: user_dir("XDG_STATE_HOME", ".local/state"),
             memory_bytes,
             threads,
         })
@@ -121,10 +120,18 @@ fn password_source(args: &GlobalArgs) -> Result<Option<PasswordSource>> {
     Ok(text("LIFEBOAT_PASSWORD_COMMAND")?.map(PasswordSource::Command))
 }
 
-fn config_dir() -> Option<PathBuf> {
-    let base = path("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute());
-    let base = base.or_else(|| path("HOME").map(|home| home.join(".config")));
-    base.filter(|dir| dir.as_path() != Path::new("")).map(|dir| dir.join("lifeboat"))
+/// What is typed is meant, whatever the environment says: also a passphrase in place of a key file.
+fn key_file(args: &GlobalArgs) -> Option<PathBuf> {
+    let by_passphrase = args.password_file.is_some() || args.password_command.is_some();
+    let from_environment = || path("LIFEBOAT_KEY_FILE").filter(|_| !by_passphrase);
+    args.key_file.clone().or_else(from_environment)
+}
+
+/// Lifeboat's folder in one of the user's, by the XDG rules.
+fn user_dir(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let base = path(variable).filter(|dir| dir.is_absolute());
+    let base = base.or_else(|| path("HOME").map(|home| home.join(below_home)));
+    base.filter(|dir| dir.is_absolute()).map(|dir| dir.join("lifeboat"))
 }
 
 fn path(name: &str) -> Option<PathBuf> {

@@ -13,8 +13,7 @@ pub(crate) fn cancel_on_signals() -> Result<Cancel> {
     let cancel = Cancel::new();
     for signal in [SIGINT, SIGTERM] {
         // In this order: the second signal finds the flag set by the first.
-        flag::register_conditional_shutdown(signal, 130, cancel.flag())
-            .context("catch signals")?;
+        flag::register_conditional_shutdown(signal, 130, cancel.flag()).context("catch signals")?;
         flag::register(signal, cancel.flag()).context("catch signals")?;
     }
     Ok(cancel)

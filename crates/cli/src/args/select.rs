@@ -1,9 +1,11 @@
 //! Options that choose snapshots.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser as _, ValueParser, ValueParserFactory};
 
 /// Which snapshots `latest` and lists are about.
 #[derive(Clone, Debug, Default, Args)]
@@ -28,33 +30,58 @@ pub(crate) struct SelectArgs {
 pub(crate) struct SnapshotPath {
     /// The beginning of an id, or `latest`.
     pub(crate) snapshot: String,
-    /// The absolute path after the colon.
-    pub(crate) path: Option<String>,
+    /// The absolute path after the colon, as raw bytes.
+    pub(crate) path: Option<Vec<u8>>,
 }
 
-impl FromStr for SnapshotPath {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            None => Ok(Self { snapshot: text.to_owned(), path: None }),
-            Some((snapshot, path)) if path.starts_with('/') => {
-                Ok(Self { snapshot: snapshot.to_owned(), path: Some(path.to_owned()) })
-            }
-            Some(_) => Err("the path after ':' must begin with '/'".to_owned()),
+impl SnapshotPath {
+    fn parse(text: &OsStr) -> Result<Self, String> {
+        let bytes = text.as_bytes();
+        let (snapshot, path) = match bytes.iter().position(|byte| *byte == b':') {
+            Some(colon) => (&bytes[..colon], Some(bytes[colon + 1..].to_vec())),
+            None => (bytes, None),
+        };
+        if path.as_ref().is_some_and(|path| path.first() != Some(&b'/')) {
+            return Err("the path after ':' must begin with '/'".to_owned());
         }
+        let snapshot = str::from_utf8(snapshot)
+            .map_err(|_not_utf8| "a snapshot is 'latest' or the beginning of an id".to_owned())?;
+        Ok(Self { snapshot: snapshot.to_owned(), path })
+    }
+}
+
+/// Paths in snapshots need not be UTF-8, so the default parser, which asks for that, will not do.
+impl ValueParserFactory for SnapshotPath {
+    type Parser = ValueParser;
+
+    fn value_parser() -> ValueParser {
+        ValueParser::from(OsStringValueParser::new().try_map(|text| Self::parse(&text)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
     use super::SnapshotPath;
+
+    fn parse(text: &[u8]) -> Result<SnapshotPath, String> {
+        SnapshotPath::parse(OsStr::from_bytes(text))
+    }
 
     #[test]
     fn with_and_without_path() {
-        let parsed: SnapshotPath = "latest:/etc/a:b".parse().unwrap();
-        assert_eq!((parsed.snapshot.as_str(), parsed.path.as_deref()), ("latest", Some("/etc/a:b")));
-        assert_eq!("1a2b".parse::<SnapshotPath>().unwrap().path, None);
-        assert!("1a2b:etc".parse::<SnapshotPath>().is_err());
+        let parsed = parse(b"latest:/etc/a:b").unwrap();
+        assert_eq!(parsed.snapshot, "latest");
+        assert_eq!(parsed.path.as_deref(), Some(&b"/etc/a:b"[..]));
+        assert_eq!(parse(b"1a2b").unwrap().path, None);
+        assert!(parse(b"1a2b:etc").is_err());
+    }
+
+    #[test]
+    fn paths_of_any_bytes() {
+        assert_eq!(parse(b"latest:/\xff\n").unwrap().path.as_deref(), Some(&b"/\xff\n"[..]));
+        assert!(parse(b"\xff:/etc").is_err());
     }
 }

@@ -21,16 +21,25 @@ pub(crate) fn bytes(count: u64) -> String {
 
 /// A count with its noun: `1 file`, `12,345 files`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
+    let text = digits(number);
+    match (number, noun.strip_suffix('y')) {
+        (1, _) => format!("{text} {noun}"),
+        (_, Some(stem)) => format!("{text} {stem}ies"),
+        (_, None) => format!("{text} {noun}s"),
+    }
+}
+
+/// A number in groups of three digits: `12,345`.
+pub(crate) fn digits(number: u64) -> String {
     let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + noun.len() + 8);
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place) % 3 == 0 {
             text.push(',');
         }
         text.push(digit);
     }
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{text} {noun}{plural}")
+    text
 }
 
 /// Seconds as `1:02:03` or `4.2 s`.
@@ -113,6 +122,7 @@ mod tests {
         assert_eq!(super::bytes((1 << 20) - 1), "1.0 MiB");
         assert_eq!(super::count(1, "file"), "1 file");
         assert_eq!(super::count(1_234_567, "file"), "1,234,567 files");
+        assert_eq!(super::count(2, "directory"), "2 directories");
         assert_eq!(super::duration(3723.0), "1:02:03");
         assert_eq!(super::ratio(3, 0), "-");
     }

@@ -16,19 +16,25 @@ const PROBLEMS_SHOWN: u64 = 100;
 /// A monitor that fits the output: a bar where somebody looks, lines otherwise.
 pub(crate) fn progress_monitor(output: &Output) -> LineMonitor {
     let visible = !output.quiet && !output.json && std::io::stderr().is_terminal();
-    let target =
-        if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(None, target);
     if visible {
         bar.enable_steady_tick(Duration::from_millis(200));
     }
-    LineMonitor { bar, files: AtomicU64::new(0), problems: AtomicU64::new(0), json: output.json }
+    LineMonitor {
+        bar,
+        visible,
+        files: AtomicU64::new(0),
+        problems: AtomicU64::new(0),
+        json: output.json,
+    }
 }
 
 /// Shows progress as a bar (if there is a terminal) and problems as lines on stderr.
 #[derive(Debug)]
 pub(crate) struct LineMonitor {
     bar: ProgressBar,
+    visible: bool,
     files: AtomicU64,
     problems: AtomicU64,
     json: bool,
@@ -43,35 +49,45 @@ impl LineMonitor {
             complain(&format!("problem: and {hidden} more"));
         }
     }
+
+    fn style(&self, template: &str) {
+        match ProgressStyle::with_template(template) {
+            Ok(style) => self.bar.set_style(style),
+            Err(error) => tracing::debug!(%error, "a progress template is wrong"),
+        }
+    }
 }
 
 impl Monitor for LineMonitor {
     fn phase(&self, phase: Phase) {
         let (name, template) = match phase {
-            Phase::Open => ("open", "{spinner} {prefix}"),
-            Phase::Backup => ("backup", BYTES),
-            Phase::Commit => ("commit", "{spinner} {prefix}"),
-            Phase::Restore => ("restore", BYTES),
-            Phase::Check => ("check", OBJECTS),
-            Phase::ReadData => ("read data", BYTES),
-            _ => ("", "{spinner} {prefix}"),
+            Phase::Open => ("opening", STEP),
+            Phase::Backup => ("backing up", COUNTING),
+            Phase::Commit => ("committing", STEP),
+            Phase::Restore => ("restoring", COUNTING),
+            Phase::Check => ("checking", STEP),
+            Phase::ReadData => ("reading data", COUNTING),
+            _ => ("", STEP),
         };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            self.bar.set_style(style);
-        }
+        self.style(template);
         self.bar.set_prefix(name);
     }
 
+    fn wants_estimate(&self) -> bool {
+        self.visible
+    }
+
     fn expect(&self, files: u64, bytes: u64) {
-        self.bar.set_length(bytes.max(1));
-        self.bar.set_message(format!("of {}", super::count(files, "file")));
+        self.bar.set_length(bytes.max(self.bar.position()).max(1));
+        let of = if files > 0 { format!(" of {}", super::digits(files)) } else { String::new() };
+        self.style(&WHOLE.replace("{of}", &of));
     }
 
     fn advance(&self, files: u64, bytes: u64) {
         self.bar.inc(bytes);
         if files > 0 {
             let done = self.files.fetch_add(files, Ordering::Relaxed) + files;
-            self.bar.set_prefix(super::count(done, "file"));
+            self.bar.set_message(super::digits(done));
         }
     }
 
@@ -92,6 +108,10 @@ impl Monitor for LineMonitor {
     }
 }
 
-const BYTES: &str =
-    "{spinner} {prefix} {msg}  {bytes} of {total_bytes}  {bytes_per_sec}  {wide_bar} {eta} left";
-const OBJECTS: &str = "{spinner} {prefix} {msg}  {elapsed}";
+/// A step that has no measure.
+const STEP: &str = "{spinner} {prefix}  {elapsed}";
+/// The whole is not known.
+const COUNTING: &str = "{spinner} {prefix} {msg}  {bytes}  {bytes_per_sec}  {elapsed}";
+/// The whole is known, or guessed; `{of}` is replaced.
+const WHOLE: &str = "{spinner} {prefix} {msg}{of}  {bytes} of {total_bytes}  {bytes_per_sec}  \
+                     {wide_bar} {eta} left";

@@ -58,7 +58,8 @@ impl PasswordSource {
                 let file = fs::File::open(path);
                 let file =
                     file.with_context(|| format!("open the password file {}", path.display()))?;
-                first_line(file).with_context(|| format!("read the password file {}", path.display()))
+                first_line(file)
+                    .with_context(|| format!("read the password file {}", path.display()))
             }
             Self::Command(command) => run(command),
             Self::Terminal => ask("Passphrase: "),
@@ -104,7 +105,7 @@ fn run(command: &str) -> Result<Passphrase> {
 }
 
 /// The first line of `input`, without its end.
-pub(crate) fn first_line(input: impl std::io::Read) -> Result<Passphrase> {
+fn first_line(input: impl std::io::Read) -> Result<Passphrase> {
     let mut text = Zeroizing::new(String::new());
     input.take(PASSPHRASE_BYTES_MAX).read_to_string(&mut text)?;
     let line = text.lines().next().unwrap_or_default();
@@ -114,11 +115,10 @@ pub(crate) fn first_line(input: impl std::io::Read) -> Result<Passphrase> {
     Ok(Passphrase::new(line.to_owned()))
 }
 
-/// Refuses a key file that others can read.
+/// What to say about a key file that others can read.
 pub(crate) fn warn_if_readable_by_others(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = fs::metadata(path).ok()?.permissions().mode();
-    (mode & 0o077 != 0).then(|| {
-        format!("{} can be read by others; run chmod 600 on it", path.display())
-    })
+    (mode & 0o077 != 0)
+        .then(|| format!("{} can be read by others; run chmod 600 on it", path.display()))
 }

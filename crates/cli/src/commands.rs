@@ -1,0 +1,56 @@
+//! The commands, one verb a file: parse what was typed, call the library, render what it says.
+
+mod backup;
+mod cat;
+mod check;
+mod completions;
+mod diff;
+mod find;
+mod heads;
+mod heard;
+mod init;
+mod inspect;
+mod key;
+mod ls;
+mod open;
+mod paths;
+mod restore;
+mod session;
+mod snapshots;
+mod stats;
+mod tag;
+mod tree;
+
+use anyhow::Result;
+
+use crate::args::Command;
+use crate::exit::End;
+use crate::reference;
+use crate::render::{Gone, Output};
+use crate::settings::Settings;
+
+/// Runs the command to its end.
+pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Result<End> {
+    let ended = match command {
+        Command::Init(args) => init::run(&args, settings, output),
+        Command::Backup(args) => backup::run(*args, settings, output),
+        Command::Restore(args) => restore::run(args, settings, output),
+        Command::Snapshots(args) => snapshots::run(&args, settings, output),
+        Command::Ls(args) => ls::run(&args, settings, output),
+        Command::Find(args) => find::run(&args, settings, output),
+        Command::Diff(args) => diff::run(&args, settings, output),
+        Command::Cat(args) => cat::run(&args, settings, output),
+        Command::Inspect(args) => inspect::run(&args, settings, output),
+        Command::Tag(args) => tag::run(&args, settings, output),
+        Command::Stats(args) => stats::run(&args, settings, output),
+        Command::Key(args) => key::run(args, settings, output),
+        Command::Check(args) => check::run(&args, settings, output),
+        Command::Completions(args) => completions::run(&args, output),
+        Command::Reference => reference::print(output),
+    };
+    match ended {
+        // `lifeboat ls | head`: whoever asked has seen enough.
+        Err(error) if error.is::<Gone>() => Ok(End::Done),
+        ended => ended,
+    }
+}

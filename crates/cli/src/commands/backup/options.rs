@@ -1,0 +1,110 @@
+//! From what was typed to what the library is asked for.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use lifeboat::backup::{BackupOptions, Detect};
+use lifeboat::source::exclude::{ExcludeOptions, Mark};
+use lifeboat::source::unchanged::Criteria;
+use lifeboat_codec::compress::Level;
+use lifeboat_repo::snapshots::check_tag;
+
+use super::{lists, time};
+use crate::args::{BackupArgs, KindArg};
+use crate::commands::open::TOOL;
+use crate::commands::paths;
+use crate::exit::Usage;
+use crate::settings::{Settings, current_dir, host_name};
+
+/// The options of a run; reads the lists that they name.
+pub(super) fn options(args: &BackupArgs, settings: &Settings) -> Result<BackupOptions> {
+    let cwd = current_dir()?;
+    args.tag.iter().try_for_each(|tag| check_tag(tag))?;
+    let host = args.host.clone().or_else(|| settings.host.clone()).unwrap_or_else(host_name);
+    Ok(BackupOptions {
+        selected: lists::selected(args, &cwd)?,
+        source: args.source.clone(),
+        tags: unique(&args.tag),
+        time: args.time.as_deref().map(time::parse).transpose()?,
+        detect: match args.kind {
+            KindArg::Full => Detect::Full,
+            KindArg::Incremental => Detect::Incremental,
+            KindArg::Differential => Detect::Differential,
+        },
+        criteria: Criteria { ignore_inode: args.ignore_inode, ignore_ctime: args.ignore_ctime },
+        excludes: excludes(args)?,
+        one_file_system: args.one_file_system,
+        dry_run: args.dry_run,
+        verify_encode: !args.no_verify_encode,
+        compression: args.compression.as_deref().map_or(Ok(Level::DEFAULT), level)?,
+        checkpoint_interval: args.checkpoint_interval.0,
+        tool: TOOL.to_owned(),
+        ..BackupOptions::new(roots(&args.paths, &cwd)?, host)
+    })
+}
+
+fn roots(typed: &[PathBuf], cwd: &Path) -> Result<Vec<PathBuf>> {
+    // An unset variable in a script must not become the working directory.
+    if typed.iter().any(|path| path.as_os_str().is_empty()) {
+        return Err(Usage("one of the paths to back up is empty".to_owned()).into());
+    }
+    Ok(typed.iter().map(|path| paths::absolute(cwd, path)).collect())
+}
+
+fn excludes(args: &BackupArgs) -> Result<ExcludeOptions> {
+    let marks = args.exclude_if_present.iter().map(|text| Mark::parse(text.as_ref()));
+    Ok(ExcludeOptions {
+        patterns: args.exclude.clone(),
+        files: args.exclude_file.clone(),
+        ignore_files: args.lifeboatignore,
+        if_present: marks.collect::<Result<_, _>>()?,
+        caches: args.exclude_caches,
+        larger_than_bytes: args.exclude_larger_than.map(|size| size.0),
+    })
+}
+
+fn level(text: &str) -> Result<Level> {
+    if text == "off" {
+        return Ok(Level::STORED);
+    }
+    let level = text.parse().ok().and_then(|level| Level::zstd(level).ok());
+    level.ok_or_else(|| {
+        let text = format!("--compression {text}: give off, or a level from -7 to -1 or 1 to 19");
+        Usage(text).into()
+    })
+}
+
+fn unique(tags: &[String]) -> Vec<String> {
+    let mut unique: Vec<String> = Vec::new();
+    for tag in tags {
+        if !unique.contains(tag) {
+            unique.push(tag.clone());
+        }
+    }
+    unique
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use lifeboat_codec::compress::Level;
+
+    #[test]
+    fn levels() {
+        assert_eq!(super::level("off").unwrap(), Level::STORED);
+        assert_eq!(super::level("3").unwrap(), Level::DEFAULT);
+        assert!(super::level("-7").is_ok());
+        for bad in ["0", "20", "-8", "fast", ""] {
+            assert!(super::level(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn roots_are_absolute_and_never_empty() {
+        let cwd = Path::new("/w");
+        let roots = super::roots(&["a/../b".into(), "/c/".into()], cwd).unwrap();
+        assert_eq!(roots, [PathBuf::from("/w/b"), PathBuf::from("/c/")]);
+        assert!(super::roots(&[PathBuf::new()], cwd).is_err());
+    }
+}

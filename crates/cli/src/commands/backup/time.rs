@@ -1,0 +1,66 @@
+//! `--time`: points in time as people and scripts write them.
+
+use anyhow::Result;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use lifeboat_format::time::Time;
+
+use crate::exit::Usage;
+
+/// RFC 3339 with an offset, a time with a zone in brackets, or a date and time in the local zone.
+pub(super) fn parse(text: &str) -> Result<Time> {
+    parse_in(text, &TimeZone::system())
+}
+
+fn parse_in(text: &str, local: &TimeZone) -> Result<Time> {
+    let stamp = if text.contains('[') {
+        text.parse::<Zoned>().map(|zoned| zoned.timestamp())
+    } else if let Ok(stamp) = text.parse::<Timestamp>() {
+        Ok(stamp)
+    } else {
+        // In the hour that is there twice the earlier one is meant.
+        text.parse::<DateTime>()
+            .and_then(|date| date.to_zoned(local.clone()))
+            .map(|zoned| zoned.timestamp())
+    };
+    let stamp = stamp.map_err(|error| {
+        let form = "write 2026-11-20T15:04:05Z, '2026-11-20 15:04' or 2026-11-20";
+        Usage(format!("--time {text:?} is not a time ({error}); {form}"))
+    })?;
+    Ok(from_nanos(stamp.as_nanosecond()))
+}
+
+fn from_nanos(nanos: i128) -> Time {
+    const SECOND: i128 = 1_000_000_000;
+    let secs = i64::try_from(nanos.div_euclid(SECOND)).expect("jiff knows the years to 9999 only");
+    let nanos = u32::try_from(nanos.rem_euclid(SECOND)).expect("less than a second");
+    Time { secs, nanos }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::{TimeZone, offset};
+
+    fn parse(text: &str) -> Option<String> {
+        let local = TimeZone::fixed(offset(2));
+        super::parse_in(text, &local).ok().map(|time| time.to_string())
+    }
+
+    #[test]
+    fn forms() {
+        let at_three = Some("2026-11-20T15:04:00Z".to_owned());
+        assert_eq!(parse("2026-11-20T15:04:00Z"), at_three);
+        assert_eq!(parse("2026-11-20T17:04:00+02:00"), at_three);
+        assert_eq!(parse("2026-11-20 17:04"), at_three);
+        assert_eq!(parse("2026-11-20T16:04:00[Europe/Berlin]"), at_three);
+        assert_eq!(parse("2026-11-20").as_deref(), Some("2026-11-19T22:00:00Z"));
+        assert_eq!(
+            parse("1969-12-31T23:59:59.5Z").as_deref(),
+            Some("1969-12-31T23:59:59.500000000Z")
+        );
+        for bad in ["", "yesterday", "2026-13-01", "17:04"] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+}

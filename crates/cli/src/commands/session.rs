@@ -1,0 +1,136 @@
+//! What most commands begin with: the open repository, its log folded, its snapshots, its chunks.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use lifeboat_format::snapshot::Snapshot;
+use lifeboat_repo::Kind;
+use lifeboat_repo::index::Index;
+use lifeboat_repo::log::Fold;
+use lifeboat_repo::open::Repository;
+use lifeboat_repo::reader::Reader;
+use lifeboat_repo::snapshots::{Filter, Known, Snapshots};
+
+use super::{heads, open, paths};
+use crate::args::SelectArgs;
+use crate::exit::RolledBack;
+use crate::render::Output;
+use crate::settings::{Settings, current_dir};
+
+/// An open repository and the state of its log.
+pub(crate) struct Session<'a> {
+    pub(crate) repository: Repository,
+    pub(crate) fold: Fold,
+    settings: &'a Settings,
+    output: &'a Output,
+}
+
+/// The way to chunks.
+pub(crate) struct Chunks {
+    /// Finds them.
+    pub(crate) index: Arc<Index>,
+    /// Reads them.
+    pub(crate) reader: Reader,
+}
+
+impl<'a> Session<'a> {
+    /// Opens the repository and folds its log.
+    pub(crate) fn open(settings: &'a Settings, output: &'a Output) -> Result<Self> {
+        let repository = open::open(settings, output)?;
+        let fold = fold(&repository, settings)?;
+        for warning in fold.warnings() {
+            output.notice(format!("warning: {warning}"));
+        }
+        Ok(Self { repository, fold, settings, output })
+    }
+
+    /// The snapshots; those that can't be opened are told on stderr.
+    pub(crate) fn snapshots(&self) -> Result<Snapshots> {
+        let snapshots = Snapshots::load(&self.repository, &self.fold)?;
+        for lost in snapshots.unreadable() {
+            self.output.notice(format!("warning: snapshot {:.8}: {}", lost.id, lost.reason));
+        }
+        Ok(snapshots)
+    }
+
+    /// Opens the index; segments that are damaged or lost are told on stderr, and the others serve.
+    pub(crate) fn chunks(&self) -> Result<Chunks> {
+        let index = Index::load_what_is_there(&self.repository, &self.fold, |key, error| {
+            self.output.notice(format!("warning: index segment {key} is not used: {error}"));
+        });
+        let index = Arc::new(index);
+        let reader = Reader::new(
+            self.repository.io().clone(),
+            Arc::clone(self.repository.keyring()),
+            Arc::<Index>::clone(&index),
+            self.settings.memory_bytes / 8,
+        );
+        Ok(Chunks { index, reader })
+    }
+
+    /// Remembers the head of the log after this command has appended to it.
+    pub(crate) fn remember(&self) {
+        heads::remember(self.settings, &self.repository, self.fold.head());
+    }
+}
+
+/// Folds the log, compares it with the head that was seen last, and remembers the new one.
+pub(crate) fn fold(repository: &Repository, settings: &Settings) -> Result<Fold> {
+    let fold = Fold::load(repository)
+        .map_err(|error| mark_rollback(error.into(), repository, settings))?;
+    heads::remember(settings, repository, fold.head());
+    Ok(fold)
+}
+
+/// Says where the head is remembered, if the error is that the log is another.
+pub(crate) fn mark_rollback(
+    error: lifeboat::Error,
+    repository: &Repository,
+    settings: &Settings,
+) -> anyhow::Error {
+    match heads::path(settings, repository.id(), repository.log_id()) {
+        Some(path) if error.kind() == Kind::Rollback => {
+            anyhow::Error::new(error).context(RolledBack(path))
+        }
+        _ => error.into(),
+    }
+}
+
+/// The filter that these options mean.
+pub(crate) fn filter(select: &SelectArgs) -> Result<Filter> {
+    let cwd = current_dir()?;
+    let absolute = |path: &Path| paths::absolute(&cwd, path).as_os_str().as_bytes().to_vec();
+    Ok(Filter {
+        source: select.source.clone(),
+        host: select.host.clone(),
+        tags: select.tag.clone(),
+        paths: select.path.iter().map(|path| absolute(path)).collect(),
+        checkpoints: false,
+    })
+}
+
+/// The snapshots that a command is about: those that were named, or all that match, oldest first.
+pub(crate) fn chosen<'s>(
+    snapshots: &'s Snapshots,
+    names: &[String],
+    filter: &Filter,
+) -> Result<Vec<&'s Known>> {
+    if names.is_empty() {
+        return Ok(snapshots.select(filter));
+    }
+    let mut chosen: Vec<&Known> = Vec::new();
+    for name in names {
+        let known = snapshots.resolve(name, filter)?;
+        if chosen.iter().all(|other| other.snapshot.id != known.snapshot.id) {
+            chosen.push(known);
+        }
+    }
+    Ok(chosen)
+}
+
+/// The first digits of an id, as lists show it.
+pub(crate) fn short(snapshot: &Snapshot) -> String {
+    format!("{:.8}", snapshot.id.to_string())
+}
