@@ -83,8 +83,11 @@ impl<'a> Committer<'a> {
         if is_checkpoint {
             self.last_checkpoint = Some(snapshot.id);
         } else {
-            // Whoever may fold the log for all spares the next reader its entries.
-            log::checkpoint::maybe_write(job.repository, &self.fold)?;
+            // Whoever may fold the log for all spares the next reader its entries. The snapshot
+            // counts already, with or without.
+            if let Err(error) = log::checkpoint::maybe_write(job.repository, &self.fold) {
+                tracing::warn!(%error, "the log's next checkpoint is left to a later run");
+            }
         }
         Ok(Some(snapshot.id))
     }
@@ -111,6 +114,7 @@ impl<'a> Committer<'a> {
             resumed: self.parents.resumed(),
             stats: with_packed(job, stats),
             problems: job.problems.snapshot(),
+            head: self.fold.head(),
             seconds: 0.0,
         }
     }

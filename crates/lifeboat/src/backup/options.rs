@@ -119,6 +119,9 @@ pub struct BackupReport {
     pub stats: BackupStats,
     /// What went wrong.
     pub problems: Problems,
+    /// The head of the log as the run left it, for [`OpenOptions::remembered`](lifeboat_repo::open::OpenOptions).
+    #[serde(skip)]
+    pub head: Option<lifeboat_repo::log::Head>,
     /// From the first look at the source to the commit, in seconds.
     pub seconds: f64,
 }
