@@ -15,6 +15,8 @@ mod commit;
 mod fetch;
 mod fold;
 mod judge;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use lifeboat_format::id::ObjectHash;
 

@@ -9,6 +9,8 @@
 
 mod config;
 mod init;
+#[cfg(test)]
+pub(crate) mod testing;
 mod unlock;
 
 use std::fmt;

@@ -107,17 +107,26 @@ pub fn append(
     loop {
         // Others' entries in between were folded: the decision is always for the newest head known.
         let Decision::Append(draft) = decide(fold)? else { return Ok(None) };
-        match attempt.create(fold, draft)? {
+        let unanswered = match attempt.create(fold, draft)? {
             Created::Ours => return Ok(fold.head()),
-            Created::Taken => backoff.wait()?,
-            Created::Unknown(error) => {
-                attempt.failures += 1;
-                if attempt.failures == FAILURES_MAX {
-                    return Err(error);
-                }
+            // Whoever was faster may not be the only one: go on from the very head.
+            Created::Taken => {
                 backoff.wait()?;
+                match fold.refresh(repository.io()) {
+                    Err(error) if error.kind() == Kind::Unavailable => error,
+                    refreshed => {
+                        refreshed?;
+                        continue;
+                    }
+                }
             }
+            Created::Unknown(error) => error,
+        };
+        attempt.failures += 1;
+        if attempt.failures == FAILURES_MAX {
+            return Err(unanswered);
         }
+        backoff.wait()?;
     }
 }
 
