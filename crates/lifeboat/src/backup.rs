@@ -36,7 +36,7 @@ use self::commit::Committer;
 use self::parent::Parents;
 use self::sequence::Sequence;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::monitor::Phase;
 use crate::report::ProblemLog;
 use crate::source::meta::MetaReader;
@@ -127,14 +127,29 @@ impl Job<'_> {
             if self.context.monitor.wants_estimate() && parents.estimate().is_none() {
                 scope.spawn(move || estimate::count(self, roots));
             }
-            let report = Sequence::new(self, roots, committer).run(&arrivals, &exit);
+            let report = Sequence::new(self, roots, committer).run(&arrivals, exit);
             // Whoever waits to send is let go, so that every thread ends.
-            drop((arrivals, exit));
-            let walked = join(walker);
-            let worked: Result<Vec<()>> = workers.into_iter().map(join).collect();
-            // A stage that failed made the others stop: its reason is the one to tell.
-            walked.and(worked).and(report)
+            drop(arrivals);
+            let mut ends = vec![join(walker)];
+            ends.extend(workers.into_iter().map(join));
+            first_cause(ends, report)
         })
+    }
+}
+
+/// The report, unless a stage failed. That made the others stop: its reason is the one to tell, not
+/// theirs, that another part has failed.
+fn first_cause(ends: Vec<Result<()>>, report: Result<BackupReport>) -> Result<BackupReport> {
+    let mut follower = None;
+    for error in ends.into_iter().filter_map(Result::err) {
+        if error.kind() != Kind::Cancelled {
+            return Err(error);
+        }
+        follower = Some(error);
+    }
+    match follower {
+        Some(error) => Err(report.err().unwrap_or(error)),
+        None => report,
     }
 }
 

@@ -8,7 +8,8 @@
 //! Invariants: a frame number is sealed at most once. The bytes of open and travelling packs stay
 //! below the limit given. What [`Packer::flush`] returns is durable, and everything that was claimed
 //! before the call is located by it: packs are put before the segment that names them, and the
-//! caller's log entry comes last.
+//! caller's log entry comes last. Once anything that was claimed could not be stored, every call fails,
+//! so that nobody commits what refers to it.
 
 mod finish;
 mod framer;
@@ -131,7 +132,9 @@ impl Packer {
         self.flush_framers()?;
         self.shared.close_and_wait()?;
         self.shared.write_segment(0)?;
-        Ok(std::mem::take(&mut self.shared.lock().indexed))
+        let mut state = self.shared.lock();
+        state.check()?;
+        Ok(std::mem::take(&mut state.indexed))
     }
 
     /// What was stored so far.
@@ -193,19 +196,22 @@ impl Shared {
     /// Writes the gathered records as a segment if there are more than `above`.
     fn write_segment(&self, above: usize) -> Result<()> {
         let _one_at_a_time = self.segment.lock().unwrap_or_else(PoisonError::into_inner);
-        let (packs, records, mut objects) = {
+        let (draft, objects) = {
             let mut state = self.lock();
             state.check()?;
             if state.records.len() <= above {
                 return Ok(());
             }
-            (
-                std::mem::take(&mut state.packs),
-                std::mem::take(&mut state.records),
-                std::mem::take(&mut state.uploaded),
-            )
+            let packs = std::mem::take(&mut state.packs);
+            let records = std::mem::take(&mut state.records);
+            (SegmentDraft { packs, records }, std::mem::take(&mut state.uploaded))
         };
-        let segment = SegmentDraft { packs, records }.seal(&self.repository, self.options.level)?;
+        // The records are in nobody's hands but ours: if they are lost, so is the run.
+        self.or_fail(self.put_segment(draft, objects))
+    }
+
+    fn put_segment(&self, draft: SegmentDraft, mut objects: Vec<ListedObject>) -> Result<()> {
+        let segment = draft.seal(&self.repository, self.options.level)?;
         let size = segment.bytes.len() as u64;
         self.repository.io().put_new(&segment.key, Payload::from(segment.bytes))?;
         self.count_put(size);
@@ -215,6 +221,15 @@ impl Shared {
         objects.push(segment.object);
         self.lock().indexed.append(&mut objects);
         Ok(())
+    }
+
+    /// Passes a result on; with an error, which the caller tells, the whole run fails.
+    fn or_fail<T>(&self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.lock().fail_told();
+            self.changed.notify_all();
+        }
+        result
     }
 
     fn count_put(&self, size: u64) {

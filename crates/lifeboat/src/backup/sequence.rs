@@ -69,13 +69,21 @@ impl<'a> Sequence<'a> {
     }
 
     /// Takes units until every root has ended or the run is asked to stop, and commits.
-    pub(super) fn run(mut self, arrivals: &Receiver<Arrival>, window: &Exit) -> Result<BackupReport> {
+    pub(super) fn run(mut self, arrivals: &Receiver<Arrival>, window: Exit) -> Result<BackupReport> {
+        let mut window = Some(window);
         while self.done.len() < self.roots.len() {
             // The channel closes when the stages before have ended: all done, cancelled or failed.
             let Ok(arrival) = arrivals.recv() else { break };
-            self.waiting.insert(arrival.number(), arrival);
+            match arrival.number() {
+                Some(number) => drop(self.waiting.insert(number, arrival)),
+                // There will be a gap. The walk ends when it finds the window gone, the workers
+                // when the walk has; what they have done until then may still be in order.
+                None => window = None,
+            }
             while let Some(arrival) = self.waiting.remove(&self.next) {
-                window.leave();
+                if let Some(window) = &window {
+                    window.leave();
+                }
                 self.next += 1;
                 self.take(arrival)?;
             }
@@ -97,6 +105,7 @@ impl<'a> Sequence<'a> {
         match arrival {
             Arrival::Unit(unit) => self.take_unit(unit),
             Arrival::RootEnd { root, .. } => self.end_root(root),
+            Arrival::Stopped => Ok(()),
         }
     }
 

@@ -106,13 +106,17 @@ pub(super) enum Arrival {
         /// The root, counted from 0.
         root: usize,
     },
+    /// A worker has ended before its units have: one of them will never arrive.
+    Stopped,
 }
 
 impl Arrival {
-    pub(super) fn number(&self) -> u64 {
+    /// Its place in the run; none if it has none.
+    pub(super) fn number(&self) -> Option<u64> {
         match self {
-            Self::Unit(unit) => unit.number,
-            Self::RootEnd { number, .. } => *number,
+            Self::Unit(unit) => Some(unit.number),
+            Self::RootEnd { number, .. } => Some(*number),
+            Self::Stopped => None,
         }
     }
 }

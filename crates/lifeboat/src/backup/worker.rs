@@ -41,14 +41,32 @@ pub(super) fn work(
         lifeboat_repo::Error::codec("cut as the configuration says", job.repository.id(), cause)
     })?;
     let mut worker = Worker::new(job, meta, &params);
+    let mut end = End { results, is_early: true };
     for unit in units {
-        let Some(done) = worker.unit(unit)? else { break };
+        let Some(done) = worker.unit(unit)? else { return Ok(()) };
         if results.send(Arrival::Unit(done)).is_err() {
-            // Cancelled, or another stage has failed.
-            break;
+            // Another stage has failed.
+            return Ok(());
         }
     }
+    end.is_early = false;
     Ok(())
+}
+
+/// Tells the sequence that a unit will never arrive, however the worker ended: cancelled, with an error
+/// or a panic. Without it the walk would wait for room in the window, and the sequence for the unit.
+struct End<'a> {
+    results: &'a Sender<Arrival>,
+    is_early: bool,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        if self.is_early {
+            // If nobody listens any more, nobody waits either.
+            let _listened = self.results.send(Arrival::Stopped).is_ok();
+        }
+    }
 }
 
 struct Worker<'a> {
@@ -320,7 +338,9 @@ impl Data<'_, '_, '_> {
             }
             buffer.copy_within(done..filled, 0);
             kept = filled - done;
+            // A checkpoint must not wait for the end of a large file.
             self.framer.yield_to_flush()?;
+            self.map.sink_mut().yield_to_flush()?;
         }
     }
 

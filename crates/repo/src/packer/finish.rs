@@ -3,7 +3,7 @@
 //! The worker that delivers a pack's last frame does the work on bytes; the runtime puts the pack, and
 //! its records are gathered when the store has acknowledged it.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use bytes::Bytes;
 use lifeboat_codec::compress::Compressor;
@@ -37,25 +37,22 @@ impl Shared {
     /// Promises a number in an open pack to a frame of this sealed length; waits while too many bytes
     /// are under way.
     pub(super) fn promise(self: &Arc<Self>, kind: PackKind, sealed_len: u64) -> Result<Place> {
-        self.make_room(sealed_len)?;
-        let mut complete = None;
-        let place = {
-            let mut state = self.lock();
-            state.bytes += sealed_len;
-            let at = self.choose_pack(&mut state, kind)?;
-            let target = self.pack_bytes();
-            let pack = &mut state.open[at];
-            let place =
-                Place { pack: pack.number, frame: pack.next_frame, sealer: Arc::clone(&pack.sealer) };
-            pack.next_frame += 1;
-            pack.promised += 1;
-            pack.bytes += sealed_len;
-            if pack.bytes >= target || pack.next_frame >= FRAMES_MAX {
-                complete = state.close(at);
-            }
-            place
-        };
-        debug_assert!(complete.is_none(), "the frame just promised has not come yet");
+        self.write_segment(self.options.records_max)?;
+        // One lock from the room to its use: several workers may want the same room.
+        let mut state = self.make_room(sealed_len)?;
+        state.bytes += sealed_len;
+        let at = self.choose_pack(&mut state, kind)?;
+        let target = self.pack_bytes();
+        let pack = &mut state.open[at];
+        let place =
+            Place { pack: pack.number, frame: pack.next_frame, sealer: Arc::clone(&pack.sealer) };
+        pack.next_frame += 1;
+        pack.promised += 1;
+        pack.bytes += sealed_len;
+        if pack.bytes >= target || pack.next_frame >= FRAMES_MAX {
+            let complete = state.close(at);
+            debug_assert!(complete.is_none(), "the frame just promised has not come yet");
+        }
         Ok(place)
     }
 
@@ -69,18 +66,22 @@ impl Shared {
         }
     }
 
-    /// Closes every pack and waits until all are stored.
+    /// Closes every pack and waits until all that there are now are stored.
     pub(super) fn close_and_wait(self: &Arc<Self>) -> Result<()> {
-        let complete = self.lock().close_all();
+        let (complete, begun_before) = {
+            let mut state = self.lock();
+            (state.close_all(), state.next_pack)
+        };
         for pack in complete {
             self.finish_pack(pack)?;
         }
         let mut state = self.lock();
         loop {
             state.check()?;
-            // Packs opened since hold frames that nobody waits for here.
-            let closing = state.open.iter().any(|pack| pack.closed);
-            if !closing && state.travelling == 0 {
+            // Packs opened since hold frames that nobody waits for here; a worker with a large file
+            // may go on opening them for hours.
+            let open = state.open.iter().map(|pack| &pack.number);
+            if open.chain(&state.travelling).all(|number| *number >= begun_before) {
                 return Ok(());
             }
             state = self.wait(state);
@@ -89,15 +90,16 @@ impl Shared {
 
     /// Waits until so many more bytes may be under way. If nothing travels that could make room, the
     /// fullest pack is closed early.
-    fn make_room(self: &Arc<Self>, sealed_len: u64) -> Result<()> {
-        self.write_segment(self.options.records_max)?;
+    fn make_room(self: &Arc<Self>, sealed_len: u64) -> Result<MutexGuard<'_, super::State>> {
+        // It may be the first of its pack.
+        let wanted = sealed_len + PREAMBLE_LEN as u64;
         let mut state = self.lock();
         loop {
             state.check()?;
-            if state.bytes == 0 || state.bytes + sealed_len <= self.options.bytes_max {
-                return Ok(());
+            if state.bytes == 0 || state.bytes + wanted <= self.options.bytes_max {
+                return Ok(state);
             }
-            let early = if state.travelling == 0 { state.close_fullest() } else { None };
+            let early = if state.travelling.is_empty() { state.close_fullest() } else { None };
             match early {
                 Some(pack) => {
                     drop(state);
@@ -156,8 +158,9 @@ impl Shared {
 
     /// Builds the pack and hands it to the runtime.
     fn finish_pack(self: &Arc<Self>, pack: OpenPack) -> Result<()> {
-        let held = pack.bytes;
-        let built = self.build(pack)?;
+        let (number, held) = (pack.number, pack.bytes);
+        // It counts as travelling already: whoever waits for it must hear that it never will.
+        let built = self.or_fail(self.build(pack))?;
         let shared = Arc::clone(self);
         self.repository.io().spawn(async move {
             let key = built.record.key().to_string();
@@ -165,7 +168,7 @@ impl Shared {
             let put = shared.repository.io().store().put_new(&key, payload).await;
             let mut state = shared.lock();
             state.bytes -= held;
-            state.travelling -= 1;
+            state.travelling.remove(&number);
             match put {
                 Ok(()) => {
                     shared.count_put(built.record.size);

@@ -98,11 +98,14 @@ impl Framer {
         if claim == Claim::New {
             let parts = self.parts();
             if !parts.raw.is_empty() && parts.raw.len() + data.len() > target as usize {
-                self.seal(true)?;
+                // The ticket stays: it is older than the claim just made, so that a flush which
+                // begins now waits for the next frame, too.
+                self.seal()?;
             }
-            self.push(id, data)?;
+            let pushed = self.push(id, data);
+            shared.or_fail(pushed)?;
             if self.parts().raw.len() >= target as usize {
-                self.seal(false)?;
+                self.flush()?;
             }
         } else if self.parts().raw.is_empty() {
             self.release();
@@ -115,7 +118,9 @@ impl Framer {
     /// # Errors
     /// Why the run failed.
     pub fn flush(&mut self) -> Result<()> {
-        self.seal(false)
+        self.seal()?;
+        self.release();
+        Ok(())
     }
 
     /// At a convenient place in a long unit: seals what was gathered if a flush waits for it.
@@ -125,7 +130,7 @@ impl Framer {
     pub fn yield_to_flush(&mut self) -> Result<()> {
         let epoch = self.packer.shared.lock().epoch;
         if self.parts().ticket.is_some() && self.parts().epoch != epoch {
-            self.seal(false)?;
+            self.flush()?;
         }
         Ok(())
     }
@@ -154,29 +159,23 @@ impl Framer {
         Ok(())
     }
 
-    /// Compresses, checks and seals the begun frame and adds it to a pack. With `keep` the ticket is
-    /// exchanged for a new one, because a claim is made already for the frame that comes next.
-    fn seal(&mut self, keep: bool) -> Result<()> {
-        if !self.parts().raw.is_empty() {
-            let codec = self.compress()?;
-            if !self.packer.shared.options.dry_run {
-                self.add_to_pack(codec)?;
-            }
-            let parts = self.parts();
-            parts.raw.clear();
-            parts.chunks.clear();
+    /// Compresses, checks and seals the begun frame and adds it to a pack.
+    fn seal(&mut self) -> Result<()> {
+        if self.parts().raw.is_empty() {
+            return Ok(());
         }
-        if keep {
-            let mut state = self.packer.shared.lock();
-            let (next, epoch) = (state.ticket(), state.epoch);
-            drop(state);
-            self.release();
-            let parts = self.parts();
-            (parts.ticket, parts.epoch) = (Some(next), epoch);
-        } else {
-            self.release();
-        }
+        let stored = self.store();
+        // Others may count on these chunks already.
+        self.packer.shared.or_fail(stored)?;
+        let parts = self.parts();
+        parts.raw.clear();
+        parts.chunks.clear();
         Ok(())
+    }
+
+    fn store(&mut self) -> Result<()> {
+        let codec = self.compress()?;
+        if self.packer.shared.options.dry_run { Ok(()) } else { self.add_to_pack(codec) }
     }
 
     fn compress(&mut self) -> Result<Codec> {

@@ -62,7 +62,7 @@ pub(super) struct State {
     /// Sealed bytes in open, closed and travelling packs.
     pub(super) bytes: u64,
     /// Packs that are complete and not yet acknowledged by the store.
-    pub(super) travelling: usize,
+    pub(super) travelling: BTreeSet<u64>,
     /// Frames begun and not yet in a pack, by the order of their beginning.
     pub(super) tickets: BTreeSet<u64>,
     pub(super) next_ticket: u64,
@@ -100,6 +100,11 @@ impl State {
             self.failed = true;
             self.failure = Some(error);
         }
+    }
+
+    /// Lets everybody fail from now on; the reason is told by the caller.
+    pub(super) fn fail_told(&mut self) {
+        self.failed = true;
     }
 
     /// Begins a frame.
@@ -149,7 +154,8 @@ impl State {
     }
 
     fn take(&mut self, place: usize) -> OpenPack {
-        self.travelling += 1;
-        self.open.swap_remove(place)
+        let pack = self.open.swap_remove(place);
+        self.travelling.insert(pack.number);
+        pack
     }
 }
