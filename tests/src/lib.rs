@@ -86,6 +86,25 @@ impl Place {
     #[must_use]
     pub fn lifeboat(&self) -> Command {
         let mut command = Command::new(binary());
+        self.furnish(&mut command);
+        command
+    }
+
+    /// A shell that runs `script` here, stops at the first failure, and finds `lifeboat`.
+    ///
+    /// The environment is that of [`Place::lifeboat`].
+    #[must_use]
+    pub fn shell(&self, script: &str) -> Command {
+        let mut path = binary().parent().unwrap_or_else(|| Path::new("/")).as_os_str().to_owned();
+        path.push(":");
+        path.push(path_variable());
+        let mut command = Command::new("bash");
+        self.furnish(&mut command);
+        command.env("PATH", path).args(["-euo", "pipefail", "-c", script]);
+        command
+    }
+
+    fn furnish(&self, command: &mut Command) {
         command
             .env_clear()
             .env("PATH", path_variable())
@@ -97,7 +116,6 @@ impl Place {
             .env("LIFEBOAT_PASSWORD", PASSPHRASE)
             .current_dir(self.dir.path())
             .stdin(Stdio::null());
-        command
     }
 
     /// Runs `lifeboat` with `arguments` to its end, whatever that is.

@@ -1,8 +1,6 @@
 //! The README's tour, run as a new user would: every shell line of it, in its order.
 
-use std::process::Command;
-
-use e2e::{Outcome, Place, binary};
+use e2e::{Outcome, Place};
 
 const README: &str = include_str!("../../../README.md");
 
@@ -14,16 +12,8 @@ fn the_tour_works_as_it_is_written() {
     let place = Place::new();
     let script = script(&place.path("tour").display().to_string());
     assert!(script.lines().count() > 20, "the README has lost its tour:\n{script}");
-    let tools = binary().parent().expect("a binary lies in a folder").to_path_buf();
-    let path = place.lifeboat().get_envs().find(|(name, _)| *name == "PATH").expect("it is set");
-    let path = path.1.expect("it has a value").to_string_lossy().into_owned();
-    let mut shell = Command::new("bash");
-    shell
-        .args(["-euxc", &script])
-        .env_clear()
-        .env("HOME", place.path("home"))
-        .env("PATH", format!("{}:{path}", tools.display()));
-    assert!(!Outcome::of(&mut shell).expect_code(0).stdout().is_empty());
+    let said = Outcome::of(&mut place.shell(&script)).expect_code(0);
+    assert!(said.stdout().contains("harbour.raw"), "{said:?}");
 }
 
 /// The tour's shell blocks, without what builds the program or cleans up.
