@@ -48,13 +48,8 @@ pub fn write_at(file: impl AsFd, mut data: &[u8], mut offset: u64) -> Result<()>
 /// # Errors
 /// The system's.
 pub fn write_zeros(file: impl AsFd, mut offset: u64, mut bytes: u64) -> Result<()> {
-    while bytes >= ALLOCATE_MIN {
-        match rustix::fs::fallocate(&file, FallocateFlags::empty(), offset, bytes) {
-            Ok(()) => return Ok(()),
-            Err(Errno::INTR) => {}
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => break,
-            Err(errno) => return Err(Fault::system("allocate", errno)),
-        }
+    if bytes >= ALLOCATE_MIN && allocate(&file, offset, bytes)? {
+        return Ok(());
     }
     while bytes > 0 {
         let step = ZEROS.len().min(usize::try_from(bytes).unwrap_or(usize::MAX));
@@ -63,4 +58,16 @@ pub fn write_zeros(file: impl AsFd, mut offset: u64, mut bytes: u64) -> Result<(
         bytes -= step as u64;
     }
     Ok(())
+}
+
+/// Allocates a stretch that reads as zero; false where the file system can't.
+fn allocate(file: impl AsFd, offset: u64, bytes: u64) -> Result<bool> {
+    loop {
+        match rustix::fs::fallocate(&file, FallocateFlags::empty(), offset, bytes) {
+            Ok(()) => return Ok(true),
+            Err(Errno::INTR) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(false),
+            Err(errno) => return Err(Fault::system("allocate", errno)),
+        }
+    }
 }
