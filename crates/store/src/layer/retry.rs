@@ -177,7 +177,8 @@ impl Store for RetryStore {
     /// only the caller knows whether to begin again.
     async fn list(&self, prefix: &str) -> Result<ObjectStream> {
         let begin = |_| async move {
-            let mut listed = self.inner.list(prefix).await?;
+            // An empty list has ended before it is chained, and must not be asked again.
+            let mut listed = self.inner.list(prefix).await?.fuse();
             let first = listed.next().await.transpose()?;
             Ok(stream::iter(first.map(Ok)).chain(listed).boxed())
         };

@@ -140,6 +140,16 @@ async fn lists_are_begun_again() {
     assert_eq!(listed.len(), 1);
 }
 
+/// The list of a directory must not be asked again after its end, unlike that of memory.
+#[tokio::test]
+async fn empty_lists_end_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let below = Arc::new(crate::local::LocalStore::create(&dir.path().join("store")).unwrap());
+    let store = RetryStore::new(below, RetryOptions::default());
+    let listed: Vec<_> = store.list("").await.unwrap().try_collect().await.unwrap();
+    assert!(listed.is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn other_errors_are_returned_at_once() {
     for kind in [ErrorKind::NoSpace, ErrorKind::Denied, ErrorKind::NotFound, ErrorKind::Other] {
