@@ -8,6 +8,8 @@
 //! under way when this returns an error may yet succeed; it then says nothing but what the caller
 //! decided at that head.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use lifeboat_codec::sign::SigningKey;
 use lifeboat_format::entry::{
@@ -27,6 +29,10 @@ use crate::open::Repository;
 
 /// Calls in a row without an answer, before the caller is told.
 const FAILURES_MAX: u32 = 8;
+/// The longest pause after another was faster: an append is a few round trips.
+const CONFLICT_PAUSE_MAX: Duration = Duration::from_millis(200);
+/// The longest pause after a call without an answer. Layers below have waited by themselves already.
+const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// What a caller decided at a head.
 #[derive(Debug)]
@@ -102,31 +108,30 @@ pub fn append(
 ) -> Result<Option<Head>> {
     repository.require_writable()?;
     refuse_gap(repository, fold)?;
-    let mut backoff = Backoff::new(repository.entropy());
-    let mut attempt = Attempt { repository, nonces: Vec::new(), failures: 0 };
+    let mut conflicts = Backoff::new(repository.entropy(), CONFLICT_PAUSE_MAX);
+    let mut attempt = Attempt {
+        repository,
+        nonces: Vec::new(),
+        failures: 0,
+        failing: Backoff::new(repository.entropy(), FAILURE_PAUSE_MAX),
+    };
     loop {
         // Others' entries in between were folded: the decision is always for the newest head known.
         let Decision::Append(draft) = decide(fold)? else { return Ok(None) };
-        let unanswered = match attempt.create(fold, draft)? {
+        match attempt.create(fold, draft)? {
             Created::Ours => return Ok(fold.head()),
+            Created::Unknown(error) => attempt.pause_or(error)?,
             // Whoever was faster may not be the only one: go on from the very head.
             Created::Taken => {
-                backoff.wait()?;
+                conflicts.wait()?;
                 match fold.refresh(repository.io()) {
-                    Err(error) if error.kind() == Kind::Unavailable => error,
+                    Err(error) if error.kind() == Kind::Unavailable => attempt.pause_or(error)?,
                     refreshed => {
                         refreshed?;
-                        continue;
                     }
                 }
             }
-            Created::Unknown(error) => error,
-        };
-        attempt.failures += 1;
-        if attempt.failures == FAILURES_MAX {
-            return Err(unanswered);
         }
-        backoff.wait()?;
     }
 }
 
@@ -135,7 +140,9 @@ struct Attempt<'a> {
     repository: &'a Repository,
     /// The nonces tried at the number that is next.
     nonces: Vec<[u8; 16]>,
+    /// Calls in a row without an answer.
     failures: u32,
+    failing: Backoff,
 }
 
 /// What became of a create.
@@ -149,6 +156,15 @@ enum Created {
 }
 
 impl Attempt<'_> {
+    /// Waits for better times, or gives up with `error`.
+    fn pause_or(&mut self, error: Error) -> Result<()> {
+        self.failures += 1;
+        if self.failures == FAILURES_MAX {
+            return Err(error);
+        }
+        self.failing.wait()
+    }
+
     fn create(&mut self, fold: &mut Fold, draft: EntryDraft) -> Result<Created> {
         let io = self.repository.io();
         let number = fold.next_number();
@@ -186,6 +202,7 @@ impl Attempt<'_> {
         fold.apply(&found)?;
         self.nonces.clear();
         self.failures = 0;
+        self.failing.reset();
         if is_ours && fold.void_count() > voids {
             return Err(Error::new(Kind::Denied, "append", ObjectKey::Log(number))
                 .because("the entry is void: the key that signed it has not the role")

@@ -166,8 +166,8 @@ fn a_store_that_never_answers_is_reported() {
 #[test]
 fn many_writers_over_a_faulty_store() {
     const WRITERS: u64 = 4;
-    const COMMITS: u64 = 8;
-    for seed in 0..4 {
+    const COMMITS: u64 = 6;
+    for seed in 0..3 {
         let store = mem();
         let repository = new_in(&store, seed);
         let fault = FaultStore::new(Arc::clone(&store));
