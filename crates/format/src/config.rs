@@ -193,7 +193,9 @@ impl Config {
         }
         let even = [min, avg, max].iter().all(|size| size % 2 == 0);
         if !even || min >= avg || avg >= max || max > FRAME_RAW_MAX {
-            return refuse(format!("chunk sizes {min}, {avg}, {max} are not even or do not ascend within 16 MiB"));
+            return refuse(format!(
+                "chunk sizes {min}, {avg}, {max} are not even or do not ascend within 16 MiB"
+            ));
         }
         if self.frame_bytes.max(self.tree_frame_bytes) > FRAME_RAW_MAX {
             return refuse("frames of more than 16 MiB".to_owned());

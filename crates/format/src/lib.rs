@@ -33,3 +33,6 @@ pub use time::Time;
 
 /// The version of the repository format that this crate reads and writes.
 pub const FORMAT_VERSION: u8 = 1;
+
+#[cfg(test)]
+mod tests;

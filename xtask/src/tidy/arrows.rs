@@ -11,7 +11,7 @@ use super::tree::Tree;
 use crate::step::{cargo, output_of};
 
 /// A crate and all of ours that it may depend on.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("lifeboat-format", &[]),
     ("lifeboat-codec", &["lifeboat-format"]),
     ("lifeboat-store", &[]),
@@ -24,6 +24,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("lifeboat-testkit", &["lifeboat-codec", "lifeboat-format", "lifeboat-store"]),
     ("bench", &[]),
     ("e2e", &[]),
+    ("fuzz-harness", &["lifeboat-codec", "lifeboat-format"]),
     ("xtask", &[]),
 ];
 

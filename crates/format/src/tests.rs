@@ -8,7 +8,7 @@ mod texts;
 
 use std::path::{Path, PathBuf};
 
-use lifeboat_format::hex;
+use crate::hex;
 use samples::{Sample, samples};
 use serde_json::{Value, json};
 

@@ -1,26 +1,26 @@
 //! One value of every structure, with a sentence that lets anybody make the same.
 
-use lifeboat_format::envelope::{
+use crate::envelope::{
     ObjectType, Preamble, Role, associated_data, block_extra, nonce, preamble_hash,
 };
-use lifeboat_format::id::{ChunkId, ObjectHash, RepositoryId};
-use lifeboat_format::index::{
+use crate::id::{ChunkId, ObjectHash, RepositoryId};
+use crate::index::{
     self, BlockEntry, Directory, Filter, GENERATION, IndexFooter, IndexRecord, PackKind,
     PackRecord, Section,
 };
-use lifeboat_format::key::{ObjectKey, ObjectName};
-use lifeboat_format::keys::{ContentKeys, EpochKeys, Secret32};
-use lifeboat_format::pack::{
+use crate::key::{ObjectKey, ObjectName};
+use crate::keys::{ContentKeys, EpochKeys, Secret32};
+use crate::pack::{
     ChunkRecord, Footer, FrameRecord, Stripes, TAIL_LEN, Trailer, TrailerHeader, build_tail,
     parse_stripes,
 };
-use lifeboat_format::tree::{
+use crate::tree::{
     Child, Device, Entry, EntryKind, Extent, MovedXattr, NOTE_CHANGED_WHILE_READ, Node, PathKey,
     decode_extents, encode_extents,
 };
-use lifeboat_format::{Codec, Result, Time};
+use crate::{Codec, Result, Time};
 
-use crate::texts;
+use super::texts;
 
 /// A structure as bytes.
 pub(crate) struct Sample {

@@ -1,27 +1,23 @@
 //! The structures that are texts, and those of the log that carry them.
 
-use lifeboat_format::checkpoint::{
+use crate::checkpoint::{
     self, Checkpoint, ObjectFact, SECTION_PACKS, SECTION_SEGMENTS, SECTION_SNAPSHOTS, SnapshotFact,
 };
-use lifeboat_format::config::{Config, GrantedKey, SignedConfig};
-use lifeboat_format::entry::{
+use crate::config::{Config, GrantedKey, SignedConfig};
+use crate::entry::{
     ListedObject, ListedSnapshot, LogEntry, LogHeader, LogKind, ObjectKind, ReliedObject,
 };
-use lifeboat_format::id::{
-    ChunkId, LogId, ObjectHash, PublicKey, RepositoryId, RunId, SlotId, SnapshotId,
-};
-use lifeboat_format::keys::{
-    ContentKeys, EpochKeys, KeyBundle, Secret32, SigningRole, SigningSecret,
-};
-use lifeboat_format::keyslot::{KdfParams, KeyFile, KeySlot, SheetSlot, SlotKind};
-use lifeboat_format::snapshot::{
+use crate::id::{ChunkId, LogId, ObjectHash, PublicKey, RepositoryId, RunId, SlotId, SnapshotId};
+use crate::keys::{ContentKeys, EpochKeys, KeyBundle, Secret32, SigningRole, SigningSecret};
+use crate::keyslot::{KdfParams, KeyFile, KeySlot, SheetSlot, SlotKind};
+use crate::snapshot::{
     CheckpointPlace, Outcome, Problem, Problems, Root, SNAPSHOT_VERSION, Snapshot, SnapshotKind,
     Source, Stats,
 };
-use lifeboat_format::tree::PathKey;
-use lifeboat_format::{Result, Time};
+use crate::tree::PathKey;
+use crate::{Result, Time};
 
-use crate::samples::{Sample, name, run, sample, time};
+use super::samples::{Sample, name, run, sample, time};
 
 fn bundle() -> KeyBundle {
     let signing = SigningSecret {
