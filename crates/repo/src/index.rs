@@ -21,7 +21,7 @@ use lifeboat_format::key::ObjectKey;
 
 use self::cache::BlockCache;
 use self::segment::Segment;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::log::Fold;
 use crate::open::Repository;
 use crate::reader::{FrameRef, Locate, Location};
@@ -58,7 +58,7 @@ impl Index {
     pub fn load_what_is_there(
         repository: &Repository,
         fold: &Fold,
-        mut lost: impl FnMut(ObjectKey, crate::Error),
+        mut lost: impl FnMut(ObjectKey, Error),
     ) -> Self {
         let index = Self::empty(repository);
         for (key, object) in fold.segments() {
@@ -108,12 +108,10 @@ impl Index {
     /// # Errors
     /// When a block can't be fetched or opened.
     pub fn ordinal(&self, id: &ChunkId) -> Result<Option<Ordinal>> {
-        for (place, segment) in self.segments().iter().enumerate() {
-            if let Some((record, _)) = segment.find(place, &self.cache, id)? {
-                return Ok(Some(Ordinal { segment: place, record }));
-            }
-        }
-        Ok(None)
+        self.first(|place, segment| {
+            let found = segment.find(place, &self.cache, id)?;
+            Ok(found.map(|(record, _)| Ordinal { segment: place, record }))
+        })
     }
 
     /// How many records each segment has, in the order of [`Ordinal::segment`].
@@ -146,6 +144,25 @@ impl Index {
         segments.iter().enumerate().map(|(at, segment)| segment.packs(at, &self.cache)).collect()
     }
 
+    /// What the first segment answers that knows something. A damaged one does not keep the others
+    /// from answering; its error is told when none does.
+    fn first<T>(
+        &self,
+        mut ask: impl FnMut(usize, &Segment) -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        let mut damage = None;
+        for (place, segment) in self.segments().iter().enumerate() {
+            match ask(place, segment) {
+                Ok(None) => {}
+                Err(error) if is_damage(&error) => {
+                    damage.get_or_insert(error);
+                }
+                answer => return answer,
+            }
+        }
+        damage.map_or(Ok(None), Err)
+    }
+
     fn segments(&self) -> Vec<Arc<Segment>> {
         self.segments.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -153,23 +170,31 @@ impl Index {
 
 impl Locate for Index {
     fn locate(&self, id: &ChunkId) -> Result<Option<Location>> {
-        for (place, segment) in self.segments().iter().enumerate() {
-            if let Some((_, record)) = segment.find(place, &self.cache, id)? {
-                return segment.location(place, &self.cache, &record).map(Some);
-            }
-        }
-        Ok(None)
+        self.first(|place, segment| match segment.find(place, &self.cache, id)? {
+            Some((_, record)) => segment.location(place, &self.cache, &record).map(Some),
+            None => Ok(None),
+        })
     }
 
     fn copies(&self, id: &ChunkId) -> Result<Vec<Location>> {
         let mut copies = Vec::new();
-        for (place, segment) in self.segments().iter().enumerate() {
+        let outcome = self.first(|place, segment| {
             if let Some((_, record)) = segment.find(place, &self.cache, id)? {
                 copies.push(segment.location(place, &self.cache, &record)?);
             }
+            // On to the next one, whatever was found.
+            Ok(None::<()>)
+        });
+        match outcome {
+            Err(error) if copies.is_empty() || !is_damage(&error) => Err(error),
+            _ => Ok(copies),
         }
-        Ok(copies)
     }
+}
+
+/// Whether an error says that a segment is bad, so that others may still answer.
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Corrupt | Kind::NotFound)
 }
 
 fn location(record: &IndexRecord, pack: &PackRecord) -> Location {

@@ -46,11 +46,15 @@ impl Check<'_> {
                 self.lost.pack(pack, place);
             }
         }
+        // Without all segments most packs would seem uncovered.
+        let walked = walked
+            .and_then(|()| if all_there { self.note_uncovered(fold, &index) } else { Ok(()) });
         match walked {
-            Ok(()) if all_there => self.note_uncovered(fold, &index)?,
             Ok(()) => {}
+            // The error names the segment.
             Err(error) if is_of_the_object(&error) => {
-                self.report.problem("index/", error);
+                let segment = error.subject().to_owned();
+                self.report.problem(segment, error);
             }
             Err(error) => return Err(error),
         }
@@ -64,10 +68,8 @@ impl Check<'_> {
             .filter(|key| !matches!(key, ObjectKey::Index(_)))
             .copied()
             .collect();
-        for packs in index.packs()? {
-            for pack in packs {
-                uncovered.remove(&pack.key());
-            }
+        for pack in index.packs()?.into_iter().flatten() {
+            uncovered.remove(&pack.key());
         }
         if !uncovered.is_empty() {
             let examples: Vec<String> =

@@ -1,1 +1,402 @@
+use std::collections::BTreeMap;
+
+use lifeboat_format::envelope::PREAMBLE_LEN;
+use lifeboat_format::index::PackKind;
+use lifeboat_format::id::{ChunkId, RunId, SnapshotId};
+use lifeboat_format::key::ObjectName;
+use lifeboat_format::snapshot::{Root, Snapshot};
+use lifeboat_format::tree::{Entry, EntryKind, Extent, PathKey};
+use lifeboat_store::{ErrorKind, Store, Verb};
+use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
+
 use super::*;
+use crate::log::testing::{object, snapshot};
+use crate::log::commit;
+use crate::open::testing::{bytes_of, keys, lose, new, reopen, replace};
+use crate::packer::{Packer, PackerOptions};
+use crate::snapshots::seal;
+use crate::tree::TreeKeys;
+use crate::tree::build::TreeBuilder;
+
+const RUN: RunId = RunId([5; 16]);
+/// Paths of one snapshot, each with the seed and length of its content.
+type Files<'f> = &'f [(&'f str, u8, usize)];
+
+fn bytes(seed: u8, len: usize) -> Vec<u8> {
+    let mut out = vec![0; len];
+    lifeboat_testkit::entropy::entropy(u64::from(seed)).fill(&mut out).unwrap();
+    out
+}
+
+fn options(repository: &Repository) -> PackerOptions {
+    PackerOptions {
+        level: lifeboat_codec::compress::Level::default(),
+        verify_encode: true,
+        dry_run: false,
+        bytes_max: repository.memory_bytes() / 4,
+        records_max: 1 << 20,
+    }
+}
+
+/// Stores the files' chunks of at most 100,000 bytes and a tree of them; commits a snapshot.
+fn back_up(repository: &Repository, id: u8, files: Files<'_>) -> SnapshotId {
+    let mut fold = Fold::load(repository).unwrap();
+    let index = Arc::new(Index::load(repository, &fold).unwrap());
+    let packer = Packer::new(repository, index, options(repository));
+    let mut entries = BTreeMap::from([(
+        PathKey::root(),
+        Entry { kind: EntryKind::Dir, ..Entry::default() },
+    )]);
+    let mut framer = packer.framer(PackKind::Data).unwrap();
+    for (path, seed, len) in files {
+        let mut content = Vec::new();
+        for chunk in bytes(*seed, *len).chunks(100_000) {
+            let id = repository.keyring().ids().data(chunk);
+            framer.offer(id, chunk).unwrap();
+            let length = u32::try_from(chunk.len()).unwrap();
+            content.push(Extent::Chunk { id, offset: 0, length });
+        }
+        let entry = Entry { size: *len as u64, content, ..Entry::default() };
+        entries.insert(PathKey::root().child(path.as_bytes()).unwrap(), entry);
+    }
+    drop(framer);
+    let tree_keys = TreeKeys::from(&**repository.keyring());
+    let mut builder = TreeBuilder::new(tree_keys, packer.framer(PackKind::Tree).unwrap());
+    for (key, entry) in entries {
+        builder.push(key, &entry).unwrap();
+    }
+    let root = builder.finish().unwrap();
+    let objects = packer.flush().unwrap();
+    let path = format!("/srv/{id}").into_bytes();
+    let (level, entries, bytes) = (root.level, root.entries, root.bytes);
+    let root = Root { path, tree: Some(root.id), level, entries, bytes };
+    let snapshot = Snapshot { roots: vec![root], ..snapshot(id, "a", i64::from(id)) };
+    let sealed = seal(repository, &snapshot).unwrap();
+    commit(repository, &mut fold, RUN, objects, vec![sealed]).unwrap();
+    snapshot.id
+}
+
+/// Two snapshots that share a file, and a third with other content.
+fn three_snapshots() -> (Arc<dyn Store>, Repository) {
+    let (store, repository) = new(1);
+    back_up(&repository, 1, &[("shared", 1, 300_000), ("one", 2, 1000)]);
+    back_up(&repository, 2, &[("shared", 1, 300_000), ("two", 3, 2000)]);
+    back_up(&repository, 3, &[("three", 4, 500_000)]);
+    (store, repository)
+}
+
+fn run(repository: &Repository, read_data: bool) -> CheckReport {
+    let options = CheckOptions { read_data, ..CheckOptions::default() };
+    check(repository, &options, &|_| {}).unwrap()
+}
+
+fn one_problem(report: &CheckReport) -> &CheckProblem {
+    assert_eq!(report.problem_count, 1, "{:#?}", report.problems);
+    &report.problems[0]
+}
+
+/// Which snapshots, by the first byte of their ids, and which paths a problem hits.
+fn hit(problem: &CheckProblem) -> Vec<(u8, String)> {
+    let of = |affected: &Affected| {
+        (affected.snapshot.0[0], affected.path.clone().unwrap_or_default())
+    };
+    let mut hit: Vec<_> = problem.affected.iter().map(of).collect();
+    hit.sort();
+    hit
+}
+
+/// The packs of the first commit, those that all later ones are not.
+fn of_commit(repository: &Repository, entry: u64, prefix: &str) -> String {
+    let fold = Fold::load_all(repository).unwrap();
+    let found: Vec<_> = fold
+        .objects()
+        .iter()
+        .filter(|(key, object)| object.entry == entry && key.to_string().starts_with(prefix))
+        .map(|(key, _)| key.to_string())
+        .collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found[0].clone()
+}
+
+#[test]
+fn a_whole_repository_has_no_problem() {
+    let (_, repository) = three_snapshots();
+    for read_data in [false, true] {
+        let report = run(&repository, read_data);
+        assert!(report.is_clean(), "{:#?}", report.problems);
+        assert!(report.notes.is_empty(), "{:?}", report.notes);
+        let counts = report.counts;
+        assert_eq!((counts.log_entries, counts.key_slots, counts.snapshots), (3, 1, 3));
+        assert_eq!((counts.packs, counts.tree_packs, counts.segments), (3, 3, 3));
+        // 3 + 1 + 1 + 5 chunks of content, and a node for each snapshot.
+        assert_eq!((counts.referenced_chunks, counts.tree_nodes, counts.chunks), (10, 3, 13));
+        assert_eq!(counts.entries, 8);
+        assert_eq!(counts.packs_read, if read_data { 6 } else { 0 });
+        assert_eq!(counts.chunks_verified, if read_data { 13 } else { 0 });
+        assert_eq!(counts.bytes_read, if read_data { counts.stored_bytes } else { 0 });
+    }
+    let empty = new(2).1;
+    assert!(run(&empty, true).is_clean());
+}
+
+#[test]
+fn a_missing_pack_is_named_with_all_whom_it_hits() {
+    let (store, repository) = three_snapshots();
+    let pack = of_commit(&repository, 0, "packs/");
+    lose(&store, &pack);
+    for read_data in [false, true] {
+        let report = run(&repository, read_data);
+        let problem = one_problem(&report);
+        assert_eq!(problem.object, pack);
+        let wanted =
+            [(1, "/srv/1/one"), (1, "/srv/1/shared"), (2, "/srv/2/shared")];
+        assert_eq!(hit(problem), wanted.map(|(id, path)| (id, path.to_owned())));
+    }
+}
+
+#[test]
+fn a_missing_tree_pack_hits_its_snapshot() {
+    let (store, repository) = three_snapshots();
+    let pack = of_commit(&repository, 1, "trees/");
+    lose(&store, &pack);
+    let report = run(&repository, false);
+    let problem = one_problem(&report);
+    assert_eq!((&problem.object, hit(problem)), (&pack, vec![(2, "/srv/2".to_owned())]));
+}
+
+#[test]
+fn a_missing_or_damaged_segment_is_named() {
+    let (store, repository) = three_snapshots();
+    let segment = of_commit(&repository, 2, "index/");
+    let whole = bytes_of(&store, &segment);
+    for place in [0, 60, PREAMBLE_LEN + 5, whole.len() / 2, whole.len() - 1] {
+        let mut damaged = whole.clone();
+        damaged[place] ^= 1;
+        replace(&store, &segment, damaged);
+        let report = run(&repository, true);
+        assert!(
+            report.problems.iter().any(|problem| problem.to_string().contains(&segment)),
+            "byte {place}: {:#?}",
+            report.problems
+        );
+    }
+    lose(&store, &segment);
+    let report = run(&repository, false);
+    assert!(report.problems.iter().any(|problem| problem.object == segment));
+    // The third snapshot's tree is not to be found; the others are whole.
+    let hits: Vec<_> = report.problems.iter().flat_map(hit).map(|(id, _)| id).collect();
+    assert_eq!(hits, [3]);
+}
+
+#[test]
+fn every_kind_of_damage_to_a_pack_is_found_by_reading() {
+    let (store, repository) = three_snapshots();
+    let pack = of_commit(&repository, 2, "packs/");
+    let whole = bytes_of(&store, &pack);
+    let body = whole.len() - 128 - 8;
+    for place in [
+        0, 40, 70, PREAMBLE_LEN, PREAMBLE_LEN + 250_000, body - 1, body, whole.len() - 128,
+        whole.len() - 64, whole.len() - 1,
+    ] {
+        let mut damaged = whole.clone();
+        damaged[place] ^= 1;
+        replace(&store, &pack, damaged);
+        assert!(run(&repository, false).is_clean(), "byte {place}");
+        let report = run(&repository, true);
+        let problem = one_problem(&report);
+        assert_eq!(problem.object, pack, "byte {place}");
+        assert!(problem.what.contains("hash that its name says"), "byte {place}: {problem}");
+        if place < body {
+            assert!(problem.what.contains("stripe 0"), "byte {place}: {problem}");
+        }
+    }
+    let mut damaged = whole.clone();
+    damaged[PREAMBLE_LEN + 100] ^= 1;
+    replace(&store, &pack, damaged);
+    let report = run(&repository, true);
+    let problem = one_problem(&report);
+    assert!(problem.what.contains("does not open"), "{problem}");
+    assert_eq!(hit(problem), [(3, "/srv/3/three".to_owned())]);
+    // Both footers: nothing in it can be found.
+    let mut damaged = whole.clone();
+    let end = damaged.len();
+    damaged[end - 1] ^= 1;
+    damaged[end - 65] ^= 1;
+    replace(&store, &pack, damaged);
+    let report = run(&repository, true);
+    assert!(one_problem(&report).what.contains("both of its footers"));
+}
+
+#[test]
+fn a_truncated_pack_is_found_without_reading() {
+    let (store, repository) = three_snapshots();
+    let pack = of_commit(&repository, 0, "packs/");
+    let whole = bytes_of(&store, &pack);
+    for left in [0, 100, whole.len() - 1] {
+        replace(&store, &pack, whole[..left].to_vec());
+        for read_data in [false, true] {
+            let report = run(&repository, read_data);
+            let problem = one_problem(&report);
+            assert_eq!(problem.object, pack);
+            assert!(problem.what.contains(&format!("has {left} bytes")), "{problem}");
+            assert_eq!(hit(problem).len(), 3);
+        }
+    }
+}
+
+#[test]
+fn damaged_entries_slots_and_config_are_named() {
+    let (store, repository) = three_snapshots();
+    for key in ["config".to_owned(), keys(&store, "keys/")[0].clone(), keys(&store, "log/")[1].clone()]
+    {
+        let whole = bytes_of(&store, &key);
+        let mut damaged = whole.clone();
+        damaged[20] ^= 1;
+        replace(&store, &key, damaged);
+        let report = run(&repository, false);
+        assert!(
+            report.problems.iter().any(|problem| problem.object == key),
+            "{key}: {:#?}",
+            report.problems
+        );
+        lose(&store, &key);
+        let report = run(&repository, false);
+        assert!(!report.is_clean(), "{key}");
+        repository
+            .io()
+            .put_new(&key.parse().unwrap(), whole.into())
+            .unwrap();
+        assert!(run(&repository, false).is_clean(), "{key}");
+    }
+}
+
+#[test]
+fn a_snapshot_that_does_not_open_is_a_problem_of_its_own() {
+    let (_, repository) = three_snapshots();
+    let mut fold = Fold::load(&repository).unwrap();
+    let mut sealed = seal(&repository, &snapshot(9, "a", 9)).unwrap();
+    sealed.sealed.pop();
+    commit(&repository, &mut fold, RUN, Vec::new(), vec![sealed]).unwrap();
+    let report = run(&repository, false);
+    let problem = one_problem(&report);
+    assert_eq!(hit(problem), [(9, String::new())]);
+}
+
+#[test]
+fn chunks_that_nobody_stored_are_missed() {
+    let (_, repository) = three_snapshots();
+    let mut fold = Fold::load(&repository).unwrap();
+    let root = Root {
+        path: b"/gone".to_vec(),
+        tree: Some(ChunkId([9; 32])),
+        level: 0,
+        entries: 1,
+        bytes: 0,
+    };
+    let lost = Snapshot { roots: vec![root], ..snapshot(7, "b", 7) };
+    let sealed = seal(&repository, &lost).unwrap();
+    commit(&repository, &mut fold, RUN, Vec::new(), vec![sealed]).unwrap();
+    let report = run(&repository, false);
+    let problem = one_problem(&report);
+    assert!(problem.object.contains(&"09".repeat(32)), "{problem}");
+    assert_eq!(hit(problem), [(7, "/gone".to_owned())]);
+}
+
+#[test]
+fn a_second_copy_makes_up_for_a_lost_one() {
+    let (store, repository) = new(1);
+    let other = reopen(&store, 2);
+    // Two writers at once: neither sees what the other stores.
+    let fold = Fold::load(&other).unwrap();
+    back_up(&repository, 1, &[("same", 1, 50_000)]);
+    let index = Arc::new(Index::load(&other, &fold).unwrap());
+    let packer = Packer::new(&other, index, options(&other));
+    let chunk = bytes(1, 50_000);
+    let mut framer = packer.framer(PackKind::Data).unwrap();
+    framer.offer(other.keyring().ids().data(&chunk), &chunk).unwrap();
+    drop(framer);
+    let objects = packer.flush().unwrap();
+    let mut fold = Fold::load(&other).unwrap();
+    commit(&other, &mut fold, RUN, objects, Vec::new()).unwrap();
+    let pack = of_commit(&repository, 0, "packs/");
+    lose(&store, &pack);
+    let report = run(&repository, true);
+    let problem = one_problem(&report);
+    assert_eq!((&problem.object, hit(problem)), (&pack, Vec::new()));
+}
+
+#[test]
+fn what_is_left_over_is_a_note() {
+    let (_, repository) = three_snapshots();
+    let name = ObjectName { upload: [9; 8], ..object(1).name };
+    repository.io().put_new(&ObjectKey::Pack(name), vec![1, 2, 3].into()).unwrap();
+    let report = run(&repository, true);
+    assert!(report.is_clean());
+    assert_eq!((report.counts.unreferenced_objects, report.counts.unreferenced_bytes), (1, 3));
+    assert!(report.notes[0].contains("named by no entry"), "{:?}", report.notes);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_a_problem_and_hides_nothing() {
+    let (store, repository) = three_snapshots();
+    let fold = Fold::load(&repository).unwrap();
+    checkpoint::write(&repository, &fold).unwrap();
+    assert!(run(&repository, false).is_clean());
+    let key = keys(&store, "checkpoints/")[0].clone();
+    let mut damaged = bytes_of(&store, &key);
+    damaged[100] ^= 1;
+    replace(&store, &key, damaged);
+    let report = run(&repository, false);
+    assert_eq!(one_problem(&report).object, key);
+    assert_eq!(report.counts.snapshots, 3);
+}
+
+#[test]
+fn it_can_be_stopped_and_a_store_that_fails_ends_it() {
+    let (store, repository) = three_snapshots();
+    let options = CheckOptions { read_data: true, ..CheckOptions::default() };
+    options.cancel.cancel();
+    let error = check(&repository, &options, &|_| {}).unwrap_err();
+    assert_eq!(error.kind(), Kind::Cancelled);
+
+    let fault = FaultStore::new(Arc::clone(&store));
+    let faulty: Arc<dyn Store> = Arc::new(fault.clone());
+    let repository = reopen(&faulty, 2);
+    for verb in [Verb::List, Verb::GetRange, Verb::Get] {
+        fault.add(Rule::on(verb).fails(ErrorKind::Unavailable, Moment::Before).forever());
+        let options = CheckOptions { read_data: true, ..CheckOptions::default() };
+        let error = check(&repository, &options, &|_| {}).unwrap_err();
+        assert_eq!(error.kind(), Kind::Unavailable, "{verb:?}");
+        fault.heal();
+    }
+}
+
+#[test]
+fn packs_larger_than_memory_are_read_in_parts() {
+    let (store, repository) = new(1);
+    back_up(&repository, 1, &[("large", 1, 3_000_000)]);
+    let mut checker = pack::PackChecker::new(&repository, 1000);
+    let mut verified = 0;
+    for pack in keys(&store, "packs/") {
+        let size = bytes_of(&store, &pack).len() as u64;
+        let findings = checker.read(pack.parse().unwrap(), size, |_, _| Ok(None)).unwrap();
+        assert!(findings.problems.is_empty(), "{findings:?}");
+        verified += findings.verified;
+    }
+    assert_eq!(verified, 30);
+}
+
+#[test]
+fn inspect_shows_packs_and_segments() {
+    let (_, repository) = three_snapshots();
+    let show = |prefix: &str| {
+        let key = of_commit(&repository, 0, prefix).parse().unwrap();
+        crate::inspect::inspect(&repository, key).unwrap()["content"].clone()
+    };
+    let pack = show("packs/");
+    assert_eq!((&pack["chunk_count"], pack["chunks"].as_array().unwrap().len()), (&4.into(), 4));
+    assert_eq!(show("trees/")["chunk_count"], 1);
+    let segment = show("index/");
+    assert_eq!(segment["record_count"], 5);
+    assert_eq!(segment["packs"].as_array().unwrap().len(), 2);
+}

@@ -216,7 +216,14 @@ impl<'c, 'a> Trees<'c, 'a> {
         } else if self.check.lost.is_empty() {
             return Ok(true);
         }
-        let copies = self.index.copies(&id)?;
+        let copies = match self.index.copies(&id) {
+            Ok(copies) => copies,
+            Err(error) if is_of_the_object(&error) => {
+                self.lost_chunk(place, Some(key), id, &error);
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
         let mut problems = Vec::new();
         for copy in &copies {
             match self.check.lost.copy(&id, copy) {
