@@ -23,10 +23,10 @@ use std::sync::Arc;
 use lifeboat_format::key::ObjectKey;
 
 use self::lost::Lost;
-use self::trees::{Trees, Visited};
 pub use self::report::{
     AFFECTED_MAX, Affected, CheckCounts, CheckProblem, CheckReport, PROBLEMS_MAX,
 };
+use self::trees::{Trees, Visited};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::index::Index;

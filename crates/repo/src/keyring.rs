@@ -78,9 +78,13 @@ impl Keyring {
     /// made), [`Kind::Denied`] when it was made without this key.
     pub fn role_key(&self, object_type: ObjectType, epoch: u32) -> Result<&Secret32> {
         let Some(keys) = self.bundle.epoch(epoch) else {
-            return Err(Error::new(Kind::Unsupported, "find the keys of", format!("epoch {epoch}"))
-                .because("these keys are older than the object")
-                .hint("open the repository with a key slot made since"));
+            return Err(Error::new(
+                Kind::Unsupported,
+                "find the keys of",
+                format!("epoch {epoch}"),
+            )
+            .because("these keys are older than the object")
+            .hint("open the repository with a key slot made since"));
         };
         key_of(keys, object_type).ok_or_else(|| {
             Error::new(Kind::Denied, "find the key for", format!("{object_type:?} objects"))

@@ -139,10 +139,7 @@ pub fn remove(repository: &Repository, id: SlotId) -> Result<()> {
         return Err(Error::new(Kind::NotFound, OPERATION, id).because("there is no such slot"));
     }
     let is_usable = |found: &&FoundSlot| {
-        found
-            .slot
-            .as_ref()
-            .is_ok_and(|slot| slot.is_usable() && slot.repository == repository.id())
+        found.slot.as_ref().is_ok_and(|slot| slot.is_usable() && slot.repository == repository.id())
     };
     let (of_it, of_others): (Vec<_>, Vec<_>) =
         found.iter().filter(is_usable).partition(|found| found.key == doomed);
@@ -166,9 +163,13 @@ pub fn passwd(
 ) -> Result<SlotId> {
     let opened_by = repository.opened_by();
     if opened_by.kind != SlotKind::Passphrase {
-        return Err(Error::new(Kind::Invalid, "change the passphrase of", repository.io().describe())
-            .because("it was opened with a key file")
-            .hint("open it with the passphrase to be changed, or add one (`key add`)"));
+        return Err(Error::new(
+            Kind::Invalid,
+            "change the passphrase of",
+            repository.io().describe(),
+        )
+        .because("it was opened with a key file")
+        .hint("open it with the passphrase to be changed, or add one (`key add`)"));
     }
     let label = opened_by.label.clone();
     let new = NewSlot { label, secret: SlotSecret::Passphrase(passphrase, cost) };
@@ -234,8 +235,7 @@ pub(crate) fn find(io: &Io) -> Result<Vec<FoundSlot>> {
 /// The slot that the object `key` is.
 pub(crate) fn decode(key: ObjectKey, bytes: &[u8]) -> Result<KeySlot> {
     const OPERATION: &str = "read";
-    let slot =
-        KeySlot::decode(bytes).map_err(|cause| Error::format(OPERATION, key, cause))?;
+    let slot = KeySlot::decode(bytes).map_err(|cause| Error::format(OPERATION, key, cause))?;
     if ObjectKey::Slot(slot.slot) == key {
         Ok(slot)
     } else {
@@ -289,11 +289,8 @@ pub(crate) fn seal_slot(
         }
         SlotSecret::KeyFile(secret) => kdf::derive_kek_key_file(secret),
     };
-    let subject = Subject {
-        object_type: ObjectType::KeyBundle,
-        epoch: 0,
-        repository: bundle.repository,
-    };
+    let subject =
+        Subject { object_type: ObjectType::KeyBundle, epoch: 0, repository: bundle.repository };
     slot.sealed = seal_envelope(&kek, &subject, &slot.binding(), &bundle.encode(), entropy)
         .map_err(|cause| Error::codec(OPERATION, id, cause))?;
     // A slot that does not open is found now, while another still does.

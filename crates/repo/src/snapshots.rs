@@ -194,9 +194,8 @@ pub fn seal(repository: &Repository, snapshot: &Snapshot) -> Result<ListedSnapsh
         repository: repository.id(),
     };
     let key = keyring.role_key(subject.object_type, subject.epoch)?;
-    let sealed =
-        seal_envelope(key, &subject, &NO_EXTRA, &snapshot.encode(), repository.entropy())
-            .map_err(|cause| Error::codec("seal snapshot", snapshot.id, cause))?;
+    let sealed = seal_envelope(key, &subject, &NO_EXTRA, &snapshot.encode(), repository.entropy())
+        .map_err(|cause| Error::codec("seal snapshot", snapshot.id, cause))?;
     Ok(ListedSnapshot { id: snapshot.id, sealed })
 }
 
@@ -207,15 +206,10 @@ pub(crate) fn open(repository: &Repository, record: &SnapshotRecord) -> Result<S
     let preamble = Preamble::decode(&record.sealed)
         .map_err(|cause| Error::format(OPERATION, place(), cause))?;
     let key = repository.keyring().role_key(ObjectType::Snapshot, preamble.epoch)?;
-    let plaintext = open_envelope(
-        key,
-        ObjectType::Snapshot,
-        repository.id(),
-        &NO_EXTRA,
-        &record.sealed,
-    )
-    // The keys opened the repository, so what does not fit is the snapshot.
-    .map_err(|cause| Error::new(Kind::Corrupt, OPERATION, place()).because(cause))?;
+    let plaintext =
+        open_envelope(key, ObjectType::Snapshot, repository.id(), &NO_EXTRA, &record.sealed)
+            // The keys opened the repository, so what does not fit is the snapshot.
+            .map_err(|cause| Error::new(Kind::Corrupt, OPERATION, place()).because(cause))?;
     let snapshot =
         Snapshot::decode(&plaintext).map_err(|cause| Error::format(OPERATION, place(), cause))?;
     if snapshot.id == record.id {

@@ -169,11 +169,7 @@ fn disagreement(
 }
 
 /// Compares a segment's bytes with its name; what is in them was opened before.
-fn read_segment(
-    checker: &PackChecker<'_>,
-    key: ObjectKey,
-    size: u64,
-) -> Result<Option<String>> {
+fn read_segment(checker: &PackChecker<'_>, key: ObjectKey, size: u64) -> Result<Option<String>> {
     let io = checker.repository().io();
     let mut hasher = ContentHasher::new();
     let mut start = 0;

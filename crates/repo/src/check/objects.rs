@@ -34,9 +34,8 @@ impl Check<'_> {
         let counts = &mut self.report.counts;
         for prefix in [PACKS, TREES, INDEX] {
             self.repository.io().list(prefix, |listed| {
-                let object = listed.key.parse().ok().and_then(|key| {
-                    Some((key, fold.object(&key)?))
-                });
+                let object =
+                    listed.key.parse().ok().and_then(|key| Some((key, fold.object(&key)?)));
                 match object {
                     Some((key, object)) => {
                         missing.remove(&key);

@@ -107,11 +107,8 @@ impl<'a> PackChecker<'a> {
         mut each: impl FnMut(&ChunkRecord, &FrameRecord) -> Result<Option<String>>,
     ) -> Result<PackFindings> {
         let mut findings = PackFindings::default();
-        let whole = if size <= self.whole_max {
-            Some(self.repository.io().get(&key)?)
-        } else {
-            None
-        };
+        let whole =
+            if size <= self.whole_max { Some(self.repository.io().get(&key)?) } else { None };
         let len = whole.as_ref().map_or(size, |whole| whole.len() as u64);
         let pack = PackBytes { repository: self.repository, key, len, whole };
         if len < (PREAMBLE_LEN + TAIL_LEN) as u64 {
@@ -145,7 +142,8 @@ impl<'a> PackChecker<'a> {
     }
 
     fn open(&mut self, pack: &PackBytes<'_>, footer: &Footer) -> Result<(ObjectOpener, Trailer)> {
-        let opener = open_pack(self.repository.keyring(), pack.key, &pack.read(0..PREAMBLE_LEN as u64)?)?;
+        let opener =
+            open_pack(self.repository.keyring(), pack.key, &pack.read(0..PREAMBLE_LEN as u64)?)?;
         let trailer = self.open_trailer(pack, &opener, footer)?;
         Ok((opener, trailer))
     }
@@ -226,8 +224,7 @@ pub(crate) fn open_pack(keyring: &Keyring, key: ObjectKey, bytes: &[u8]) -> Resu
         ObjectKey::Tree(_) => ObjectType::TreePack,
         _ => ObjectType::DataPack,
     };
-    let preamble =
-        Preamble::decode(bytes).map_err(|cause| Error::format(OPERATION, key, cause))?;
+    let preamble = Preamble::decode(bytes).map_err(|cause| Error::format(OPERATION, key, cause))?;
     let role_key = keyring
         .role_key(object_type, preamble.epoch)
         .map_err(|cause| Error::new(cause.kind(), OPERATION, key).because(cause))?;
@@ -248,8 +245,8 @@ pub(crate) fn read_trailer(
     let plaintext = opener
         .open(Role::Trailer, 0, &NO_EXTRA, sealed)
         .map_err(|cause| Error::codec(OPERATION, key, cause))?;
-    let (header, packed) = TrailerHeader::decode(&plaintext)
-        .map_err(|cause| Error::format(OPERATION, key, cause))?;
+    let (header, packed) =
+        TrailerHeader::decode(&plaintext).map_err(|cause| Error::format(OPERATION, key, cause))?;
     let mut table = Vec::new();
     decompressor
         .decompress(packed.codec, packed.rest, packed.raw_len as usize, &mut table)
@@ -317,9 +314,7 @@ fn check_bytes(
         for stripe in damaged.iter().take(NAMED_MAX) {
             let start = stripe * u64::from(STRIPE_SIZE);
             let end = (start + u64::from(STRIPE_SIZE)).min(body_len);
-            findings
-                .problems
-                .push(format!("stripe {stripe} (bytes {start} to {end}) is damaged"));
+            findings.problems.push(format!("stripe {stripe} (bytes {start} to {end}) is damaged"));
         }
         if damaged.len() > NAMED_MAX {
             findings.problems.push(format!("{} stripes are damaged in all", damaged.len()));

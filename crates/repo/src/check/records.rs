@@ -40,8 +40,9 @@ impl Check<'_> {
         });
         self.report.counts.chunks = chunks;
         for (pack, (count, what)) in faults {
-            let place =
-                self.report.problem(pack, format!("{count} records of the index point wrong: {what}"));
+            let place = self
+                .report
+                .problem(pack, format!("{count} records of the index point wrong: {what}"));
             if fold.object(&pack).is_none() {
                 self.lost.pack(pack, place);
             }

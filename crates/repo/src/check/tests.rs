@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use lifeboat_format::envelope::PREAMBLE_LEN;
-use lifeboat_format::index::PackKind;
 use lifeboat_format::id::{ChunkId, RunId, SnapshotId};
+use lifeboat_format::index::PackKind;
 use lifeboat_format::key::ObjectName;
 use lifeboat_format::snapshot::{Root, Snapshot};
 use lifeboat_format::tree::{Entry, EntryKind, Extent, PathKey};
@@ -10,8 +10,8 @@ use lifeboat_store::{ErrorKind, Store, Verb};
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
 
 use super::*;
-use crate::log::testing::{object, snapshot};
 use crate::log::commit;
+use crate::log::testing::{object, snapshot};
 use crate::open::testing::{bytes_of, keys, lose, new, reopen, replace};
 use crate::packer::{Packer, PackerOptions};
 use crate::snapshots::seal;
@@ -43,10 +43,8 @@ fn back_up(repository: &Repository, id: u8, files: Files<'_>) -> SnapshotId {
     let mut fold = Fold::load(repository).unwrap();
     let index = Arc::new(Index::load(repository, &fold).unwrap());
     let packer = Packer::new(repository, index, options(repository));
-    let mut entries = BTreeMap::from([(
-        PathKey::root(),
-        Entry { kind: EntryKind::Dir, ..Entry::default() },
-    )]);
+    let mut entries =
+        BTreeMap::from([(PathKey::root(), Entry { kind: EntryKind::Dir, ..Entry::default() })]);
     let mut framer = packer.framer(PackKind::Data).unwrap();
     for (path, seed, len) in files {
         let mut content = Vec::new();
@@ -97,9 +95,8 @@ fn one_problem(report: &CheckReport) -> &CheckProblem {
 
 /// Which snapshots, by the first byte of their ids, and which paths a problem hits.
 fn hit(problem: &CheckProblem) -> Vec<(u8, String)> {
-    let of = |affected: &Affected| {
-        (affected.snapshot.0[0], affected.path.clone().unwrap_or_default())
-    };
+    let of =
+        |affected: &Affected| (affected.snapshot.0[0], affected.path.clone().unwrap_or_default());
     let mut hit: Vec<_> = problem.affected.iter().map(of).collect();
     hit.sort();
     hit
@@ -148,8 +145,7 @@ fn a_missing_pack_is_named_with_all_whom_it_hits() {
         let report = run(&repository, read_data);
         let problem = one_problem(&report);
         assert_eq!(problem.object, pack);
-        let wanted =
-            [(1, "/srv/1/one"), (1, "/srv/1/shared"), (2, "/srv/2/shared")];
+        let wanted = [(1, "/srv/1/one"), (1, "/srv/1/shared"), (2, "/srv/2/shared")];
         assert_eq!(hit(problem), wanted.map(|(id, path)| (id, path.to_owned())));
     }
 }
@@ -195,8 +191,16 @@ fn every_kind_of_damage_to_a_pack_is_found_by_reading() {
     let whole = bytes_of(&store, &pack);
     let body = whole.len() - 128 - 8;
     for place in [
-        0, 40, 70, PREAMBLE_LEN, PREAMBLE_LEN + 250_000, body - 1, body, whole.len() - 128,
-        whole.len() - 64, whole.len() - 1,
+        0,
+        40,
+        70,
+        PREAMBLE_LEN,
+        PREAMBLE_LEN + 250_000,
+        body - 1,
+        body,
+        whole.len() - 128,
+        whole.len() - 64,
+        whole.len() - 1,
     ] {
         let mut damaged = whole.clone();
         damaged[place] ^= 1;
@@ -247,7 +251,8 @@ fn a_truncated_pack_is_found_without_reading() {
 #[test]
 fn damaged_entries_slots_and_config_are_named() {
     let (store, repository) = three_snapshots();
-    for key in ["config".to_owned(), keys(&store, "keys/")[0].clone(), keys(&store, "log/")[1].clone()]
+    for key in
+        ["config".to_owned(), keys(&store, "keys/")[0].clone(), keys(&store, "log/")[1].clone()]
     {
         let whole = bytes_of(&store, &key);
         let mut damaged = whole.clone();
@@ -262,10 +267,7 @@ fn damaged_entries_slots_and_config_are_named() {
         lose(&store, &key);
         let report = run(&repository, false);
         assert!(!report.is_clean(), "{key}");
-        repository
-            .io()
-            .put_new(&key.parse().unwrap(), whole.into())
-            .unwrap();
+        repository.io().put_new(&key.parse().unwrap(), whole.into()).unwrap();
         assert!(run(&repository, false).is_clean(), "{key}");
     }
 }

@@ -192,13 +192,7 @@ impl<'c, 'a> Trees<'c, 'a> {
     }
 
     /// Whether the chunk can be had, with its first `end` bytes.
-    fn chunk(
-        &mut self,
-        place: &Place<'_>,
-        key: &PathKey,
-        id: ChunkId,
-        end: u64,
-    ) -> Result<bool> {
+    fn chunk(&mut self, place: &Place<'_>, key: &PathKey, id: ChunkId, end: u64) -> Result<bool> {
         let ordinal = match self.index.ordinal(&id) {
             Ok(ordinal) => ordinal,
             Err(error) if is_of_the_object(&error) => {

@@ -2,8 +2,8 @@
 
 use lifeboat_codec::sign::verify;
 use lifeboat_format::checkpoint::{CHECKPOINT_PREFIX_LEN, Checkpoint, SIGNATURE_CONTEXT};
-use lifeboat_format::entry::{LOG_ENTRY_MAX, LogEntry};
 use lifeboat_format::entry::SIGNATURE_CONTEXT as ENTRY_CONTEXT;
+use lifeboat_format::entry::{LOG_ENTRY_MAX, LogEntry};
 use lifeboat_format::hex;
 use lifeboat_format::key::ObjectKey;
 use lifeboat_format::keys::SigningRole;

@@ -15,16 +15,16 @@ use lifeboat_codec::sign::SigningKey;
 use lifeboat_format::entry::{
     ListedObject, ListedSnapshot, LogEntry, LogHeader, LogKind, SIGNATURE_CONTEXT,
 };
-use lifeboat_format::id::RunId;
+use lifeboat_format::id::{PublicKey, RunId};
 use lifeboat_format::key::ObjectKey;
 use lifeboat_format::keys::SigningRole;
 use lifeboat_store::Payload;
 
 use crate::error::{Error, Kind, Result};
+use crate::log::Head;
 use crate::log::backoff::Backoff;
 use crate::log::fetch::{self, Fetched};
 use crate::log::fold::Fold;
-use crate::log::Head;
 use crate::open::Repository;
 
 /// Calls in a row without an answer, before the caller is told.
@@ -61,13 +61,7 @@ pub struct EntryDraft {
 impl EntryDraft {
     /// A commit of nothing yet.
     pub fn commit(run: RunId, role: SigningRole) -> Self {
-        Self {
-            kind: LogKind::Commit,
-            role,
-            run,
-            objects: Vec::new(),
-            snapshots: Vec::new(),
-        }
+        Self { kind: LogKind::Commit, role, run, objects: Vec::new(), snapshots: Vec::new() }
     }
 
     /// The signed bytes of the entry after the head of `fold`.
@@ -111,7 +105,7 @@ pub fn append(
     let mut conflicts = Backoff::new(repository.entropy(), CONFLICT_PAUSE_MAX);
     let mut attempt = Attempt {
         repository,
-        nonces: Vec::new(),
+        tried: Vec::new(),
         failures: 0,
         failing: Backoff::new(repository.entropy(), FAILURE_PAUSE_MAX),
     };
@@ -138,11 +132,19 @@ pub fn append(
 /// One caller's tries.
 struct Attempt<'a> {
     repository: &'a Repository,
-    /// The nonces tried at the number that is next.
-    nonces: Vec<[u8; 16]>,
+    /// What was tried at the number that is next.
+    tried: Vec<Tried>,
     /// Calls in a row without an answer.
     failures: u32,
     failing: Backoff,
+}
+
+/// By what an entry is known as one's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tried {
+    nonce: [u8; 16],
+    run: RunId,
+    author: PublicKey,
 }
 
 /// What became of a create.
@@ -170,8 +172,8 @@ impl Attempt<'_> {
         let number = fold.next_number();
         let signer = self.repository.keyring().signer(&draft.role)?;
         let nonce = self.repository.random()?;
+        self.tried.push(Tried { nonce, run: draft.run, author: signer.public() });
         let bytes = draft.sign(fold, nonce, signer)?;
-        self.nonces.push(nonce);
         let error = match io.put_new(&ObjectKey::Log(number), Payload::from(bytes.clone())) {
             Ok(()) => return self.settle(fold, Fetched::new(bytes), number),
             Err(error) => error,
@@ -192,15 +194,14 @@ impl Attempt<'_> {
 
     /// Folds what is at `number` and says whose it is.
     fn settle(&mut self, fold: &mut Fold, found: Fetched, number: u64) -> Result<Created> {
-        let nonce = found
-            .bytes
-            .as_ref()
-            .and_then(|bytes| LogEntry::decode(bytes).ok())
-            .map(|entry| entry.header.nonce);
-        let is_ours = nonce.is_some_and(|nonce| self.nonces.contains(&nonce));
+        let entry = found.bytes.as_ref().and_then(|bytes| LogEntry::decode(bytes).ok());
+        let is_ours = entry.is_some_and(|LogEntry { header, public, .. }| {
+            let LogHeader { nonce, run, .. } = header;
+            self.tried.contains(&Tried { nonce, run, author: public })
+        });
         let voids = fold.void_count();
         fold.apply(&found)?;
-        self.nonces.clear();
+        self.tried.clear();
         self.failures = 0;
         self.failing.reset();
         if is_ours && fold.void_count() > voids {

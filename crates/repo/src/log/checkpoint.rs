@@ -108,9 +108,8 @@ pub(crate) fn read(repository: &Repository, number: u64) -> Result<Fold> {
     let io = repository.io();
     let key = ObjectKey::Checkpoint(number);
     let of_format = |cause| Error::format(OPERATION, key, cause);
-    let corrupt = |reason: &str| {
-        Err(Error::new(Kind::Corrupt, OPERATION, key).because(reason.to_owned()))
-    };
+    let corrupt =
+        |reason: &str| Err(Error::new(Kind::Corrupt, OPERATION, key).because(reason.to_owned()));
     let head_len = Checkpoint::head_len(&io.get_range(&key, 0..CHECKPOINT_PREFIX_LEN as u64)?)
         .map_err(of_format)?;
     let bytes = io.get_range(&key, 0..head_len)?;

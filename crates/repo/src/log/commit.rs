@@ -12,9 +12,9 @@ use lifeboat_format::id::RunId;
 use lifeboat_format::keys::SigningRole;
 
 use crate::error::{Error, Kind, Result};
+use crate::log::Head;
 use crate::log::append::{Decision, EntryDraft, append};
 use crate::log::fold::Fold;
-use crate::log::Head;
 use crate::open::Repository;
 
 /// An encoded object takes at most 1 (array) + 1 (kind) + 34 (hash) + 9 (upload) + 9 (size) bytes.

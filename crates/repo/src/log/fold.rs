@@ -41,7 +41,8 @@ pub struct Fold {
     pub(super) checkpoint: Option<u64>,
     gap: Option<u64>,
     entries_read: u64,
-    witness: Option<Head>,
+    /// The number to be compared with what was remembered, and what was found there.
+    witness: (Option<u64>, Option<ObjectHash>),
     pub(super) warnings: Vec<String>,
 }
 
@@ -119,7 +120,7 @@ impl Fold {
             checkpoint: None,
             gap: None,
             entries_read: 0,
-            witness: None,
+            witness: (None, None),
             warnings: Vec::new(),
         }
     }
@@ -214,21 +215,14 @@ impl Fold {
     /// [`Kind::Unsupported`] when its meaning is unknown to this version; the fold is then as it was.
     pub(super) fn apply(&mut self, fetched: &Fetched) -> Result<()> {
         let number = self.next_number();
-        let link = if self.head_is_whole {
-            Link::Follows(self.previous_hash())
-        } else {
-            Link::Unknown
-        };
+        let link =
+            if self.head_is_whole { Link::Follows(self.previous_hash()) } else { Link::Unknown };
         let verdict = judge(number, fetched, link, &self.rules)?;
         self.entries_read += 1;
         self.head = Some(Head { number, hash: fetched.hash });
         self.head_is_whole = !matches!(verdict, Verdict::Damaged(_));
-        if let Some(witness) = &mut self.witness
-            && witness.number == number
-            && witness.hash != fetched.hash
-        {
-            // Kept as what was found, so that it no longer agrees with what was remembered.
-            witness.hash = fetched.hash;
+        if self.witness.0 == Some(number) {
+            self.witness.1 = Some(fetched.hash);
         }
         match verdict {
             Verdict::Counts(author, header) => self.count(author, header),
@@ -261,7 +255,7 @@ impl Fold {
 
     /// Reads from the next number to the head, and compares with what was remembered.
     fn read_on(&mut self, repository: &Repository) -> Result<()> {
-        self.witness = repository.remembered();
+        self.witness.0 = repository.remembered().map(|head| head.number);
         self.read_to_head(repository.io())?;
         self.check_remembered(repository)
     }
@@ -305,11 +299,10 @@ impl Fold {
             };
             return rollback(format!("it {end}, and entry {number} has been seen before"));
         }
-        let folded = self.next_number() - number <= self.entries_read;
-        let found = if folded {
-            self.witness.map(|witness| witness.hash)
-        } else {
-            fetch::entry(repository.io(), number)?.map(|fetched| fetched.hash)
+        let found = match self.witness.1 {
+            Some(hash) => Some(hash),
+            // Before a checkpoint, or missing.
+            None => fetch::entry(repository.io(), number)?.map(|fetched| fetched.hash),
         };
         if found == Some(remembered.hash) {
             Ok(())

@@ -65,14 +65,10 @@ pub(super) fn judge(number: u64, fetched: &Fetched, link: Link, rules: &Config) 
         return Ok(Verdict::Void(reason));
     }
     let allowed: &[SigningRole] = match header.kind {
-        LogKind::Commit => {
-            &[SigningRole::Write, SigningRole::Replicate, SigningRole::Maintain]
+        LogKind::Commit => &[SigningRole::Write, SigningRole::Replicate, SigningRole::Maintain],
+        LogKind::Forget | LogKind::Restore | LogKind::Hold | LogKind::Condemn | LogKind::Delete => {
+            &[SigningRole::Maintain]
         }
-        LogKind::Forget
-        | LogKind::Restore
-        | LogKind::Hold
-        | LogKind::Condemn
-        | LogKind::Delete => &[SigningRole::Maintain],
         LogKind::Config => &[SigningRole::Root],
         LogKind::Note | LogKind::Other(_) => roles,
     };

@@ -5,7 +5,7 @@ use lifeboat_codec::sign::SigningKey;
 use lifeboat_format::entry::{
     LOG_ENTRY_MAX, ListedSnapshot, LogEntry, LogHeader, LogKind, SIGNATURE_CONTEXT,
 };
-use lifeboat_format::id::{LogId, ObjectHash, RunId, SnapshotId};
+use lifeboat_format::id::{LogId, RunId, SnapshotId};
 use lifeboat_format::key::ObjectKey;
 use lifeboat_format::keys::{Secret32, SigningRole};
 use lifeboat_store::{ErrorKind, Store, Verb, mem};
@@ -186,7 +186,8 @@ fn many_writers_over_a_faulty_store() {
                     for commit_number in 0..COMMITS {
                         let objects = vec![object(1 + number * COMMITS + commit_number)];
                         // Told that the answers stay away, a writer would try again, too.
-                        while commit(writer, &mut fold, RUN, objects.clone(), Vec::new()).is_err() {}
+                        while commit(writer, &mut fold, RUN, objects.clone(), Vec::new()).is_err() {
+                        }
                     }
                 });
             }
@@ -214,6 +215,9 @@ fn of_two_entries_that_name_an_object_the_first_counts() {
     assert_eq!(fold.snapshots()[0].sealed[..], [1]);
 }
 
+/// Makes the bytes of a bad entry of a good header.
+type Forge<'f> = &'f dyn Fn(LogHeader) -> Vec<u8>;
+
 #[test]
 fn entries_that_mean_nothing_are_chained_over() {
     let (store, repository) = new(1);
@@ -222,7 +226,7 @@ fn entries_that_mean_nothing_are_chained_over() {
     let root = repository.keyring().signer(&SigningRole::Root).unwrap();
     let mut fold = Fold::load(&repository).unwrap();
     put(&repository, &mut fold, 1);
-    let bad: [(&str, &dyn Fn(LogHeader) -> Vec<u8>); 8] = [
+    let bad: [(&str, Forge<'_>); 8] = [
         ("signature", &|_| b"no entry at all".to_vec()),
         ("signature", &|_| Vec::new()),
         ("without a role", &|header| signed(&header, &stranger)),
@@ -290,7 +294,8 @@ fn a_newer_entry_stops_the_reader_only_if_it_is_signed() {
     let owner = repository.keyring().signer(&SigningRole::Write).unwrap();
     let mut fold = Fold::load(&repository).unwrap();
     let newer = |signer: &SigningKey| {
-        let mut bytes = LogEntry::unsigned(&header(&Fold::empty(&repository)), &[], &signer.public());
+        let mut bytes =
+            LogEntry::unsigned(&header(&Fold::empty(&repository)), &[], &signer.public());
         bytes[8] = 2;
         let signature = signer.sign(SIGNATURE_CONTEXT, &bytes);
         LogEntry::assemble(bytes, &signature).unwrap()
@@ -356,7 +361,8 @@ fn large_commits_are_split_and_snapshots_come_last() {
     let first_snapshot = fold.snapshots()[0].entry;
     assert!(first_snapshot >= 5);
     assert!(fold.objects().values().all(|object| object.entry <= first_snapshot));
-    let parts = (Vec::new(), vec![ListedSnapshot { id: SnapshotId([3; 16]), sealed: vec![0; 2000] }]);
+    let parts =
+        (Vec::new(), vec![ListedSnapshot { id: SnapshotId([3; 16]), sealed: vec![0; 2000] }]);
     let error = commit::commit_within(&repository, &mut fold, RUN, parts, 1000).unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid);
 }

@@ -50,7 +50,8 @@ impl UnverifiedConfig {
             return refuse("its root key is not the one that the keys name");
         }
         let message = &self.signed.message[SIGNATURE_CONTEXT.len()..];
-        if verify(&bundle.root_public, SIGNATURE_CONTEXT, message, &self.signed.signature).is_err() {
+        if verify(&bundle.root_public, SIGNATURE_CONTEXT, message, &self.signed.signature).is_err()
+        {
             return refuse("the root key's signature does not match its text");
         }
         Ok(())

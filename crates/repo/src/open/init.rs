@@ -142,11 +142,11 @@ impl NewKeys {
         let secret = || random(entropy).map(Secret32::new);
         let root = SigningKey::from_secret(&secret()?);
         let owner = SigningKey::from_secret(&secret()?);
-        let owner_roles =
-            vec![SigningRole::Maintain, SigningRole::Write, SigningRole::Replicate];
-        let signing = [(&root, vec![SigningRole::Root]), (&owner, owner_roles)].map(
-            |(key, roles)| SigningSecret { public: key.public(), secret: key.secret(), roles },
-        );
+        let owner_roles = vec![SigningRole::Maintain, SigningRole::Write, SigningRole::Replicate];
+        let signing =
+            [(&root, vec![SigningRole::Root]), (&owner, owner_roles)].map(|(key, roles)| {
+                SigningSecret { public: key.public(), secret: key.secret(), roles }
+            });
         let granted = signing
             .iter()
             .map(|key| GrantedKey { public: key.public, roles: key.roles.clone() })
@@ -199,10 +199,9 @@ fn require_empty(io: &Io) -> Result<()> {
                  open it with a recovery sheet, or choose another place"
             ),
         ),
-        Contents::Foreign(example) => (
-            Kind::Invalid,
-            format!("other things are there ({example}); choose an empty place"),
-        ),
+        Contents::Foreign(example) => {
+            (Kind::Invalid, format!("other things are there ({example}); choose an empty place"))
+        }
     };
     Err(Error::new(kind, OPERATION, io.describe()).because(reason))
 }

@@ -4,8 +4,8 @@ use lifeboat_store::{ErrorKind, Verb, mem};
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
 
 use super::testing::{
-    CHEAP, PASSPHRASE, bytes_of, init_options, key_file, keys, lose, new, open_options,
-    passphrase, replace, reopen,
+    CHEAP, PASSPHRASE, bytes_of, init_options, key_file, keys, lose, new, open_options, passphrase,
+    reopen, replace,
 };
 use super::*;
 use crate::slots;

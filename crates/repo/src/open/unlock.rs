@@ -70,7 +70,8 @@ pub(super) fn find_bundle(
             }
         };
         if let Some(bundle) = attempts.try_slot(key, &slot, &secret, options)? {
-            warnings.extend(attempts.damaged.into_iter().map(|slot| format!("passed over: {slot}")));
+            warnings
+                .extend(attempts.damaged.into_iter().map(|slot| format!("passed over: {slot}")));
             let KeySlot { slot, kind, label, .. } = slot;
             return Ok((bundle, OpenedBy { slot, kind, label }));
         }

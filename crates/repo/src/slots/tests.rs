@@ -135,7 +135,8 @@ fn slots_are_found_by_the_beginning_of_their_ids() {
 fn nothing_secret_is_printed() {
     let (store, repository) = new(1);
     let slot = passphrase_slot("hunter2");
-    let text = format!("{slot:?} {repository:?} {:?} {:?}", repository.keyring(), passphrase("hunter2"));
+    let text =
+        format!("{slot:?} {repository:?} {:?} {:?}", repository.keyring(), passphrase("hunter2"));
     assert!(!text.contains("hunter2"));
     let bundle = String::from_utf8(repository.keyring().bundle().encode().to_vec()).unwrap();
     let value: serde_json::Value = serde_json::from_str(&bundle).unwrap();

@@ -62,9 +62,7 @@ impl Snapshots {
                 let list: Vec<String> = several
                     .iter()
                     .take(CANDIDATES_MAX)
-                    .map(|known| {
-                        format!("{} ({})", known.snapshot.id, known.snapshot.source_key)
-                    })
+                    .map(|known| format!("{} ({})", known.snapshot.id, known.snapshot.source_key))
                     .collect();
                 let more = match several.len().saturating_sub(CANDIDATES_MAX) {
                     0 => String::new(),

@@ -56,10 +56,8 @@ fn checkpoints_give_way_to_later_snapshots_of_their_source() {
 
 #[test]
 fn filters_and_order() {
-    let tagged = Snapshot {
-        tags: vec!["daily".to_owned(), "db".to_owned()],
-        ..snapshot(3, "c", 5)
-    };
+    let tagged =
+        Snapshot { tags: vec!["daily".to_owned(), "db".to_owned()], ..snapshot(3, "c", 5) };
     let moved = Snapshot {
         time: Some(lifeboat_format::time::Time { secs: 1, nanos: 0 }),
         ..snapshot(4, "d", 99)
@@ -131,10 +129,7 @@ fn tags_are_changed_by_a_record_that_stands_for_the_old_one() {
     let tagged = tag(&repository, &mut fold, first, &edit).unwrap();
     assert_eq!((tagged.old, tagged.tags.as_slice()), (first, &["keep".to_owned()][..]));
     // Once more, by the first id.
-    let edit = TagEdit {
-        add: vec!["new".to_owned(), "keep".to_owned()],
-        ..TagEdit::default()
-    };
+    let edit = TagEdit { add: vec!["new".to_owned(), "keep".to_owned()], ..TagEdit::default() };
     let again = tag(&repository, &mut fold, first, &edit).unwrap();
     assert_eq!((again.old, again.tags.len()), (tagged.new, 2));
     let unchanged = tag(&repository, &mut fold, again.new, &edit).unwrap();
@@ -185,8 +180,7 @@ fn tags_that_are_none_are_refused() {
     let many = (0..=TAGS_MAX).map(|number| number.to_string()).collect();
     let edit = TagEdit { set: Some(many), ..TagEdit::default() };
     assert_eq!(tag(&repository, &mut fold, id, &edit).unwrap_err().kind(), Kind::Invalid);
-    let error =
-        tag(&repository, &mut fold, SnapshotId([7; 16]), &TagEdit::default()).unwrap_err();
+    let error = tag(&repository, &mut fold, SnapshotId([7; 16]), &TagEdit::default()).unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound);
 }
 
@@ -202,10 +196,8 @@ fn a_writer_hides_nothing_of_others() {
         standing: Standing::Live,
     };
     let (owner, writer, other) = (1, 2, 3);
-    let forged = |id, replaces: SnapshotId| Snapshot {
-        replaces: Some(replaces),
-        ..snapshot(id, "a", 9)
-    };
+    let forged =
+        |id, replaces: SnapshotId| Snapshot { replaces: Some(replaces), ..snapshot(id, "a", 9) };
     let target = snapshot(1, "a", 1);
     let hidden = snapshot(2, "a", 2);
     snapshots.known = vec![
