@@ -179,10 +179,10 @@ pub(crate) struct FindArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
     /// The older snapshot: the beginning of its id, or `latest`
-    #[arg(value_name = "SNAPSHOT")]
+    #[arg(value_name = "OLD")]
     pub(crate) old: String,
     /// The newer snapshot
-    #[arg(value_name = "SNAPSHOT")]
+    #[arg(value_name = "NEW")]
     pub(crate) new: String,
     /// Shows changes of metadata alone, too
     #[arg(long)]

@@ -42,18 +42,24 @@ pub(crate) fn failure_code(error: &anyhow::Error) -> u8 {
     if error.is::<Usage>() {
         return 2;
     }
+    if no_repository(error) {
+        return 10;
+    }
     match kind(error) {
         Some(Kind::WrongKey) => 12,
         Some(Kind::Corrupt | Kind::Rollback) => 4,
         Some(Kind::Cancelled) => 130,
         Some(Kind::Invalid) => 2,
-        Some(Kind::NotFound) if no_repository(error) => 10,
         _ => 1,
     }
 }
 
 /// What the user can do now, if there is something to say.
 pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
+    if no_repository(error) {
+        let hint = "check --repo, or create a repository with `lifeboat init` or `backup --init`";
+        return Some(hint.to_owned());
+    }
     if let Some(RolledBack(file)) = error.downcast_ref() {
         return Some(format!(
             "find out who put the store back to an earlier state, or replaced it; if that was you, \
@@ -81,9 +87,6 @@ fn library_hint(error: &anyhow::Error) -> Option<&'static str> {
         Kind::Denied => Some("check the permissions and who runs this"),
         Kind::Corrupt => Some("run `lifeboat check --read-data` to see all that is damaged"),
         Kind::Unsupported => Some("use a newer lifeboat"),
-        Kind::NotFound if no_repository(error) => {
-            Some("check --repo, or create a repository with `lifeboat init` or `backup --init`")
-        }
         _ => None,
     })
 }
@@ -131,6 +134,7 @@ mod tests {
         let error = error.context("more").unwrap_err();
         assert_eq!(failure_code(&error), 10);
         assert!(hint(&error).unwrap().contains("--init"));
+        assert_eq!(failure_code(&NoRepository("/x".to_owned()).into()), 10);
         assert_eq!(failure_code(&missing().into()), 1);
         assert_eq!(failure_code(&Error::new(Kind::WrongKey, "unlock", "/x").into()), 12);
         let usage = anyhow::Error::new(Usage("no".to_owned())).context("more");

@@ -20,6 +20,7 @@ pub(crate) enum KindArg {
 
 /// `backup`
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct BackupArgs {
     /// The directories and files to back up, each a root of the snapshot
     #[arg(value_name = "PATH")]

@@ -45,8 +45,10 @@ pub(crate) enum KeyCommand {
     },
     /// Changes the passphrase with which the repository was opened
     Passwd {
-        #[command(flatten)]
-        new: NewKeyArgs,
+        /// Reads the new passphrase from the first line of this file [env: LIFEBOAT_NEW_PASSWORD for
+        /// the passphrase itself]
+        #[arg(long, value_name = "FILE")]
+        new_password_file: Option<PathBuf>,
     },
     /// Writes a recovery sheet: a new key, and copies of what opens the repository, to print or to
     /// keep elsewhere

@@ -1,7 +1,7 @@
 //! `key`: passphrases, key files and recovery sheets.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use lifeboat::report::escape;
@@ -50,7 +50,10 @@ pub(super) fn run(args: KeyArgs, settings: &Settings, output: &Output) -> Result
         KeyCommand::List => list(&repository, output)?,
         KeyCommand::Add { new, label } => add(&repository, &new, label, settings, output)?,
         KeyCommand::Remove { slot } => remove(&repository, &slot, output)?,
-        KeyCommand::Passwd { new } => passwd(&repository, &new, settings, output)?,
+        KeyCommand::Passwd { new_password_file } => {
+            let passphrase = new_passphrase(new_password_file, settings)?;
+            passwd(&repository, &passphrase, output)?;
+        }
         KeyCommand::Export { file } => export(&repository, &file, output)?,
     }
     Ok(End::Done)
@@ -108,7 +111,7 @@ fn add(
     output: &Output,
 ) -> Result<()> {
     let Some(path) = &new.new_key_file else {
-        let passphrase = new_passphrase(new, settings)?;
+        let passphrase = new_passphrase(new.new_password_file.clone(), settings)?;
         let slot = slots::add(repository, &passphrase_slot(&passphrase, &label))?;
         return changed("key_added", slot, None, format!("added slot {slot:.8}"), output);
     };
@@ -131,17 +134,7 @@ fn remove(repository: &Repository, slot: &str, output: &Output) -> Result<()> {
     changed("key_removed", slot, None, format!("removed slot {slot:.8}"), output)
 }
 
-fn passwd(
-    repository: &Repository,
-    new: &NewKeyArgs,
-    settings: &Settings,
-    output: &Output,
-) -> Result<()> {
-    if new.new_key_file.is_some() {
-        let text = "passwd changes a passphrase; add a key file with `key add --new-key-file`";
-        return Err(Usage(text.to_owned()).into());
-    }
-    let passphrase = new_passphrase(new, settings)?;
+fn passwd(repository: &Repository, passphrase: &Passphrase, output: &Output) -> Result<()> {
     let text = Zeroizing::new(passphrase.expose().to_owned());
     let slot = slots::passwd(repository, text, KdfCost::default())?;
     changed("key_changed", slot, None, format!("changed: it is slot {slot:.8} now"), output)
@@ -182,16 +175,16 @@ fn changed(
     output.line(text)
 }
 
-fn new_passphrase(new: &NewKeyArgs, settings: &Settings) -> Result<Passphrase> {
-    if let Some(file) = &new.new_password_file {
-        return PasswordSource::File(file.clone()).read();
+fn new_passphrase(file: Option<PathBuf>, settings: &Settings) -> Result<Passphrase> {
+    if let Some(file) = file {
+        return PasswordSource::File(file).read();
     }
     if let Some(passphrase) = &settings.new_password {
         return Ok(passphrase.clone());
     }
     if !has_terminal() {
-        let text = "no new passphrase: set LIFEBOAT_NEW_PASSWORD, or give --new-password-file or \
-                    --new-key-file";
+        let text = "no new passphrase: set LIFEBOAT_NEW_PASSWORD, or give --new-password-file (or, to \
+                    add a key file, --new-key-file)";
         return Err(Usage(text.to_owned()).into());
     }
     ask_twice()

@@ -39,16 +39,12 @@ pub(super) fn options(args: &BackupArgs, settings: &Settings) -> Result<BackupOp
         compression: args.compression.as_deref().map_or(Ok(Level::DEFAULT), level)?,
         checkpoint_interval: args.checkpoint_interval.0,
         tool: TOOL.to_owned(),
-        ..BackupOptions::new(roots(&args.paths, &cwd)?, host)
+        ..BackupOptions::new(roots(&args.paths, &cwd), host)
     })
 }
 
-fn roots(typed: &[PathBuf], cwd: &Path) -> Result<Vec<PathBuf>> {
-    // An unset variable in a script must not become the working directory.
-    if typed.iter().any(|path| path.as_os_str().is_empty()) {
-        return Err(Usage("one of the paths to back up is empty".to_owned()).into());
-    }
-    Ok(typed.iter().map(|path| paths::absolute(cwd, path)).collect())
+fn roots(typed: &[PathBuf], cwd: &Path) -> Vec<PathBuf> {
+    typed.iter().map(|path| paths::absolute(cwd, path)).collect()
 }
 
 fn excludes(args: &BackupArgs) -> Result<ExcludeOptions> {
@@ -86,8 +82,6 @@ fn unique(tags: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
-
     use lifeboat_codec::compress::Level;
 
     #[test]
@@ -98,13 +92,5 @@ mod tests {
         for bad in ["0", "20", "-8", "fast", ""] {
             assert!(super::level(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn roots_are_absolute_and_never_empty() {
-        let cwd = Path::new("/w");
-        let roots = super::roots(&["a/../b".into(), "/c/".into()], cwd).unwrap();
-        assert_eq!(roots, [PathBuf::from("/w/b"), PathBuf::from("/c/")]);
-        assert!(super::roots(&[PathBuf::new()], cwd).is_err());
     }
 }
