@@ -218,6 +218,8 @@ impl Shared {
         // First the index answers for the ids, then the claims stop doing so.
         self.index.add(&self.repository, segment.key, size)?;
         self.claims.forget(&segment.ids);
+        // They come in the order in which the store was done with them, which nobody should see.
+        objects.sort_unstable();
         objects.push(segment.object);
         self.lock().indexed.append(&mut objects);
         Ok(())
