@@ -40,6 +40,33 @@ pub fn commit(
     commit_within(repository, fold, run, (objects, snapshots), LOG_ENTRY_MAX - OTHER_BYTES)
 }
 
+/// Appends the objects of a run, and a snapshot that `seal` makes for the head that it will follow: it
+/// is asked anew whenever another writer was faster.
+///
+/// # Errors
+/// As [`commit`], and those of `seal`.
+pub fn commit_snapshot(
+    repository: &Repository,
+    fold: &mut Fold,
+    run: RunId,
+    objects: Vec<ListedObject>,
+    mut seal: impl FnMut(&Fold) -> Result<ListedSnapshot>,
+) -> Result<Option<Head>> {
+    // The first answer says how much room it takes; a later one differs by digits.
+    let mut parts = parts(objects, vec![seal(fold)?], LOG_ENTRY_MAX - OTHER_BYTES)?;
+    let last = parts.pop().map_or_else(Vec::new, |part| part.objects);
+    for part in parts {
+        let draft =
+            EntryDraft { objects: part.objects, ..EntryDraft::commit(run, SigningRole::Write) };
+        append(repository, fold, |_head| Ok(Decision::Append(draft.clone())))?;
+    }
+    append(repository, fold, |head| {
+        let (objects, snapshots) = (last.clone(), vec![seal(head)?]);
+        let draft = EntryDraft::commit(run, SigningRole::Write);
+        Ok(Decision::Append(EntryDraft { objects, snapshots, ..draft }))
+    })
+}
+
 /// As [`commit`], with entries of about `bytes_max`.
 pub(super) fn commit_within(
     repository: &Repository,

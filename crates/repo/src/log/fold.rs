@@ -257,6 +257,13 @@ impl Fold {
     fn read_on(&mut self, repository: &Repository) -> Result<()> {
         self.witness.0 = repository.remembered().map(|head| head.number);
         self.read_to_head(repository.io())?;
+        if let Some(VoidEntry { number, reason }) = self.voids.first() {
+            let (key, count) = (ObjectKey::Log(*number), self.void_count);
+            self.warnings.push(format!(
+                "{count} entries of the log mean nothing, so what they said is not seen; the first \
+                 is {key}: {reason}"
+            ));
+        }
         self.check_remembered(repository)
     }
 

@@ -321,6 +321,7 @@ fn damage_to_one_entry_costs_that_entry_only() {
         replace(&store, &key, damaged);
         let fold = Fold::load(&repository).unwrap();
         assert_eq!((fold.void_count(), fold.voids()[0].number), (1, 1), "byte {place}");
+        assert!(fold.warnings()[0].contains(&key), "byte {place}");
         assert_eq!(fold.objects().len(), 3, "byte {place}");
     }
     replace(&store, &key, whole[..50].to_vec());

@@ -142,7 +142,8 @@ impl World {
         assert_eq!(objects, model);
         let quick = Fold::load(&self.watcher).unwrap();
         assert_eq!(state(&quick), state(&all));
-        assert!(quick.warnings().is_empty());
+        // One that tells of void entries, unless a checkpoint stands for them; none of a checkpoint.
+        assert_eq!(quick.warnings().len(), usize::from(quick.void_count() > 0));
         for (repository, fold) in &mut self.writers {
             fold.refresh(repository.io()).unwrap();
             assert_eq!(state(fold), state(&all));
