@@ -173,6 +173,10 @@ impl Tool {
                 let quiet = ["restore", "--quiet", "latest", "--target"];
                 let mut command = self.command(place, &quiet);
                 command.arg(target);
+                if self == Self::Lifeboat {
+                    // No peer waits for the disk at the end of a restore.
+                    command.arg("--no-sync");
+                }
                 command
             }
             Self::Rustic => {

@@ -123,6 +123,9 @@ pub(crate) struct RestoreArgs {
     /// Says what would be restored, and writes nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
+    /// Does not wait at the end until everything is on the disk
+    #[arg(long)]
+    pub(crate) no_sync: bool,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
 }

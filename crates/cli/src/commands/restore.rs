@@ -43,6 +43,7 @@ pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Re
         include: args.include,
         exclude: args.exclude,
         dry_run: args.dry_run,
+        sync: !args.no_sync,
         // The index and the reader take a quarter; the rest is the program's own.
         memory_bytes: settings.memory_bytes / 2,
         ..RestoreOptions::new(args.target)
