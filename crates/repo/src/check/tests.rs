@@ -161,6 +161,25 @@ fn a_missing_tree_pack_hits_its_snapshot() {
 }
 
 #[test]
+fn a_lost_node_is_told_for_every_snapshot_that_has_it() {
+    let (store, repository) = new(1);
+    let files: Vec<(String, u8, usize)> =
+        (0..2000).map(|number| (format!("file-{number:04}"), 1, 1000)).collect();
+    let files: Vec<_> =
+        files.iter().map(|(path, seed, len)| (path.as_str(), *seed, *len)).collect();
+    back_up(&repository, 1, &files);
+    let shared = of_commit(&repository, 0, "trees/");
+    back_up(&repository, 2, &files);
+    back_up(&repository, 3, &files[1..]);
+    assert!(run(&repository, false).is_clean());
+    lose(&store, &shared);
+    let report = run(&repository, false);
+    let problem = one_problem(&report);
+    let hits: Vec<u8> = hit(problem).into_iter().map(|(id, _)| id).collect();
+    assert_eq!((&problem.object, hits), (&shared, vec![1, 2, 3]));
+}
+
+#[test]
 fn a_missing_or_damaged_segment_is_named() {
     let (store, repository) = three_snapshots();
     let segment = of_commit(&repository, 2, "index/");

@@ -124,6 +124,8 @@ impl<'c, 'a> Trees<'c, 'a> {
                 }
                 Err(error) if is_of_the_object(&error) => {
                     self.lost_chunk(place, None, id, &error);
+                    // The node itself is asked for again, too, by the next snapshot that has it.
+                    above.push((0, self.index.ordinal(&id).ok().flatten()));
                     Ok(false)
                 }
                 Err(error) => Err(error),
