@@ -21,7 +21,7 @@ pub(crate) mod testing;
 use lifeboat_format::id::ObjectHash;
 
 pub use self::append::{Decision, EntryDraft, append};
-pub use self::commit::commit;
+pub use self::commit::{commit, commit_snapshot};
 pub use self::fold::{Fold, LiveObject, SnapshotRecord, VoidEntry};
 
 /// The last entry of a log, or one that was the last when somebody looked.

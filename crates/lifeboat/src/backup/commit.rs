@@ -77,9 +77,14 @@ impl<'a> Committer<'a> {
             return Ok(None);
         }
         let is_checkpoint = progress.checkpoint.is_some();
-        let snapshot = self.snapshot(job, progress)?;
-        let sealed = snapshots::seal(job.repository, &snapshot)?;
-        log::commit(job.repository, &mut self.fold, self.run, objects, vec![sealed])?;
+        let mut snapshot = self.snapshot(job, progress)?;
+        log::commit_snapshot(job.repository, &mut self.fold, self.run, objects, |head| {
+            // Another writer of the same key may have come before since.
+            let last = head.last_snapshot_of(job.repository);
+            snapshot.sequence = last.as_ref().map_or(0, |last| last.sequence) + 1;
+            snapshot.previous = last.map(|last| last.hash);
+            snapshots::seal(job.repository, &snapshot)
+        })?;
         if is_checkpoint {
             self.last_checkpoint = Some(snapshot.id);
         } else {
@@ -121,7 +126,6 @@ impl<'a> Committer<'a> {
 
     fn snapshot(&self, job: Job<'_>, progress: Progress) -> Result<Snapshot> {
         let problems = job.problems.snapshot();
-        let writer = self.fold.last_snapshot_of(job.repository);
         Ok(Snapshot {
             version: SNAPSHOT_VERSION,
             id: SnapshotId(job.repository.random()?),
@@ -143,8 +147,9 @@ impl<'a> Committer<'a> {
             stats: kept_stats(&with_packed(job, progress.stats)),
             tags: self.options.tags.clone(),
             hold_until: None,
-            sequence: writer.as_ref().map_or(0, |last| last.sequence) + 1,
-            previous: writer.map(|last| last.hash),
+            // Known when its place in the log is.
+            sequence: 0,
+            previous: None,
             policy: None,
             replaces: None,
             original: None,

@@ -1,9 +1,9 @@
 //! Parents: the earlier snapshots that a run compares files with.
 //!
 //! *incremental* takes the newest snapshot of the source, *differential* the newest full one, *full*
-//! none. A checkpoint of an interrupted run of the same kind, newer than all whole snapshots, comes
-//! first: so what it covers is taken from it, and what it does not from the parent. Entries are
-//! streamed beside the walk, in the same order, in constant memory.
+//! none. A checkpoint of an interrupted run that is newer than all whole snapshots comes first, unless
+//! the run means to compare with less than that one did: what it covers is taken from it, and what it
+//! does not from the parent. Entries are streamed beside the walk, in the same order, in constant memory.
 //!
 //! A parent is a help and never a need: what can't be read of it is read anew from the source.
 
@@ -63,11 +63,12 @@ impl Parents {
             (Detect::Incremental, Some(_)) => SnapshotKind::Incremental,
             (Detect::Differential, Some(_)) => SnapshotKind::Differential,
         };
-        // The newest of all, if it is a checkpoint that was made as this run would have made it.
+        // The newest of all, if it is a checkpoint that was made as this run would have made it. An
+        // incremental run takes whatever was found last, however that was.
         let checkpoint = own.last().filter(|snapshot| {
-            snapshot.is_checkpoint()
-                && snapshot.kind == kind
-                && snapshot.parent == base.map(|base| base.id)
+            let same_way =
+                snapshot.kind == kind && snapshot.parent == base.map(|base| base.id);
+            snapshot.is_checkpoint() && (same_way || kind == SnapshotKind::Incremental)
         });
         Ok(Self {
             checkpoint: checkpoint.map(|snapshot| (*snapshot).clone()),

@@ -11,6 +11,7 @@ use super::parent::{ParentEntries, Parents};
 use super::roots::BackupRoot;
 use super::unit::{Arrival, Before, Entrance, Step, Unit, UnitDone};
 use crate::error::Result;
+use crate::monitor::Monitor;
 use crate::source::exclude::Excludes;
 use crate::source::stat::Stat;
 use crate::source::unchanged::unchanged;
@@ -27,7 +28,7 @@ pub(super) struct Out {
 struct Stopped;
 
 impl Out {
-    fn send(&self, unit: Unit) -> Result<(), Stopped> {
+    fn send(&self, unit: Unit, monitor: &dyn Monitor) -> Result<(), Stopped> {
         if unit.steps.is_empty() {
             return Ok(());
         }
@@ -35,7 +36,7 @@ impl Out {
             return Err(Stopped);
         }
         if unit.is_ready() {
-            return self.arrive(done(unit));
+            return self.arrive(done(unit, monitor));
         }
         self.units.send(unit).map_err(|_closed| Stopped)
     }
@@ -135,7 +136,8 @@ impl RootStage<'_> {
             return Ok(());
         }
         let next = Unit::new(self.unit.number + 1, self.unit.root);
-        self.out.send(std::mem::replace(&mut self.unit, next))
+        let unit = std::mem::replace(&mut self.unit, next);
+        self.out.send(unit, self.job.context.monitor)
     }
 }
 
@@ -146,7 +148,7 @@ fn same_metadata(entry: &Entry, stat: &Stat) -> bool {
 }
 
 /// The result of a unit in which nothing has to be read.
-fn done(unit: Unit) -> Arrival {
+fn done(unit: Unit, monitor: &dyn Monitor) -> Arrival {
     let mut stats = BackupStats::default();
     let mut entries = Vec::with_capacity(unit.steps.len());
     for step in unit.steps {
@@ -155,5 +157,6 @@ fn done(unit: Unit) -> Arrival {
             entries.push((key, *entry));
         }
     }
+    monitor.advance(entries.len() as u64, stats.bytes);
     Arrival::Unit(UnitDone { number: unit.number, root: unit.root, entries, stats })
 }

@@ -1,0 +1,12 @@
+//! The writer of docs/protocol.md over stores that fail, lose power or are shared, and runs that are
+//! stopped: what was committed restores, the next run goes on, and `check` finds nothing.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod company;
+mod faults;
+mod history;
+mod interrupted;
+mod power;
+mod scene;
+mod stuck;
+mod world;
