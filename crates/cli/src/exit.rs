@@ -87,6 +87,7 @@ fn library_hint(error: &anyhow::Error) -> Option<&'static str> {
         Kind::Denied => Some("check the permissions and who runs this"),
         Kind::Corrupt => Some("run `lifeboat check --read-data` to see all that is damaged"),
         Kind::Unsupported => Some("use a newer lifeboat"),
+        Kind::Cancelled => Some("it was asked to stop; what was done so far stays"),
         _ => None,
     })
 }

@@ -84,7 +84,7 @@ fn nobody_need_read_to_the_end() {
     let file = format!("latest:{}/large", place.path("src").display());
     for arguments in [&["ls", "latest"][..], &["ls", "latest", "--json"], &["cat", &file]] {
         let mut command = place.lifeboat();
-        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = child.spawn().unwrap();
         drop(child.stdout.take());
         let ended = child.wait_with_output().unwrap();
