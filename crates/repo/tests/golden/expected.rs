@@ -180,7 +180,7 @@ impl Expected {
         text.push_str("],\n\"trees\": {\n");
         for (place, (id, entries)) in self.trees.iter().enumerate() {
             let comma = if place == 0 { "" } else { ",\n" };
-            write!(text, "{comma}\"{id}\": [\n").expect("a String takes everything");
+            writeln!(text, "{comma}\"{id}\": [").expect("a String takes everything");
             lines(&mut text, entries);
             text.push(']');
         }

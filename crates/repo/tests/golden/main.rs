@@ -22,8 +22,9 @@ use crate::write::{PASSPHRASE, golden};
 
 /// What the fixture says that a reader must find.
 fn expected(fixture: Fixture) -> Expected {
-    let text = fs::read(fixtures().join(fixture.name).join("expected.json")).unwrap();
-    serde_json::from_slice(&text).unwrap()
+    let text = fs::read(fixtures().join(fixture.name).join("expected.json"))
+        .expect("each fixture says what it holds");
+    serde_json::from_slice(&text).expect("it is JSON as it was written")
 }
 
 #[test]

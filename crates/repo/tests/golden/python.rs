@@ -87,21 +87,23 @@ fn compare(base: &Path, entries: &[ExpectedEntry]) {
         if !matches!(entry.kind.as_str(), "file" | "dir" | "symlink") {
             continue;
         }
-        let path = found.remove(&entry.path).unwrap_or_else(|| panic!("{} is lost", entry.path));
-        let metadata = fs::symlink_metadata(&path).unwrap();
+        let path = found.remove(&entry.path);
+        assert!(path.is_some(), "{} is lost", entry.path);
+        let Some(path) = path else { continue };
+        let metadata = fs::symlink_metadata(&path).expect("it was just listed");
         let time = (entry.mtime.secs, i64::from(entry.mtime.nanos));
         assert_eq!((metadata.mtime(), metadata.mtime_nsec()), time, "{}", entry.path);
         match entry.kind.as_str() {
             "symlink" => {
-                let target = fs::read_link(&path).unwrap();
+                let target = fs::read_link(&path).expect("it is a link");
                 assert_eq!(escaped(target.as_os_str().as_bytes()), entry.target);
                 continue;
             }
             "dir" => assert!(metadata.is_dir(), "{}", entry.path),
             _ => {
-                let content = entry.content.as_ref().unwrap();
+                let content = entry.content.as_ref().expect("files have content");
                 assert_eq!(metadata.len(), content.size, "{}", entry.path);
-                let hash = object_hash(&fs::read(&path).unwrap()).to_string();
+                let hash = object_hash(&fs::read(&path).expect("it is a file")).to_string();
                 assert_eq!(hash, content.blake3, "{}", entry.path);
             }
         }
@@ -112,9 +114,9 @@ fn compare(base: &Path, entries: &[ExpectedEntry]) {
 
 /// All paths at and below `path`, by their escaped names.
 fn gather(path: &Path, name: String, found: &mut BTreeMap<String, PathBuf>) {
-    if fs::symlink_metadata(path).unwrap().is_dir() {
-        for entry in fs::read_dir(path).unwrap() {
-            let entry = entry.unwrap();
+    if fs::symlink_metadata(path).expect("it was just listed").is_dir() {
+        for entry in fs::read_dir(path).expect("it is a directory") {
+            let entry = entry.expect("it can be listed");
             let below = escaped(entry.file_name().as_bytes());
             let below = if name.is_empty() { below } else { format!("{name}/{below}") };
             gather(&entry.path(), below, found);

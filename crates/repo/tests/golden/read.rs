@@ -29,6 +29,8 @@ use crate::expected::{Expected, ExpectedEntry, ExpectedSnapshot, Gather};
 use crate::folder::{Fixture, REPOSITORY, fixtures};
 
 const MEMORY_BYTES: u64 = 64 << 20;
+/// No warnings, no notes.
+const NONE: [&str; 0] = [];
 
 /// Which of a fixture's secrets opens it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +82,7 @@ fn opened(fixture: Fixture, secret: Secret) -> Repository {
     let io = Io::new(Arc::new(store)).expect("the runtime starts");
     let repository = open(io, &secret.unlock(fixture), &options).expect("the secret opens it");
     assert_eq!(repository.opened_by().kind, secret.kind());
-    assert_eq!(repository.warnings(), [String::new(); 0]);
+    assert_eq!(repository.warnings(), NONE);
     repository
 }
 
@@ -92,7 +94,7 @@ pub(crate) fn read(fixture: Fixture, secret: Secret) -> Expected {
     assert_eq!(fold.head(), whole.head());
     assert_eq!(fold.snapshots(), whole.snapshots());
     assert_eq!(fold.objects(), whole.objects());
-    assert_eq!(fold.warnings(), [String::new(); 0]);
+    assert_eq!(fold.warnings(), NONE);
     let index = Arc::new(load(Index::load(&repository, &fold)));
     let keyring = Arc::clone(repository.keyring());
     let reader = Reader::new(repository.io().clone(), keyring, index, MEMORY_BYTES / 4);
@@ -123,11 +125,10 @@ pub(crate) fn check(fixture: Fixture) {
     let repository = opened(fixture, Secret::KeyFile);
     let options = CheckOptions { read_data: true, ..CheckOptions::default() };
     let report = load(lifeboat_repo::check::check(&repository, &options, &|_progress| {}));
-    let none: [String; 0] = [];
     let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
-    assert_eq!(problems, none, "{}", fixture.name);
+    assert_eq!(problems, NONE, "{}", fixture.name);
     assert!(report.is_clean(), "{}", fixture.name);
-    assert_eq!(report.notes, none, "{}", fixture.name);
+    assert_eq!(report.notes, NONE, "{}", fixture.name);
     let counts = report.counts;
     assert_eq!(counts.unreferenced_objects, 0, "{}", fixture.name);
     assert_eq!(counts.key_slots, 3);
