@@ -63,6 +63,9 @@ pub fn backup(
     let roots = roots::resolve(options)?;
     let source = commit::source(options, &roots);
     let fold = Fold::load(repository)?;
+    if !options.dry_run {
+        fold.require_appendable()?;
+    }
     let index = Arc::new(Index::load(repository, &fold)?);
     let parents = Parents::choose(repository, &fold, options, &source.key(), Arc::clone(&index))?;
     let packer = Packer::new(repository, index, packer_options(repository, options));

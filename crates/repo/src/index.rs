@@ -17,7 +17,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use lifeboat_format::id::ChunkId;
 use lifeboat_format::index::{IndexRecord, PackRecord};
-use lifeboat_format::key::ObjectKey;
+use lifeboat_format::key::{INDEX, ObjectKey};
 
 use self::cache::BlockCache;
 use self::segment::Segment;
@@ -67,6 +67,36 @@ impl Index {
             }
         }
         index
+    }
+
+    /// Opens the segments that no entry names, too: for reading only, where an entry of the log is
+    /// damaged or missing that named some. What they say is as safe to follow as what others say,
+    /// since every chunk is compared with its id; but nobody may deduplicate against it. How many
+    /// there are.
+    ///
+    /// # Errors
+    /// The store's. A segment that can't be opened is passed over.
+    pub fn add_unnamed(&self, repository: &Repository, fold: &Fold) -> Result<usize> {
+        let mut unnamed = Vec::new();
+        repository.io().list(INDEX, |listed| {
+            if let Ok(key @ ObjectKey::Index(_)) = listed.key.parse()
+                && fold.object(&key).is_none()
+            {
+                unnamed.push((key, listed.size));
+            }
+            Ok(())
+        })?;
+        let mut added = 0;
+        for (key, size) in unnamed {
+            match self.add(repository, key, size) {
+                Ok(()) => added += 1,
+                Err(error) if is_damage(&error) => {
+                    tracing::debug!(%error, "a segment that no entry names is passed over");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(added)
     }
 
     /// One segment alone, whether it counts or not.

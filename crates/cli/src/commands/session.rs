@@ -60,6 +60,10 @@ impl<'a> Session<'a> {
         let index = Index::load_what_is_there(&self.repository, &self.fold, |key, error| {
             self.output.notice(format!("warning: index segment {key} is not used: {error}"));
         });
+        if self.fold.void_count() > 0 {
+            // Some of the segments may be named by just the entries that are damaged.
+            index.add_unnamed(&self.repository, &self.fold)?;
+        }
         let index = Arc::new(index);
         let reader = Reader::new(
             self.repository.io().clone(),

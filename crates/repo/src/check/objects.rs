@@ -55,7 +55,7 @@ impl Check<'_> {
             })?;
         }
         self.go_on()?;
-        self.note_left_over(&left_over);
+        self.note_left_over(&left_over, fold);
         for (key, wanted, found) in wrong {
             self.wrong_size(key, wanted, found);
         }
@@ -68,11 +68,16 @@ impl Check<'_> {
     }
 
     /// What no entry names: of a run that was killed, or is still at work.
-    fn note_left_over(&mut self, examples: &[String]) {
+    fn note_left_over(&mut self, examples: &[String], fold: &Fold) {
         let counts = self.report.counts;
+        let origin = if fold.void_count() > 0 {
+            "of the entries that mean nothing, or"
+        } else {
+            "left over"
+        };
         if counts.unreferenced_objects > 0 {
             self.report.note(format!(
-                "{} objects ({} bytes) are named by no entry of the log: left over from interrupted \
+                "{} objects ({} bytes) are named by no entry of the log: {origin} from interrupted \
                  runs, or of a backup at work ({})",
                 counts.unreferenced_objects,
                 counts.unreferenced_bytes,

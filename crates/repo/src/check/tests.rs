@@ -14,6 +14,7 @@ use crate::log::commit;
 use crate::log::testing::{object, snapshot};
 use crate::open::testing::{bytes_of, keys, lose, new, reopen, replace};
 use crate::packer::{Packer, PackerOptions};
+use crate::reader::{ChunkKind, Reader};
 use crate::snapshots::seal;
 use crate::tree::TreeKeys;
 use crate::tree::build::TreeBuilder;
@@ -289,6 +290,25 @@ fn damaged_entries_slots_and_config_are_named() {
         repository.io().put_new(&key.parse().unwrap(), whole.into()).unwrap();
         assert!(run(&repository, false).is_clean(), "{key}");
     }
+}
+
+#[test]
+fn what_a_damaged_entry_named_can_still_be_read() {
+    let (store, repository) = three_snapshots();
+    let key = keys(&store, "log/")[0].clone();
+    let mut damaged = bytes_of(&store, &key);
+    damaged[30] ^= 1;
+    replace(&store, &key, damaged);
+    let fold = Fold::load(&repository).unwrap();
+    let index = Index::load(&repository, &fold).unwrap();
+    // The second snapshot shares a file with the first, which is gone with its entry.
+    let chunk = &bytes(1, 300_000)[..100_000];
+    let id = repository.keyring().ids().data(chunk);
+    assert!(!index.contains(&id).unwrap());
+    assert_eq!(index.add_unnamed(&repository, &fold).unwrap(), 1);
+    let keyring = Arc::clone(repository.keyring());
+    let reader = Reader::new(repository.io().clone(), keyring, Arc::new(index), 1 << 20);
+    assert_eq!(reader.read_chunk(ChunkKind::Data, id).unwrap(), chunk);
 }
 
 #[test]

@@ -101,7 +101,7 @@ pub fn append(
     mut decide: impl FnMut(&Fold) -> Result<Decision>,
 ) -> Result<Option<Head>> {
     repository.require_writable()?;
-    refuse_gap(repository, fold)?;
+    fold.require_appendable()?;
     let mut conflicts = Backoff::new(repository.entropy(), CONFLICT_PAUSE_MAX);
     let mut attempt = Attempt {
         repository,
@@ -211,13 +211,4 @@ impl Attempt<'_> {
         }
         Ok(if is_ours { Created::Ours } else { Created::Taken })
     }
-}
-
-/// A log with a hole is not written to: whoever does not see the hole's far side would fill it, and
-/// void what follows.
-fn refuse_gap(repository: &Repository, fold: &Fold) -> Result<()> {
-    let Some(number) = fold.gap() else { return Ok(()) };
-    Err(Error::new(Kind::Corrupt, "append to the log of", repository.io().describe())
-        .because(format!("{} is missing, and later entries are there", ObjectKey::Log(number)))
-        .hint("put the missing entry back from a copy of the store; reading goes on working"))
 }

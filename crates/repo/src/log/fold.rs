@@ -187,6 +187,18 @@ impl Fold {
         self.gap
     }
 
+    /// Refuses where nothing can be appended, so that a run need not begin that could not end.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] when an entry is missing: whoever does not see the far side of the hole
+    /// would fill it, and void what follows.
+    pub fn require_appendable(&self) -> Result<()> {
+        let Some(number) = self.gap else { return Ok(()) };
+        Err(Error::new(Kind::Corrupt, "append to the log after", ObjectKey::Log(number))
+            .because("the entry is missing, and later ones are there")
+            .hint("put it back from a copy of the store; reading and restoring go on working"))
+    }
+
     /// How many entries were read, and not taken from a checkpoint.
     pub fn entries_read(&self) -> u64 {
         self.entries_read
