@@ -6,17 +6,21 @@
 
 mod expected;
 mod folder;
+mod late;
 mod model;
 mod python;
 mod read;
 mod write;
 
 use std::fs;
+use std::sync::Arc;
 
 use lifeboat_codec::compress::Level;
+use lifeboat_store::mem;
 
 use crate::expected::Expected;
-use crate::folder::{FIXTURES, Fixture, SUMS, files_below, fixtures, sums};
+use crate::folder::{FIXTURES, Files, Fixture, SUMS, files_below, fixtures, sums};
+use crate::late::LateStore;
 use crate::read::{Secret, check, is_compressed, read};
 use crate::write::{PASSPHRASE, golden};
 
@@ -29,11 +33,20 @@ fn expected(fixture: Fixture) -> Expected {
 
 #[test]
 fn the_same_seed_writes_the_same_bytes() {
-    let fixture = FIXTURES.into_iter().find(|fixture| fixture.level == Level::STORED).unwrap();
-    let kept = files_below(&fixtures().join(fixture.name)).unwrap();
-    let made = golden(Level::STORED).unwrap();
+    assert_as_kept(&golden(Level::STORED, mem()).unwrap());
+}
+
+#[test]
+fn what_is_written_does_not_depend_on_the_order_of_the_stores_answers() {
+    assert_as_kept(&golden(Level::STORED, Arc::new(LateStore::new())).unwrap());
+}
+
+fn assert_as_kept(made: &Files) {
+    let stored = FIXTURES.into_iter().find(|fixture| fixture.level == Level::STORED);
+    let name = stored.expect("one fixture is not compressed").name;
+    let kept = files_below(&fixtures().join(name)).expect("its files can be read");
     assert_eq!(made.keys().collect::<Vec<_>>(), kept.keys().collect::<Vec<_>>());
-    for (path, bytes) in &made {
+    for (path, bytes) in made {
         assert!(*bytes == kept[path], "{path} is written otherwise than it was");
     }
 }

@@ -32,7 +32,7 @@ use lifeboat_repo::snapshots::{self, TagEdit};
 use lifeboat_repo::tree::build::TreeBuilder;
 use lifeboat_repo::tree::map::MapBuilder;
 use lifeboat_repo::tree::{TreeRoot, xattr};
-use lifeboat_store::mem;
+use lifeboat_store::Store;
 use lifeboat_testkit::clock::TestClock;
 use lifeboat_testkit::entropy::entropy;
 use zeroize::Zeroizing;
@@ -51,8 +51,8 @@ const MEMORY_BYTES: u64 = 64 << 20;
 /// The least that is legal: these passphrases protect nothing, and tests should not wait.
 const CHEAPEST: KdfCost = KdfCost { memory_kib: 8, passes: 1, lanes: 1 };
 
-/// Writes a golden repository; all files of its fixture.
-pub(crate) fn golden(level: Level) -> Result<Files> {
+/// Writes a golden repository into an empty store; all files of its fixture.
+pub(crate) fn golden(level: Level, store: Arc<dyn Store>) -> Result<Files> {
     let entropy = entropy(SEED);
     let clock = TestClock::new();
     let secret = Secret32::new(entropy.bytes().expect("a seeded stream does not end"));
@@ -70,7 +70,7 @@ pub(crate) fn golden(level: Level) -> Result<Files> {
             secret: SlotSecret::Passphrase(passphrase, CHEAPEST),
         },
     ];
-    let repository = init(Io::new(mem())?, &options)?;
+    let repository = init(Io::new(store)?, &options)?;
     let mut writer = Writer {
         fold: Fold::load(&repository)?,
         repository: &repository,
