@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use super::heads;
 use crate::exit::{NoRepository, Usage, no_repository};
-use crate::render::Output;
+use crate::render::{Output, complain};
 use crate::settings::{
     Passphrase, PasswordSource, Settings, ask_twice, current_dir, has_terminal,
     warn_if_readable_by_others,
@@ -283,7 +283,8 @@ fn take_or_make_key(path: &Path, options: &mut InitOptions, output: &Output) -> 
     let file =
         KeyFile { repository: options.repository, key: key.clone(), config: None, slot: None };
     write_key_file(path, &file.to_text(KEY_FILE_HEADING))?;
-    output.notice(format!(
+    // Whoever asked for quiet still has to know this.
+    complain(&format!(
         "The key of the new repository is in {}.\n\
          Keep a copy elsewhere: without it nothing can ever be restored.",
         path.display()
