@@ -13,6 +13,7 @@ mod segment;
 pub mod write;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use lifeboat_format::id::ChunkId;
@@ -39,6 +40,8 @@ pub struct Ordinal {
 pub struct Index {
     segments: RwLock<Vec<Arc<Segment>>>,
     cache: BlockCache,
+    /// Whether damage was logged: once is enough.
+    damage_told: AtomicBool,
 }
 
 impl Index {
@@ -112,7 +115,7 @@ impl Index {
     fn empty(repository: &Repository) -> Self {
         // An eighth of the budget; the rest belongs to packs, frames and the program.
         let cache = BlockCache::new(repository.memory_bytes() / 8);
-        Self { segments: RwLock::default(), cache }
+        Self { segments: RwLock::default(), cache, damage_told: AtomicBool::new(false) }
     }
 
     /// Opens one more segment, of `size` bytes.
@@ -131,6 +134,23 @@ impl Index {
     /// When a block can't be fetched or opened.
     pub fn contains(&self, id: &ChunkId) -> Result<bool> {
         Ok(self.ordinal(id)?.is_some())
+    }
+
+    /// Whether the repository is known to have the chunk. A record that is damaged is none: who asks
+    /// this stores the chunk again.
+    ///
+    /// # Errors
+    /// When a block can't be fetched.
+    pub fn knows(&self, id: &ChunkId) -> Result<bool> {
+        match self.contains(id) {
+            Err(error) if is_damage(&error) => {
+                if !self.damage_told.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "what damaged parts of the index said is stored again");
+                }
+                Ok(false)
+            }
+            answer => answer,
+        }
     }
 
     /// The place of the record that counts.
@@ -248,3 +268,6 @@ impl fmt::Debug for Index {
         f.debug_struct("Index").field("segments", &self.segments().len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,7 +190,7 @@ impl Shared {
     }
 
     fn claim(&self, id: &ChunkId) -> Result<Claim> {
-        self.claims.claim(id, |id| self.index.contains(id))
+        self.claims.claim(id, |id| self.index.knows(id))
     }
 
     /// Writes the gathered records as a segment if there are more than `above`.
@@ -245,3 +245,6 @@ impl fmt::Debug for Packer {
         f.debug_struct("Packer").field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,7 +46,8 @@ struct History {
 impl History {
     fn new(seed: u64) -> Self {
         let scratch = Scratch::new().unwrap();
-        let sources: Vec<_> = (0..2).map(|number| scratch.join(format!("source{number}"))).collect();
+        let sources: Vec<_> =
+            (0..2).map(|number| scratch.join(format!("source{number}"))).collect();
         for (number, source) in sources.iter().enumerate() {
             std::fs::create_dir(source).unwrap();
             // The same seed twice would be the same files: half of what they have is.

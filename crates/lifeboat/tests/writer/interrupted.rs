@@ -82,7 +82,10 @@ fn the_next_run_reads_only_what_the_checkpoint_has_not() {
 
     let next = run(&repository, &options);
     assert_complete(&next);
-    assert_eq!((next.kind, next.resumed, next.parent), (SnapshotKind::Full, Some(checkpoint), None));
+    assert_eq!(
+        (next.kind, next.resumed, next.parent),
+        (SnapshotKind::Full, Some(checkpoint), None)
+    );
     assert_eq!(next.stats.files_unchanged, done.files);
     assert_eq!(next.stats.read_bytes, next.stats.bytes - done.bytes);
     // Beyond the checkpoint, units were read and stored already; none of that counts any more.
@@ -188,7 +191,8 @@ fn with_an_interval_of_zero_every_step_is_kept() {
     // In the end it is the same tree as one that was made in a single go.
     let other = mem_repository();
     let single = run(&other, &options_of(source.path()));
-    let (a, b) = (&last.roots[0], &snapshot(&View::load(&other).unwrap(), single.snapshot.unwrap()));
+    let (a, b) =
+        (&last.roots[0], &snapshot(&View::load(&other).unwrap(), single.snapshot.unwrap()));
     assert_eq!((a.entries, a.bytes), (b.roots[0].entries, b.roots[0].bytes));
 }
 
@@ -251,10 +255,8 @@ fn a_run_goes_on_from_what_its_kind_allows() {
 #[test]
 fn another_sources_checkpoint_is_left_alone() {
     let (source, repository) = (source(), mem_repository());
-    let of = |name: &str| BackupOptions {
-        source: Some(name.to_owned()),
-        ..options_of(source.path())
-    };
+    let of =
+        |name: &str| BackupOptions { source: Some(name.to_owned()), ..options_of(source.path()) };
     let checkpoint = stopped(&repository, &of("one"), 300).snapshot.unwrap();
     let other = run(&repository, &of("two"));
     assert_eq!(other.resumed, None);

@@ -70,4 +70,10 @@ impl BlockCache {
         self.blocks.insert(key, block.clone());
         Ok(block)
     }
+
+    /// The bytes that it holds.
+    #[cfg(test)]
+    pub(super) fn weight(&self) -> u64 {
+        self.blocks.weight()
+    }
 }

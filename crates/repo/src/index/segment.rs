@@ -48,10 +48,14 @@ impl Segment {
             _ => io.get_range(&key, 0..PREAMBLE_LEN as u64)?,
         };
         let preamble = Preamble::decode(&head).map_err(corrupt)?;
-        let role_key = repository.keyring().role_key(ObjectType::IndexSegment, preamble.epoch)?;
+        let role_key = repository
+            .keyring()
+            .role_key(ObjectType::IndexSegment, preamble.epoch)
+            .map_err(|cause| Error::new(cause.kind(), OPERATION, key).because(cause))?;
         let opener =
             ObjectOpener::new(role_key, ObjectType::IndexSegment, repository.id(), &preamble)
-                .map_err(|cause| Error::codec(OPERATION, key, cause))?;
+                // The key opened the repository, so what does not fit is the segment.
+                .map_err(|cause| Error::new(Kind::Corrupt, OPERATION, key).because(cause))?;
         let range = footer.directory_range();
         if range.end - range.start > DIRECTORY_MAX as u64 {
             return Err(Error::new(Kind::Corrupt, OPERATION, key).because("its directory is too long"));

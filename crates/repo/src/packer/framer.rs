@@ -183,6 +183,8 @@ impl Framer {
         let parts = self.parts();
         let failed = |cause| Error::codec("compress", "a frame", cause);
         let codec = parts.compressor.compress(&parts.raw, &mut parts.sealed).map_err(failed)?;
+        #[cfg(test)]
+        super::tests::spoil(&mut parts.sealed);
         let length = parts.sealed.len() as u64;
         if verify && codec != Codec::Stored {
             let unlike = || {
