@@ -92,7 +92,7 @@ impl Keyring {
         })
     }
 
-    /// The first signing key with `role`, or with a role that includes it.
+    /// The first signing key with `role`.
     ///
     /// # Errors
     /// [`Kind::Denied`] when the bundle has none.
