@@ -66,8 +66,15 @@ pub fn backup(
     if !options.dry_run {
         fold.require_appendable()?;
     }
-    let index = Arc::new(Index::load(repository, &fold)?);
-    let parents = Parents::choose(repository, &fold, options, &source.key(), Arc::clone(&index))?;
+    let (index, doubtful) = load_index(repository, &fold)?;
+    let parents = Parents::choose(
+        repository,
+        &fold,
+        options,
+        &source.key(),
+        Arc::clone(&index),
+        doubtful,
+    )?;
     let packer = Packer::new(repository, index, packer_options(repository, options));
     let problems = ProblemLog::new(context.monitor);
     let committer = Committer::new(repository, fold, options, source, &parents)?;
@@ -79,6 +86,27 @@ pub fn backup(
     let mut report = job.run(&roots, &parents, committer)?;
     report.seconds = repository.clock().monotonic().saturating_sub(begun).as_secs_f64();
     Ok(report)
+}
+
+/// The index, and whether something that counted is lost: segments of it, or entries of the log that
+/// may have named some. A run goes on without them, and stores again what only they knew of.
+fn load_index(repository: &Repository, fold: &Fold) -> Result<(Arc<Index>, bool)> {
+    for warning in fold.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let mut doubtful = fold.void_count() > 0;
+    let mut failure = None;
+    let index = Index::load_what_is_there(repository, fold, |key, error| match error.kind() {
+        Kind::Corrupt | Kind::NotFound => {
+            tracing::warn!(%error, "{key} is lost; what it said is stored again");
+            doubtful = true;
+        }
+        _ => drop(failure.get_or_insert(error)),
+    });
+    match failure {
+        None => Ok((Arc::new(index), doubtful)),
+        Some(error) => Err(error.into()),
+    }
 }
 
 fn packer_options(repository: &Repository, options: &BackupOptions) -> PackerOptions {

@@ -5,20 +5,22 @@
 //! the run means to compare with less than that one did: what it covers is taken from it, and what it
 //! does not from the parent. Entries are streamed beside the walk, in the same order, in constant memory.
 //!
-//! A parent is a help and never a need: what can't be read of it is read anew from the source.
+//! A parent is a help and never a need: what can't be read of it is read anew from the source, and so is
+//! a file of which the repository has lost what says where its content lies.
 
 use std::sync::Arc;
 
-use lifeboat_format::id::SnapshotId;
+use lifeboat_format::id::{ChunkId, SnapshotId};
 use lifeboat_format::snapshot::{Root, Snapshot, SnapshotKind};
 use lifeboat_format::time::Time;
-use lifeboat_format::tree::{Entry, PathKey};
+use lifeboat_format::tree::{Entry, Extent, PathKey};
 use lifeboat_repo::index::Index;
 use lifeboat_repo::log::Fold;
 use lifeboat_repo::open::Repository;
 use lifeboat_repo::reader::Reader;
 use lifeboat_repo::snapshots::Snapshots;
 use lifeboat_repo::tree::TreeRoot;
+use lifeboat_repo::tree::map::MapReader;
 use lifeboat_repo::tree::scan::Scan;
 
 use super::options::{BackupOptions, Detect};
@@ -31,10 +33,14 @@ pub(super) struct Parents {
     /// The kind that the run's own snapshot will have.
     kind: SnapshotKind,
     reader: Reader,
+    index: Arc<Index>,
+    /// Whether something that counted is lost, so that a parent may reach what nobody finds.
+    doubtful: bool,
 }
 
 impl Parents {
-    /// Chooses among the snapshots of the source.
+    /// Chooses among the snapshots of the source; `doubtful` is whether entries of the log or segments
+    /// of the index are lost.
     ///
     /// # Errors
     /// When the snapshots can't be read.
@@ -44,6 +50,7 @@ impl Parents {
         options: &BackupOptions,
         source_key: &str,
         index: Arc<Index>,
+        doubtful: bool,
     ) -> Result<Self> {
         let snapshots = Snapshots::load(repository, fold)?;
         let mut own: Vec<&Snapshot> =
@@ -77,9 +84,11 @@ impl Parents {
             reader: Reader::new(
                 repository.io().clone(),
                 Arc::clone(repository.keyring()),
-                index,
+                Arc::<Index>::clone(&index),
                 repository.memory_bytes() / 16,
             ),
+            index,
+            doubtful,
         })
     }
 
@@ -101,6 +110,20 @@ impl Parents {
     pub(super) fn estimate(&self) -> Option<(u64, u64)> {
         let stats = &self.base.as_ref()?.stats;
         Some((stats.files + stats.dirs + stats.other, stats.bytes))
+    }
+
+    /// Whether the content of a parent's entry may be taken over unread: the repository has what its
+    /// snapshots reach, unless parts of the log or the index are lost. Then each chunk is looked for.
+    pub(super) fn has_content(&self, entry: &Entry) -> bool {
+        let known = |id: &ChunkId| self.index.knows(id).unwrap_or(false);
+        let found = |extent| match extent {
+            Ok(Extent::Chunk { id, .. }) => known(&id),
+            Ok(_) => true,
+            Err(_lost) => false,
+        };
+        !self.doubtful
+            || (entry.moved_xattrs.values().all(|value| known(&value.id))
+                && MapReader::new(&self.reader, entry).all(found))
     }
 
     /// The entries of the root at `place` with this path.

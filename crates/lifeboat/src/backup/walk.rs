@@ -62,6 +62,7 @@ pub(super) fn walk_roots(
         let mut stage = RootStage {
             job,
             out,
+            parents,
             parent: parents.entries(place, &root.kept_path(), roots.len()),
             unit: Unit::new(number, place),
         };
@@ -81,6 +82,7 @@ pub(super) fn walk_roots(
 struct RootStage<'a> {
     job: Job<'a>,
     out: &'a Out,
+    parents: &'a Parents,
     parent: ParentEntries<'a>,
     unit: Unit,
 }
@@ -112,7 +114,8 @@ impl RootStage<'_> {
             self.unit.meta(item);
         } else if let Some((entry, started)) = parents {
             let criteria = &self.job.options.criteria;
-            if !unchanged(&entry, &item.stat, started, criteria) {
+            let unchanged = unchanged(&entry, &item.stat, started, criteria);
+            if !unchanged || !self.parents.has_content(&entry) {
                 self.make_room(item.stat.size)?;
                 self.unit.read(item, Before::Changed);
             } else if same_metadata(&entry, &item.stat) {
