@@ -136,20 +136,20 @@ impl Index {
         Ok(self.ordinal(id)?.is_some())
     }
 
-    /// Whether the repository is known to have the chunk. A record that is damaged is none: who asks
-    /// this stores the chunk again.
+    /// Whether the chunk can be found, record and pack. What is damaged of these counts as nothing: who
+    /// asks this stores the chunk again.
     ///
     /// # Errors
     /// When a block can't be fetched.
     pub fn knows(&self, id: &ChunkId) -> Result<bool> {
-        match self.contains(id) {
+        match self.locate(id) {
             Err(error) if is_damage(&error) => {
                 if !self.damage_told.swap(true, Ordering::Relaxed) {
                     tracing::warn!(%error, "what damaged parts of the index said is stored again");
                 }
                 Ok(false)
             }
-            answer => answer,
+            answer => Ok(answer?.is_some()),
         }
     }
 
