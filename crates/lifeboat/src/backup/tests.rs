@@ -144,7 +144,7 @@ fn what_cannot_be_read_makes_the_snapshot_partial() {
     if !lifeboat_testkit::tree::is_root() {
         let secret = source.path().join("secret");
         fs::write(&secret, "x").unwrap();
-        fs::set_permissions(&secret, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
         assert_eq!(run(&repository, &options(source.path())).outcome, Outcome::Partial);
     }
 }

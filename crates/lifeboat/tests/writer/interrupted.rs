@@ -273,7 +273,7 @@ fn problems_are_kept_over_an_interruption() {
     let options = BackupOptions::new(roots, "host");
     if !is_root() {
         let secret = source.join("dir0/file0001");
-        fs::set_permissions(secret, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(secret, fs::Permissions::from_mode(0o000)).unwrap();
     }
     stopped(&repository, &options, 300);
     let next = run(&repository, &options);
