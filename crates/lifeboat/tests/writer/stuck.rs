@@ -11,7 +11,9 @@ use lifeboat_store::Verb;
 use lifeboat_testkit::fault::{FaultStore, Rule};
 use lifeboat_testkit::tree::Scratch;
 
-use crate::world::{assert_clean, assert_complete, in_time, init_in, options_of, run, settle};
+use crate::world::{
+    assert_clean, assert_complete, in_time, init_in, noise, options_of, run, settle,
+};
 
 /// More unchanged files than fit into the window, behind one that has changed.
 fn source() -> Scratch {
@@ -65,19 +67,18 @@ fn a_run_that_fails_with_a_full_window_tells_why() {
     let store = FaultStore::new(lifeboat_store::mem());
     let repository = init_in(Arc::new(store.clone()));
     run(&repository, &options_of(source.path()));
-    fs::write(source.join("a"), [7; 100]).unwrap();
-    for verb in [Verb::GetRange, Verb::Put] {
-        let (again, options, faulty) =
-            (repository.clone(), options_of(source.path()), store.clone());
-        let error = in_time(move || {
-            let monitor = monitor(|| faulty.add(Rule::on(verb).forever()));
-            let context = Context { monitor: &monitor, threads: 1, ..Context::default() };
-            backup(&again, &options, &context).unwrap_err()
-        });
-        assert_eq!(error.kind(), Kind::Unavailable, "{error}");
-        assert!(error.to_string().contains("injected by the test"), "{error}");
-        store.heal();
-        assert_clean(&repository);
-    }
+    // Several packs, so that the worker hears of the first one while it is at work.
+    fs::write(source.join("a"), noise(1, 1 << 20)).unwrap();
+    let (again, options, faulty) = (repository.clone(), options_of(source.path()), store.clone());
+    let error = in_time(move || {
+        let rule = Rule::on(Verb::Put).below("packs/").forever();
+        let monitor = monitor(|| faulty.add(rule));
+        let context = Context { monitor: &monitor, threads: 1, ..Context::default() };
+        backup(&again, &options, &context).unwrap_err()
+    });
+    assert_eq!(error.kind(), Kind::Unavailable, "{error}");
+    assert!(error.to_string().contains("injected by the test"), "{error}");
+    store.heal();
+    assert_clean(&repository);
     assert_complete(&run(&repository, &options_of(source.path())));
 }
