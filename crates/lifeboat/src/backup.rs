@@ -67,14 +67,8 @@ pub fn backup(
         fold.require_appendable()?;
     }
     let (index, doubtful) = load_index(repository, &fold)?;
-    let parents = Parents::choose(
-        repository,
-        &fold,
-        options,
-        &source.key(),
-        Arc::clone(&index),
-        doubtful,
-    )?;
+    let parents =
+        Parents::choose(repository, &fold, options, &source.key(), Arc::clone(&index), doubtful)?;
     let packer = Packer::new(repository, index, packer_options(repository, options));
     let problems = ProblemLog::new(context.monitor);
     let committer = Committer::new(repository, fold, options, source, &parents)?;

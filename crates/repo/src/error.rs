@@ -120,11 +120,7 @@ impl Error {
     }
 
     /// Wraps an error of the codec on the object or path `subject`.
-    pub fn codec(
-        operation: &'static str,
-        subject: impl fmt::Display,
-        cause: codec::Error,
-    ) -> Self {
+    pub fn codec(operation: &'static str, subject: impl fmt::Display, cause: codec::Error) -> Self {
         let kind = match cause.kind() {
             codec::Kind::WrongKey => Kind::WrongKey,
             codec::Kind::Unsupported => Kind::Unsupported,

@@ -107,7 +107,8 @@ impl Io {
     pub fn get_at_most(&self, key: &ObjectKey, bytes_max: u64) -> Result<Bytes> {
         let size = self.head(key)?.size;
         if size > bytes_max {
-            let reason = format!("it has {size} bytes, and no such object has more than {bytes_max}");
+            let reason =
+                format!("it has {size} bytes, and no such object has more than {bytes_max}");
             return Err(Error::new(Kind::Corrupt, "read", key).because(reason));
         }
         self.get(key)
@@ -146,12 +147,8 @@ impl Io {
     /// What `each` returns, or the store's own.
     pub fn list(&self, prefix: &str, mut each: impl FnMut(Listed) -> Result<()>) -> Result<()> {
         self.block_on(async {
-            let mut stream = self
-                .inner
-                .store
-                .list(prefix)
-                .await
-                .map_err(|cause| Error::store("list", cause))?;
+            let mut stream =
+                self.inner.store.list(prefix).await.map_err(|cause| Error::store("list", cause))?;
             while let Some(listed) =
                 stream.try_next().await.map_err(|cause| Error::store("list", cause))?
             {

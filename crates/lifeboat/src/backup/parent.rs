@@ -60,9 +60,9 @@ impl Parents {
         let base = match options.detect {
             Detect::Full => None,
             Detect::Incremental => own.iter().rfind(whole),
-            Detect::Differential => own
-                .iter()
-                .rfind(|snapshot| whole(snapshot) && snapshot.kind == SnapshotKind::Full),
+            Detect::Differential => {
+                own.iter().rfind(|snapshot| whole(snapshot) && snapshot.kind == SnapshotKind::Full)
+            }
         };
         let kind = match (options.detect, base) {
             // Without anything to compare with every file is read, which is what full means.
@@ -73,8 +73,7 @@ impl Parents {
         // The newest of all, if it is a checkpoint that was made as this run would have made it. An
         // incremental run takes whatever was found last, however that was.
         let checkpoint = own.last().filter(|snapshot| {
-            let same_way =
-                snapshot.kind == kind && snapshot.parent == base.map(|base| base.id);
+            let same_way = snapshot.kind == kind && snapshot.parent == base.map(|base| base.id);
             snapshot.is_checkpoint() && (same_way || kind == SnapshotKind::Incremental)
         });
         Ok(Self {

@@ -47,11 +47,7 @@ pub(super) struct Sequence<'a> {
 }
 
 impl<'a> Sequence<'a> {
-    pub(super) fn new(
-        job: Job<'a>,
-        roots: &'a [BackupRoot],
-        committer: Committer<'a>,
-    ) -> Self {
+    pub(super) fn new(job: Job<'a>, roots: &'a [BackupRoot], committer: Committer<'a>) -> Self {
         Self {
             job,
             roots,
@@ -69,7 +65,11 @@ impl<'a> Sequence<'a> {
     }
 
     /// Takes units until every root has ended or the run is asked to stop, and commits.
-    pub(super) fn run(mut self, arrivals: &Receiver<Arrival>, window: Exit) -> Result<BackupReport> {
+    pub(super) fn run(
+        mut self,
+        arrivals: &Receiver<Arrival>,
+        window: Exit,
+    ) -> Result<BackupReport> {
         let mut window = Some(window);
         while self.done.len() < self.roots.len() {
             // The channel closes when the stages before have ended: all done, cancelled or failed.

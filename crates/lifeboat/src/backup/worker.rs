@@ -255,8 +255,12 @@ impl<'a> Worker<'a> {
                 map.push(Extent::Hole(segment.len))?;
                 continue;
             }
-            let mut data =
-                Data { worker: self, framer: &mut framers.data, map: &mut map, hasher: &mut hasher };
+            let mut data = Data {
+                worker: self,
+                framer: &mut framers.data,
+                map: &mut map,
+                hasher: &mut hasher,
+            };
             match data.segment(item, file, segment)? {
                 Ok(Some(count)) => chunks += count,
                 Ok(None) => return Ok(Ok(false)),
@@ -371,7 +375,8 @@ impl Worker<'_> {
         }
         let id = self.job.repository.keyring().ids().data(chunk);
         framer.offer(id, chunk)?;
-        let length = u32::try_from(chunk.len()).expect("chunks are shorter than the cutter's limit");
+        let length =
+            u32::try_from(chunk.len()).expect("chunks are shorter than the cutter's limit");
         Ok(Extent::Chunk { id, offset: 0, length })
     }
 }

@@ -58,11 +58,7 @@ impl BlockCache {
     }
 
     /// The block, opened by `open` if it is not there.
-    pub(super) fn get(
-        &self,
-        key: BlockKey,
-        open: impl FnOnce() -> Result<Block>,
-    ) -> Result<Block> {
+    pub(super) fn get(&self, key: BlockKey, open: impl FnOnce() -> Result<Block>) -> Result<Block> {
         if let Some(block) = self.blocks.get(&key) {
             return Ok(block);
         }

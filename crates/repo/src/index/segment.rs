@@ -58,7 +58,9 @@ impl Segment {
                 .map_err(|cause| Error::new(Kind::Corrupt, OPERATION, key).because(cause))?;
         let range = footer.directory_range();
         if range.end - range.start > DIRECTORY_MAX as u64 {
-            return Err(Error::new(Kind::Corrupt, OPERATION, key).because("its directory is too long"));
+            return Err(
+                Error::new(Kind::Corrupt, OPERATION, key).because("its directory is too long")
+            );
         }
         let sealed = match range.start.checked_sub(tail_start) {
             Some(start) => {

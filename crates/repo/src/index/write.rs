@@ -6,7 +6,7 @@ use bytes::Bytes;
 use lifeboat_codec::compress::{Compressor, Level};
 use lifeboat_codec::hash::object_hash;
 use lifeboat_codec::seal::{NO_EXTRA, ObjectSealer, Subject};
-use lifeboat_format::entry::{ObjectKind, ListedObject};
+use lifeboat_format::entry::{ListedObject, ObjectKind};
 use lifeboat_format::envelope::{ObjectType, Role, block_extra};
 use lifeboat_format::id::ChunkId;
 use lifeboat_format::index::{

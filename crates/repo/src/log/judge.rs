@@ -61,8 +61,13 @@ pub(super) fn judge(number: u64, fetched: &Fetched, link: Link, rules: &Config) 
         }
         Err(cause) => return Ok(Verdict::Void(cause.to_string())),
     };
-    if let Some(reason) = misplaced(&header, number, link, rules) {
-        return Ok(Verdict::Void(reason));
+    if let Some(reason) = misplaced(&header, number, rules) {
+        return Ok(Verdict::Damaged(reason));
+    }
+    if let Link::Follows(hash) = link
+        && header.previous != hash
+    {
+        return Ok(Verdict::Void("it does not follow the entry before it".to_owned()));
     }
     let allowed: &[SigningRole] = match header.kind {
         LogKind::Commit => &[SigningRole::Write, SigningRole::Replicate, SigningRole::Maintain],
@@ -96,20 +101,16 @@ fn author(bytes: &[u8]) -> Option<PublicKey> {
     Some(public)
 }
 
-/// Why an entry does not belong where it lies.
-fn misplaced(header: &LogHeader, number: u64, link: Link, rules: &Config) -> Option<String> {
+/// Why an entry does not belong where it lies. No writer put it there, so it is not what the next one
+/// follows.
+fn misplaced(header: &LogHeader, number: u64, rules: &Config) -> Option<String> {
     if header.log != rules.log {
         return Some(format!("it is of another log, {}", header.log));
     }
     if header.number != number {
         return Some(format!("it says that it is entry {}", header.number));
     }
-    match link {
-        Link::Follows(hash) if header.previous != hash => {
-            Some("it does not follow the entry before it".to_owned())
-        }
-        Link::Follows(_) | Link::Unknown => None,
-    }
+    None
 }
 
 /// The name of a kind in messages.

@@ -9,18 +9,16 @@ use bytes::Bytes;
 use lifeboat_codec::compress::Compressor;
 use lifeboat_codec::hash::object_hash_of_parts;
 use lifeboat_codec::seal::{NO_EXTRA, ObjectSealer, Subject, TAG_BYTES};
-use lifeboat_format::entry::{ObjectKind, ListedObject};
+use lifeboat_format::entry::{ListedObject, ObjectKind};
 use lifeboat_format::envelope::{ObjectType, PREAMBLE_LEN, Role};
 use lifeboat_format::index::{GENERATION, IndexRecord, PackKind, PackRecord};
 use lifeboat_format::key::ObjectName;
-use lifeboat_format::pack::{
-    ChunkRecord, FrameRecord, Stripes, Trailer, build_tail, padding,
-};
+use lifeboat_format::pack::{ChunkRecord, FrameRecord, Stripes, Trailer, build_tail, padding};
 use lifeboat_store::Payload;
 
+use super::Shared;
 use super::framer::Place;
 use super::state::{OpenPack, SealedFrame, open_packs_max};
-use super::Shared;
 use crate::error::{Error, Kind, Result};
 
 /// No pack takes more frames than this, so that its trailer stays readable in one piece.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_codec::seal::ObjectSealer;
+use lifeboat_format::Codec;
 use lifeboat_format::entry::ListedObject;
 use lifeboat_format::id::ChunkId;
 use lifeboat_format::index::{IndexRecord, PackKind, PackRecord};
-use lifeboat_format::Codec;
 
 use super::framer::FramerParts;
 use crate::error::{Error, Kind, Result};

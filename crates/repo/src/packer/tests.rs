@@ -160,7 +160,7 @@ fn errors_of_all(store: &FaultStore) -> Vec<Error> {
                 scope.spawn(move || {
                     let units = 0..100_000;
                     let mut ends =
-                        units.map(|number| unit(&packer, thread << 10 | number % 1000, claimed));
+                        units.map(|number| unit(&packer, thread << 10 | (number % 1000), claimed));
                     ends.find_map(Result::err)
                 })
             })
