@@ -5,10 +5,14 @@
 #![expect(clippy::panic, reason = "a helper of tests fails the test that called it")]
 
 mod binary;
+mod content;
+mod mount;
 mod outcome;
 mod python;
 
 pub use binary::binary;
+pub use content::noise;
+pub use mount::Mount;
 pub use outcome::Outcome;
 pub use python::python;
 
@@ -29,6 +33,8 @@ pub const PASSPHRASE: &str = "correct horse battery staple";
 #[derive(Debug)]
 pub struct Place {
     dir: tempfile::TempDir,
+    /// Whether `lifeboat` gets the key file `key` and no passphrase.
+    keyed: bool,
 }
 
 impl Place {
@@ -45,9 +51,23 @@ impl Place {
             .prefix("lifeboat-e2e-")
             .tempdir_in(parent)
             .unwrap_or_else(|error| panic!("make a folder below {}: {error}", parent.display()));
-        let place = Self { dir };
+        let place = Self { dir, keyed: false };
         place.folder("home");
         place
+    }
+
+    /// Makes a place with a repository that opens with the key file `key`, which takes no time.
+    #[must_use]
+    pub fn with_key_file() -> Self {
+        Self::new().keyed(&[])
+    }
+
+    /// Creates the repository of this place, with these options of `init`, for the key file `key`.
+    #[must_use]
+    pub fn keyed(mut self, options: &[&str]) -> Self {
+        self.keyed = true;
+        self.ok(["init"].iter().chain(options));
+        self
     }
 
     /// The path of `name` in this place; nothing is created.
@@ -82,7 +102,7 @@ impl Place {
     /// A command that runs `lifeboat` here, to be given arguments, more environment or a pipe.
     ///
     /// The environment holds `PATH`, `HOME`, UTC and UTF-8, this place's `LIFEBOAT_REPO` and
-    /// [`PASSPHRASE`] as `LIFEBOAT_PASSWORD`. There is no standard input and no terminal.
+    /// [`PASSPHRASE`] as `LIFEBOAT_PASSWORD`, or a key file. There is no standard input and no terminal.
     #[must_use]
     pub fn lifeboat(&self) -> Command {
         let mut command = Command::new(binary());
@@ -113,9 +133,12 @@ impl Place {
             .env("LC_ALL", "C.UTF-8")
             .env("RUST_BACKTRACE", "1")
             .env("LIFEBOAT_REPO", self.repository())
-            .env("LIFEBOAT_PASSWORD", PASSPHRASE)
             .current_dir(self.dir.path())
             .stdin(Stdio::null());
+        match self.keyed {
+            true => command.env("LIFEBOAT_KEY_FILE", self.path("key")),
+            false => command.env("LIFEBOAT_PASSWORD", PASSPHRASE),
+        };
     }
 
     /// Runs `lifeboat` with `arguments` to its end, whatever that is.
@@ -140,7 +163,17 @@ impl Place {
     where
         I: IntoIterator<Item: AsRef<OsStr>>,
     {
-        Outcome::of(self.lifeboat().args(arguments).arg("--json")).expect_code(0).json()
+        self.json_with(0, arguments)
+    }
+
+    /// Runs `lifeboat` with `arguments` and `--json`, which must end with exit code `code`, and
+    /// gives the JSON document that it printed.
+    #[track_caller]
+    pub fn json_with<I>(&self, code: i32, arguments: I) -> serde_json::Value
+    where
+        I: IntoIterator<Item: AsRef<OsStr>>,
+    {
+        Outcome::of(self.lifeboat().args(arguments).arg("--json")).expect_code(code).json()
     }
 }
 

@@ -2,6 +2,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what a test relies on fails it")]
 
 mod cli;
+mod concurrent;
+mod damage;
+mod incremental;
+mod interrupted;
 mod main_job;
+mod memory;
+mod reader;
+mod refusals;
 mod smoke;
 mod tour;
