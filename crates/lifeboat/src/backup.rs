@@ -25,6 +25,7 @@ mod walk;
 mod worker;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{bounded, unbounded};
 use lifeboat_repo::index::Index;
@@ -138,7 +139,7 @@ impl Job<'_> {
         let (entrance, exit) = unit::window(threads);
         let (units, to_workers) = bounded(threads);
         let (results, arrivals) = unbounded();
-        let meta = MetaReader::new();
+        let (meta, over) = (MetaReader::new(), AtomicBool::new(false));
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..threads)
                 .map(|_| {
@@ -150,9 +151,11 @@ impl Job<'_> {
             let out = walk::Out { window: entrance, units, results };
             let walker = scope.spawn(move || walk::walk_roots(self, roots, parents, &out));
             if self.context.monitor.wants_estimate() && parents.estimate().is_none() {
-                scope.spawn(move || estimate::count(self, roots));
+                let over = &over;
+                scope.spawn(move || estimate::count(self, roots, over));
             }
             let report = Sequence::new(self, roots, committer).run(&arrivals, exit);
+            over.store(true, Ordering::Relaxed);
             // Whoever waits to send is let go, so that every thread ends.
             drop(arrivals);
             let mut ends = vec![join(walker)];

@@ -2,6 +2,8 @@
 //!
 //! For progress alone; nothing depends on it, and what goes wrong here the real walk will tell.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use lifeboat_format::tree::EntryKind;
 
 use super::Job;
@@ -13,7 +15,9 @@ use crate::source::walk::Walk;
 const EVERY: u64 = 4096;
 
 /// Counts files and bytes below the roots for the monitor.
-pub(super) fn count(job: Job<'_>, roots: &[BackupRoot]) {
+///
+/// Ends early when the run is `over`, however it ended.
+pub(super) fn count(job: Job<'_>, roots: &[BackupRoot], over: &AtomicBool) {
     let Ok(excludes) = Excludes::new(&job.options.excludes) else { return };
     let (mut files, mut bytes) = (0_u64, 0_u64);
     for root in roots {
@@ -24,7 +28,7 @@ pub(super) fn count(job: Job<'_>, roots: &[BackupRoot]) {
                 bytes = bytes.saturating_add(item.stat.size);
             }
             if files.is_multiple_of(EVERY) {
-                if job.context.cancel.is_cancelled() {
+                if over.load(Ordering::Relaxed) || job.context.cancel.is_cancelled() {
                     return;
                 }
                 job.context.monitor.expect(files, bytes);
