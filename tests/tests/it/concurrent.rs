@@ -52,7 +52,8 @@ fn backups_of_different_sources() {
         })
         .collect();
     for round in 0..2 {
-        let children = sources.iter().map(|source| start(&place, &["backup", source.to_str().unwrap()]));
+        let children =
+            sources.iter().map(|source| start(&place, &["backup", source.to_str().unwrap()]));
         let children: Vec<Child> = children.collect();
         for (child, source) in children.into_iter().zip(&sources) {
             let report = finish(child);
@@ -98,7 +99,10 @@ fn backups_while_others_check_and_restore() {
     let mut check = start(&place, &["check", "--read-data"]);
     let mut restore = start(&place, &["restore", id, "--target", "during"]);
     let mut backups = 0;
-    while check.try_wait().unwrap().is_none() || restore.try_wait().unwrap().is_none() || backups < 2 {
+    while check.try_wait().unwrap().is_none()
+        || restore.try_wait().unwrap().is_none()
+        || backups < 2
+    {
         backups += 1;
         place.file(format!("src/more {backups}"), noise(9000 + backups, 1 << 20));
         finish(start(&place, &["backup", "src"]));

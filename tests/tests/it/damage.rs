@@ -175,7 +175,8 @@ fn every_command_names_what_is_damaged(#[case] kind: &str) {
             assert!(expected.contains(&code), "{expected:?} expected: {what}");
             if code != 0 {
                 // Which slot it was nobody knows when it is gone.
-                let name = if kind == "keys" && damage == Damage::Missing { "keys/" } else { name(key) };
+                let name =
+                    if kind == "keys" && damage == Damage::Missing { "keys/" } else { name(key) };
                 assert!(said(&outcome).contains(name), "the object is not named: {what}");
             }
             if command[0] == "restore" && !matches!(kind, "config" | "keys") {

@@ -114,9 +114,8 @@ fn patterns_choose_what_comes_back() {
     let (place, source) = small();
     let files = |target: &str| {
         let root = below(&place.path(target), &source);
-        let mut found: Vec<String> = ["one", "dir/two", "dir/inner/three", "other/four.log"]
-            .map(str::to_owned)
-            .into();
+        let mut found: Vec<String> =
+            ["one", "dir/two", "dir/inner/three", "other/four.log"].map(str::to_owned).into();
         found.retain(|name| root.join(name).exists());
         found
     };

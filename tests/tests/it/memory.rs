@@ -208,6 +208,7 @@ fn a_budget_too_small_is_refused_at_once() {
         assert!(refused.stderr().contains("96"), "says how much it needs: {refused:?}");
     }
     assert!(!place.path("out").exists());
-    let refused = place.lifeboat().args(["check"]).env("LIFEBOAT_MEMORY", "95MiB").output().unwrap();
+    let refused =
+        place.lifeboat().args(["check"]).env("LIFEBOAT_MEMORY", "95MiB").output().unwrap();
     assert_eq!(refused.status.code(), Some(2));
 }
