@@ -1,5 +1,6 @@
 //! The end-to-end tests, in one binary: a module a subject.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what a test relies on fails it")]
+#![expect(clippy::print_stdout, reason = "figures, and what was skipped and why")]
 
 mod cli;
 mod concurrent;

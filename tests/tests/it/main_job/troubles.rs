@@ -35,8 +35,8 @@ fn what_may_not_be_read_is_told_and_the_rest_is_saved() {
     let closed = place.file("src/closed", "closed");
     let inner = place.file("src/dir/inner", "inner");
     let dir = place.path("src/dir");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
-    fs::set_permissions(&dir, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o000)).unwrap();
     let outcome = Outcome::of(humble(&place).args(["backup", "src", "--json"]));
     if outcome.stderr().contains("setpriv") {
         return println!("skipped: {}", outcome.stderr());
