@@ -324,6 +324,11 @@ fn damage_to_one_entry_costs_that_entry_only() {
         assert!(fold.warnings()[0].contains(&key), "byte {place}");
         assert_eq!(fold.objects().len(), 3, "byte {place}");
     }
+    for other in [0, 2, 3] {
+        replace(&store, &key, bytes_of(&store, &ObjectKey::Log(other).to_string()));
+        let fold = Fold::load(&repository).unwrap();
+        assert_eq!((fold.void_count(), fold.objects().len()), (1, 3), "a copy of entry {other}");
+    }
     replace(&store, &key, whole[..50].to_vec());
     let mut fold = Fold::load(&repository).unwrap();
     assert_eq!(fold.objects().len(), 3);
