@@ -4,7 +4,7 @@
 //! location becomes a connection.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lifeboat_store::Store;
@@ -37,6 +37,15 @@ pub fn connect(location: impl AsRef<OsStr>, directory: &Path) -> Result<Io> {
 pub fn create(location: impl AsRef<OsStr>, directory: &Path) -> Result<Io> {
     let parsed = Location::parse(location, directory).map_err(unreachable_store)?;
     wrap(parsed.create().map_err(unreachable_store)?)
+}
+
+/// The directory of a repository that is one of this machine, without links in its path; `None` where
+/// there is nothing, or it is elsewhere.
+pub fn local_directory(location: impl AsRef<OsStr>, directory: &Path) -> Option<PathBuf> {
+    match Location::parse(location, directory) {
+        Ok(Location::Local(path)) => path.canonicalize().ok(),
+        _ => None,
+    }
 }
 
 /// Every connection repeats what failed for a passing reason.

@@ -256,7 +256,7 @@ fn pieces(snapshot: &Snapshot, path: Option<&PathKey>) -> Result<Vec<Piece>> {
     let reason = if is_missing {
         "it was missing in the source when the snapshot was made"
     } else {
-        "none of the snapshot's roots is there, above it or below it"
+        "the snapshot has no such path: none of its roots is there, above it or below it"
     };
     Err(repo::Error::new(Kind::NotFound, "find in the snapshot", path).because(reason).into())
 }

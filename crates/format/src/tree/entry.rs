@@ -21,6 +21,8 @@ pub const XATTR_INLINE_MAX: usize = 1024;
 pub const XATTRS_INLINE_MAX: usize = 64 << 10;
 /// The bit of [`Entry::notes`] that says that the file changed while it was read.
 pub const NOTE_CHANGED_WHILE_READ: u8 = 1;
+/// The bit of [`Entry::notes`] that says that some of the metadata could not be read.
+pub const NOTE_METADATA_INCOMPLETE: u8 = 2;
 
 const WHAT: &str = "entry";
 

@@ -97,6 +97,15 @@ impl<'a> Committer<'a> {
         Ok(Some(snapshot.id))
     }
 
+    /// Makes what is stored count, without a snapshot: chunks that the next run will find.
+    pub(super) fn commit_objects(&mut self, job: Job<'_>) -> Result<()> {
+        let objects = job.packer.flush()?;
+        if !self.options.dry_run {
+            log::commit(job.repository, &mut self.fold, self.run, objects, Vec::new())?;
+        }
+        Ok(())
+    }
+
     /// The snapshot of the run's last checkpoint.
     pub(super) fn last_checkpoint(&self) -> Option<SnapshotId> {
         self.last_checkpoint

@@ -4,12 +4,13 @@
 //! asked to stop, and commits in the end. Knows entries, not files.
 //!
 //! Invariant: a checkpoint covers a prefix of the roots in path order, so that the next run can go on
-//! exactly behind it.
+//! exactly behind it. While one large file keeps the order waiting, what is stored of it is committed
+//! without a snapshot: an interrupted run then reads that file again, and stores no byte of it twice.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use lifeboat_format::index::PackKind;
 use lifeboat_format::snapshot::{CheckpointPlace, Root};
 use lifeboat_format::tree::PathKey;
@@ -25,6 +26,10 @@ use super::unit::{Arrival, Exit, UnitDone};
 use crate::error::{Error, Result};
 use crate::monitor::Phase;
 
+/// However short the interval between checkpoints: a look at the clock while nothing arrives costs a
+/// commit at most this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 type Builder<'a> = TreeBuilder<'a, Framer>;
 
 /// What the stage has so far.
@@ -39,8 +44,9 @@ pub(super) struct Sequence<'a> {
     builder: Option<Builder<'a>>,
     stats: BackupStats,
     last_checkpoint: Duration,
-    /// How many entries there were at the last checkpoint.
+    /// How many entries there were at the last checkpoint, and how much was packed.
     checkpointed: u64,
+    checkpointed_bytes: u64,
     entries: u64,
     /// Where the last entry is, in its root.
     last_key: PathKey,
@@ -59,6 +65,7 @@ impl<'a> Sequence<'a> {
             stats: BackupStats::default(),
             last_checkpoint: job.repository.clock().monotonic(),
             checkpointed: 0,
+            checkpointed_bytes: 0,
             entries: 0,
             last_key: PathKey::default(),
         }
@@ -72,13 +79,17 @@ impl<'a> Sequence<'a> {
     ) -> Result<BackupReport> {
         let mut window = Some(window);
         while self.done.len() < self.roots.len() {
-            // The channel closes when the stages before have ended: all done, cancelled or failed.
-            let Ok(arrival) = arrivals.recv() else { break };
-            match arrival.number() {
-                Some(number) => drop(self.waiting.insert(number, arrival)),
-                // There will be a gap. The walk ends when it finds the window gone, the workers
-                // when the walk has; what they have done until then may still be in order.
-                None => window = None,
+            match arrivals.recv_timeout(self.until_checkpoint()) {
+                Ok(arrival) => match arrival.number() {
+                    Some(number) => drop(self.waiting.insert(number, arrival)),
+                    // There will be a gap. The walk ends when it finds the window gone, the workers
+                    // when the walk has; what they have done until then may still be in order.
+                    None => window = None,
+                },
+                // A large file is on its way; what is stored of it can count all the same.
+                Err(RecvTimeoutError::Timeout) => {}
+                // All stages before have ended: all done, cancelled or failed.
+                Err(RecvTimeoutError::Disconnected) => break,
             }
             while let Some(arrival) = self.waiting.remove(&self.next) {
                 if let Some(window) = &window {
@@ -142,21 +153,49 @@ impl<'a> Sequence<'a> {
         Ok(())
     }
 
+    /// How long to wait for the next unit before it is time to look at the clock again.
+    fn until_checkpoint(&self) -> Duration {
+        let now = self.job.repository.clock().monotonic();
+        let elapsed = now.saturating_sub(self.last_checkpoint);
+        self.job.options.checkpoint_interval.saturating_sub(elapsed).max(LOOK_AGAIN)
+    }
+
     fn is_checkpoint_due(&self) -> bool {
         let now = self.job.repository.clock().monotonic();
         let elapsed = now.saturating_sub(self.last_checkpoint);
-        elapsed >= self.job.options.checkpoint_interval && self.entries > self.checkpointed
+        elapsed >= self.job.options.checkpoint_interval
+            && (self.entries > self.checkpointed || self.packed() > self.checkpointed_bytes)
     }
 
-    /// Makes what is done so far count.
+    /// Bytes of new chunks so far, of whatever kind.
+    fn packed(&self) -> u64 {
+        let stats = self.job.packer.stats();
+        stats.new_bytes + stats.new_metadata_bytes
+    }
+
+    /// Makes what is done so far count: what is stored, and the entries up to here if there are new ones.
     fn checkpoint(&mut self) -> Result<()> {
-        let progress = self.progress()?;
-        if let Some((roots, place)) = progress {
+        let packed = self.packed();
+        if self.entries > self.checkpointed
+            && let Some((roots, place)) = self.progress()?
+        {
             let progress = Progress { roots, stats: self.stats, checkpoint: Some(place) };
             self.committer.commit(self.job, progress)?;
+        } else {
+            self.flush_builder()?;
+            self.committer.commit_objects(self.job)?;
         }
         self.checkpointed = self.entries;
+        self.checkpointed_bytes = packed;
         self.last_checkpoint = self.job.repository.clock().monotonic();
+        Ok(())
+    }
+
+    /// What the packer is about to wait for must not lie in this thread's own frame.
+    fn flush_builder(&mut self) -> Result<()> {
+        if let Some(builder) = &mut self.builder {
+            builder.sink_mut().flush()?;
+        }
         Ok(())
     }
 
@@ -165,10 +204,9 @@ impl<'a> Sequence<'a> {
         let mut roots = self.done.clone();
         if let Some(builder) = &mut self.builder {
             let tree = builder.snapshot()?;
-            // What the packer is about to wait for must not lie in this thread's own frame.
-            builder.sink_mut().flush()?;
             roots.push(root_record(self.roots[roots.len()].kept_path(), Some(tree)));
         }
+        self.flush_builder()?;
         let Some(last) = roots.len().checked_sub(1) else { return Ok(None) };
         let root = u32::try_from(last).ok().ok_or_else(|| Error::options("too many roots"))?;
         Ok(Some((roots, CheckpointPlace { root, ended_at: self.last_key.clone() })))
@@ -194,15 +232,8 @@ impl<'a> Sequence<'a> {
     /// The run was asked to stop: what is done becomes a checkpoint.
     fn interrupt(mut self) -> Result<BackupReport> {
         self.job.context.monitor.phase(Phase::Commit);
-        let mut snapshot = None;
-        if self.entries > self.checkpointed {
-            if let Some((roots, place)) = self.progress()? {
-                let progress = Progress { roots, stats: self.stats, checkpoint: Some(place) };
-                snapshot = self.committer.commit(self.job, progress)?;
-            }
-        } else if self.checkpointed > 0 {
-            snapshot = self.committer.last_checkpoint();
-        }
+        self.checkpoint()?;
+        let snapshot = self.committer.last_checkpoint();
         Ok(self.committer.report(self.job, Outcome::Interrupted, snapshot, self.stats))
     }
 }

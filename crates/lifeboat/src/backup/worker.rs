@@ -7,7 +7,9 @@ use crossbeam_channel::{Receiver, Sender};
 use lifeboat_codec::cut::{Cutter, Params};
 use lifeboat_codec::hash::ContentHasher;
 use lifeboat_format::index::PackKind;
-use lifeboat_format::tree::{Entry, EntryKind, Extent, INLINE_MAX, NOTE_CHANGED_WHILE_READ};
+use lifeboat_format::tree::{
+    Entry, EntryKind, Extent, INLINE_MAX, NOTE_CHANGED_WHILE_READ, NOTE_METADATA_INCOMPLETE,
+};
 use lifeboat_repo::open::Repository;
 use lifeboat_repo::packer::Framer;
 use lifeboat_repo::tree::map::MapBuilder;
@@ -153,6 +155,10 @@ impl<'a> Worker<'a> {
     ) -> Result<Option<Entry>> {
         match self.meta.read(item, opened) {
             Ok(Meta { mut entry, long_xattrs, problems }) => {
+                if !problems.is_empty() {
+                    // So that the next run looks again, and does not call its snapshot complete.
+                    entry.notes |= NOTE_METADATA_INCOMPLETE;
+                }
                 for problem in problems {
                     self.job.problems.add(problem);
                 }
@@ -184,7 +190,7 @@ impl<'a> Worker<'a> {
             content: parents.content,
             content_depth: parents.content_depth,
             content_hash: parents.content_hash,
-            notes: parents.notes,
+            notes: entry.notes | parents.notes,
             ..entry
         }))
     }
@@ -213,7 +219,10 @@ impl<'a> Worker<'a> {
                 self.job.problems.add(item.problem("read", what));
             }
             Ok(_) => {}
-            Err(error) => self.job.problems.add(item.problem("look again at", error)),
+            Err(error) => {
+                entry.notes |= NOTE_CHANGED_WHILE_READ;
+                self.job.problems.add(item.problem("look again at", error));
+            }
         }
         self.stats.count(&entry);
         match before {
@@ -243,7 +252,10 @@ impl<'a> Worker<'a> {
         let mut map = MapBuilder::new(ids, &mut framers.tree);
         let mut hasher = is_worth_hashing(file.stat()).then(ContentHasher::new);
         let mut chunks = 0;
-        for segment in file.segments() {
+        // What says that it is empty may be one of the kernel's files, which have no size but content.
+        let unsized_data = Segment { offset: 0, len: u64::MAX, is_hole: false };
+        let unsized_data = (file.stat().size == 0).then_some(Ok(unsized_data));
+        for segment in file.segments().chain(unsized_data) {
             let segment = match segment {
                 Ok(segment) => segment,
                 Err(error) => return Ok(Err(item.problem("find the holes of", error))),

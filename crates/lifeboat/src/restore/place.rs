@@ -99,7 +99,9 @@ pub(super) fn absolute_path(key: &[u8]) -> Vec<u8> {
 /// The error when the snapshot does not have the entry of this absolute key.
 pub(super) fn not_found(absolute: &[u8]) -> Error {
     let path = crate::report::escape(&absolute_path(absolute));
-    repo::Error::new(Kind::NotFound, "find in the snapshot", path).into()
+    repo::Error::new(Kind::NotFound, "find in the snapshot", path)
+        .because("the snapshot has no such path")
+        .into()
 }
 
 /// Splits the way to an entry into the way to its directory and its name.

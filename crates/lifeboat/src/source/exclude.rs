@@ -16,6 +16,9 @@
 //! What is left out is not entered, so nothing below it can be taken back in (as in git). The root
 //! itself is never left out: it was asked for.
 //!
+//! Before all these, **directories that hold the repository itself** are left out with their content, by
+//! whatever path they are met.
+//!
 //! **Marked directories** (a `CACHEDIR.TAG` with the signature of <https://bford.info/cachedir/>, or a
 //! file of a given name, with a given beginning if one is given) keep their own entry and the mark, and
 //! nothing else, as in restic. Marks are looked at when a directory is entered.
@@ -66,6 +69,8 @@ pub struct ExcludeOptions {
     pub caches: bool,
     /// Leaves out regular files that are longer than this, in bytes.
     pub larger_than_bytes: Option<u64>,
+    /// Leaves out these with their content, whatever path leads there: where the repository is.
+    pub leave_out: Vec<PathBuf>,
 }
 
 /// A file whose presence in a directory leaves out the directory's content.
@@ -114,6 +119,8 @@ struct Inner {
     watched: Vec<Vec<u8>>,
     ignore_files: bool,
     larger_than_bytes: Option<u64>,
+    /// What [`ExcludeOptions::leave_out`] names.
+    left_out: Vec<Stat>,
 }
 
 impl Excludes {
@@ -142,6 +149,7 @@ impl Excludes {
             watched,
             ignore_files: options.ignore_files,
             larger_than_bytes: options.larger_than_bytes,
+            left_out: left_out(&options.leave_out)?,
         })))
     }
 
@@ -153,6 +161,7 @@ impl Excludes {
             watched: Vec::new(),
             ignore_files: false,
             larger_than_bytes: None,
+            left_out: Vec::new(),
         }))
     }
 
@@ -211,6 +220,9 @@ impl Excludes {
         stat: &Stat,
     ) -> Decision<'a> {
         let inner = &*self.0;
+        if inner.left_out.iter().any(|left_out| left_out.same_file(stat)) {
+            return Decision::LeftOut;
+        }
         let is_dir = stat.kind == EntryKind::Dir;
         let ruling = inner
             .rules
@@ -229,7 +241,8 @@ impl Excludes {
 
     /// Whether no path needs to be looked at.
     pub(super) fn is_idle(&self, scope: &Scope) -> bool {
-        self.0.rules.is_empty() && scope.0.is_none() && self.0.larger_than_bytes.is_none()
+        let Inner { rules, larger_than_bytes, left_out, .. } = &*self.0;
+        rules.is_empty() && scope.0.is_none() && larger_than_bytes.is_none() && left_out.is_empty()
     }
 }
 
@@ -240,6 +253,8 @@ pub(super) enum Decision<'a> {
     None,
     /// A rule takes it back in.
     Kept(&'a Rule),
+    /// It is left out, whatever the rules say.
+    LeftOut,
     /// A rule leaves it out.
     Excluded(&'a Rule),
     /// It is a file that is too large.
@@ -248,7 +263,7 @@ pub(super) enum Decision<'a> {
 
 impl Decision<'_> {
     pub(super) fn is_out(&self) -> bool {
-        matches!(self, Self::Excluded(_) | Self::TooLarge { .. })
+        matches!(self, Self::LeftOut | Self::Excluded(_) | Self::TooLarge { .. })
     }
 }
 
@@ -334,6 +349,20 @@ impl<'a> RootedPath<'a> {
 
 fn as_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
+}
+
+/// What the paths name, to be known again by whatever path it is met.
+fn left_out(paths: &[PathBuf]) -> Result<Vec<Stat>> {
+    let mut found = Vec::with_capacity(paths.len());
+    for path in paths {
+        let fail = |error| Error::local("look at", path.as_os_str().as_bytes(), error);
+        match std::fs::File::open(path).and_then(|file| Stat::of(file, 0)) {
+            Ok(stat) => found.push(stat),
+            Err(error) if is_none(&error) => {}
+            Err(error) => return Err(fail(error)),
+        }
+    }
+    Ok(found)
 }
 
 fn mark_holds(dir: &Arc<DirHandle>, mark: &Mark) -> std::io::Result<bool> {

@@ -7,7 +7,8 @@
 //! A file is unchanged when **all** of these hold:
 //!
 //! 1. It was a regular file and is one.
-//! 2. The earlier backup read it whole, in peace: its entry has no note that it changed meanwhile.
+//! 2. The earlier backup read it whole, in peace: its entry has no note, be it that it changed meanwhile,
+//!    that some metadata could not be read, or of a kind that a newer version makes.
 //! 3. Its **size** is the same.
 //! 4. Its **mtime** is the same, to the nanosecond. Anybody can set it back, hence also:
 //! 5. Its **ctime** is the same, to the nanosecond, unless [`Criteria::ignore_ctime`]. The kernel sets it to
@@ -38,7 +39,7 @@
 //! so do tools that keep the mtime on purpose.
 
 use lifeboat_format::Time;
-use lifeboat_format::tree::{Entry, EntryKind, NOTE_CHANGED_WHILE_READ};
+use lifeboat_format::tree::{Entry, EntryKind};
 
 use super::stat::Stat;
 
@@ -60,7 +61,7 @@ pub struct Criteria {
 /// content that it had; see the module's documentation.
 pub fn unchanged(parent: &Entry, now: &Stat, parent_started: Time, criteria: &Criteria) -> bool {
     let was_file = parent.kind == EntryKind::File && now.kind == EntryKind::File;
-    let was_quiet = parent.notes & NOTE_CHANGED_WHILE_READ == 0;
+    let was_quiet = parent.notes == 0;
     let same_content = parent.size == now.size && parent.mtime == now.mtime;
     let same_ctime = criteria.ignore_ctime || parent.ctime == now.ctime;
     let same_inode =

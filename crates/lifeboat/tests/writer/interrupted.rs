@@ -167,6 +167,27 @@ fn a_large_file_is_begun_anew() {
     assert_clean(&repository);
 }
 
+/// One file that takes longer than the time a run is given: no entry is done, yet what was stored of
+/// it counts, so that every run gets further.
+#[test]
+fn what_was_stored_of_an_only_file_is_not_stored_again() {
+    const BYTES: u64 = 24_000_000;
+    let (source, repository) = (Scratch::new().unwrap(), mem_repository());
+    let file = source.join("image");
+    fs::write(&file, noise(7, BYTES)).unwrap();
+    settle();
+    let options = options_of(&file);
+    let report = StopAfter::bytes(16_000_000).run(&repository, &options);
+    assert_eq!((report.outcome, report.snapshot), (Outcome::Interrupted, None));
+    assert!(report.stats.new_bytes > 8_000_000, "{:?}", report.stats);
+    assert_clean(&repository);
+    let next = run(&repository, &options);
+    assert_complete(&next);
+    assert_eq!(next.stats.read_bytes, BYTES);
+    assert_eq!(next.stats.new_bytes, BYTES - report.stats.new_bytes);
+    assert_clean(&repository);
+}
+
 #[test]
 fn with_an_interval_of_zero_every_step_is_kept() {
     let (source, repository) = (source(), mem_repository());

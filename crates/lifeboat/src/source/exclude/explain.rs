@@ -46,6 +46,8 @@ pub enum Explanation {
 /// Why something is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
+    /// The repository itself is there.
+    Repository,
     /// A rule.
     Rule(Rule),
     /// The directory that it lies in is marked.
@@ -65,6 +67,7 @@ pub enum Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Repository => f.write_str("a rule of its own: the repository is there"),
             Self::Rule(rule) => rule.fmt(f),
             Self::Marked { mark } => write!(f, "the mark {}", text(mark)),
             Self::TooLarge { limit_bytes, size_bytes } => {
@@ -191,6 +194,7 @@ impl<'a> Looker<'a> {
         Ok(match self.excludes.decide(&self.scope, path, &stat) {
             Decision::None => Step::Stays(None),
             Decision::Kept(rule) => Step::Stays(Some(rule.clone())),
+            Decision::LeftOut => Step::Out(Cause::Repository),
             Decision::Excluded(rule) => Step::Out(Cause::Rule(rule.clone())),
             Decision::TooLarge { limit_bytes } => {
                 Step::Out(Cause::TooLarge { limit_bytes, size_bytes: stat.size })

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use lifeboat_format::tree::{NOTE_CHANGED_WHILE_READ, NOTE_METADATA_INCOMPLETE};
 
 const MTIME: Time = Time { secs: 1_000, nanos: 5 };
 const CTIME: Time = Time { secs: 2_000, nanos: 7 };
@@ -41,7 +42,9 @@ fn every_difference_counts() {
         assert!(!strict(&parent(), &stat), "{stat:?}");
     }
     assert!(!strict(&Entry { kind: EntryKind::Dir, ..parent() }, &now()));
-    assert!(!strict(&Entry { notes: NOTE_CHANGED_WHILE_READ, ..parent() }, &now()));
+    for notes in [NOTE_CHANGED_WHILE_READ, NOTE_METADATA_INCOMPLETE, 128] {
+        assert!(!strict(&Entry { notes, ..parent() }, &now()));
+    }
 }
 
 #[test]
