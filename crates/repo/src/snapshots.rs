@@ -23,7 +23,7 @@ use lifeboat_format::keys::SigningRole;
 use lifeboat_format::snapshot::Snapshot;
 
 use crate::error::{Error, Kind, Result};
-use crate::log::{Fold, SnapshotRecord};
+use crate::log::{Fold, SnapshotRecord, VoidEntry};
 use crate::open::Repository;
 
 pub use self::filter::Filter;
@@ -34,6 +34,8 @@ pub use self::tag::{TAG_BYTES_MAX, TAGS_MAX, TagEdit, Tagged, check_tag, tag};
 pub struct Snapshots {
     known: Vec<Known>,
     unreadable: Vec<Unreadable>,
+    /// The last entry of the log that is damaged or missing: it may have had a newer snapshot.
+    damage: Option<VoidEntry>,
 }
 
 /// One opened snapshot and where it stands.
@@ -87,7 +89,7 @@ impl Snapshots {
     /// [`Kind::Denied`] when the keys can't open snapshots at all. One that is damaged or newer is no
     /// error, it is [`Snapshots::unreadable`].
     pub fn load(repository: &Repository, fold: &Fold) -> Result<Self> {
-        let mut snapshots = Self::default();
+        let mut snapshots = Self { damage: fold.last_damage().cloned(), ..Self::default() };
         for record in fold.snapshots() {
             match open(repository, record) {
                 Ok(snapshot) => snapshots.known.push(Known {

@@ -37,6 +37,7 @@ pub struct Fold {
     pub(super) snapshot_ids: HashSet<SnapshotId>,
     pub(super) voids: Vec<VoidEntry>,
     pub(super) void_count: u64,
+    last_damage: Option<VoidEntry>,
     /// The last entry that a checkpoint in the store covers, as far as is known.
     pub(super) checkpoint: Option<u64>,
     gap: Option<u64>,
@@ -75,6 +76,9 @@ pub struct VoidEntry {
     pub number: u64,
     /// Why.
     pub reason: String,
+    /// Whether it is missing or its bytes may not be what they were, so that something that counted may
+    /// be lost; otherwise somebody wrote what nobody had to believe.
+    pub is_damage: bool,
 }
 
 impl Fold {
@@ -117,6 +121,7 @@ impl Fold {
             snapshot_ids: HashSet::new(),
             voids: Vec::new(),
             void_count: 0,
+            last_damage: None,
             checkpoint: None,
             gap: None,
             entries_read: 0,
@@ -182,6 +187,11 @@ impl Fold {
         self.void_count
     }
 
+    /// The last entry that is damaged or missing: what it said, such as a newer snapshot, is not seen.
+    pub fn last_damage(&self) -> Option<&VoidEntry> {
+        self.last_damage.as_ref()
+    }
+
     /// The first number at which an entry is missing although later ones are there.
     pub fn gap(&self) -> Option<u64> {
         self.gap
@@ -239,7 +249,8 @@ impl Fold {
         match verdict {
             Verdict::Counts(author, header) => self.count(author, header),
             Verdict::Skipped => {}
-            Verdict::Damaged(reason) | Verdict::Void(reason) => self.void(number, reason),
+            Verdict::Damaged(reason) => self.void(VoidEntry { number, reason, is_damage: true }),
+            Verdict::Void(reason) => self.void(VoidEntry { number, reason, is_damage: false }),
         }
         Ok(())
     }
@@ -258,10 +269,13 @@ impl Fold {
         }
     }
 
-    fn void(&mut self, number: u64, reason: String) {
+    fn void(&mut self, entry: VoidEntry) {
         self.void_count += 1;
+        if entry.is_damage {
+            self.last_damage = Some(entry.clone());
+        }
         if self.voids.len() < VOIDS_MAX {
-            self.voids.push(VoidEntry { number, reason });
+            self.voids.push(entry);
         }
     }
 
@@ -269,11 +283,12 @@ impl Fold {
     fn read_on(&mut self, repository: &Repository) -> Result<()> {
         self.witness.0 = repository.remembered().map(|head| head.number);
         self.read_to_head(repository.io())?;
-        if let Some(VoidEntry { number, reason }) = self.voids.first() {
+        let first_damage = self.voids.iter().find(|void| void.is_damage);
+        if let Some(VoidEntry { number, reason, .. }) = first_damage.or(self.voids.first()) {
             let (key, count) = (ObjectKey::Log(*number), self.void_count);
             self.warnings.push(format!(
-                "{count} entries of the log mean nothing, so what they said is not seen; the first \
-                 is {key}: {reason}"
+                "{count} entries of the log mean nothing, so what they said is not seen, among them \
+                 {key}: {reason}"
             ));
         }
         self.check_remembered(repository)
@@ -295,7 +310,8 @@ impl Fold {
                 // It was there when later ones were made, and is gone. What follows is still read.
                 self.gap.get_or_insert(number);
                 for number in number..next {
-                    self.void(number, "it is missing from the store".to_owned());
+                    let reason = "it is missing from the store".to_owned();
+                    self.void(VoidEntry { number, reason, is_damage: true });
                 }
                 self.head = Some(Head { number: next - 1, hash: ObjectHash([0; 32]) });
                 self.head_is_whole = false;

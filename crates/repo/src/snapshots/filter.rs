@@ -13,7 +13,7 @@ pub struct Filter {
     pub host: Option<String>,
     /// Tags, all of which it must have.
     pub tags: Vec<String>,
-    /// Paths as raw bytes, each of which must be one of its roots or lie below one.
+    /// Paths as raw bytes, each of which must be one of its roots; slashes at the end are passed over.
     pub paths: Vec<Vec<u8>>,
     /// Whether checkpoints of unfinished runs match, too.
     pub checkpoints: bool,
@@ -42,10 +42,7 @@ impl Filter {
 
 fn has_path(snapshot: &Snapshot, path: &[u8]) -> bool {
     let path = trimmed(path);
-    snapshot.roots.iter().any(|root| {
-        path.strip_prefix(trimmed(&root.path))
-            .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-    })
+    snapshot.roots.iter().any(|root| trimmed(&root.path) == path)
 }
 
 /// A path without the slashes at its end; the file system's root becomes empty.

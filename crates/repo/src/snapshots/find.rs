@@ -2,6 +2,8 @@
 //!
 //! Invariant: what a user typed names one snapshot or is refused; no guess is ever made.
 
+use lifeboat_format::key::ObjectKey;
+
 use crate::error::{Error, Kind, Result};
 use crate::snapshots::{Filter, Known, Snapshots};
 
@@ -32,11 +34,12 @@ impl Snapshots {
     ///
     /// # Errors
     /// [`Kind::NotFound`] when there is none; [`Kind::Invalid`] when it is no id, or several begin
-    /// with it: the message lists them. [`Kind::Corrupt`] when it names one that can't be opened.
+    /// with it: the message lists them. [`Kind::Corrupt`] when it names one that can't be opened, and
+    /// for `latest` when a later entry of the log is damaged or missing, which may have had a newer one.
     pub fn resolve(&self, text: &str, filter: &Filter) -> Result<&Known> {
         const OPERATION: &str = "find snapshot";
         if text == LATEST {
-            return self.latest(filter).ok_or_else(|| self.nothing(filter));
+            return self.surely_latest(filter);
         }
         let is_id = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if text.is_empty() || !text.bytes().all(is_id) {
@@ -74,6 +77,32 @@ impl Snapshots {
                     .hint("type more of the id"))
             }
         }
+    }
+
+    /// The newest that matches, unless a newer one may be in an entry of the log that can't be read.
+    fn surely_latest(&self, filter: &Filter) -> Result<&Known> {
+        let latest = self.latest(filter);
+        match &self.damage {
+            Some(lost) if latest.is_none_or(|known| self.first_entry(known) < lost.number) => {
+                Err(Error::new(Kind::Corrupt, "find snapshot", LATEST)
+                    .because(format!(
+                        "a newer one may be lost with {}: {}",
+                        ObjectKey::Log(lost.number),
+                        lost.reason
+                    ))
+                    .hint("choose a snapshot by its id to go on"))
+            }
+            _ => latest.ok_or_else(|| self.nothing(filter)),
+        }
+    }
+
+    /// The entry of the snapshot, or of the first that had its content: a change of marks makes no
+    /// snapshot newer.
+    fn first_entry(&self, known: &Known) -> u64 {
+        let first = known.snapshot.original.unwrap_or(known.snapshot.id);
+        let of_first = self.all().iter().find(|other| other.snapshot.id == first);
+        // The first may be what is lost; then whatever has its content is as old as can be told.
+        of_first.map_or(known.entry, |first| first.entry)
     }
 
     fn nothing(&self, filter: &Filter) -> Error {
