@@ -16,8 +16,8 @@
 //! What is left out is not entered, so nothing below it can be taken back in (as in git). The root
 //! itself is never left out: it was asked for.
 //!
-//! Before all these, **directories that hold the repository itself** are left out with their content, by
-//! whatever path they are met.
+//! Whatever these take back in, **the directories of the repository itself** are left out with their
+//! content, by whatever path they are met.
 //!
 //! **Marked directories** (a `CACHEDIR.TAG` with the signature of <https://bford.info/cachedir/>, or a
 //! file of a given name, with a given beginning if one is given) keep their own entry and the mark, and
@@ -220,9 +220,6 @@ impl Excludes {
         stat: &Stat,
     ) -> Decision<'a> {
         let inner = &*self.0;
-        if inner.left_out.iter().any(|left_out| left_out.same_file(stat)) {
-            return Decision::LeftOut;
-        }
         let is_dir = stat.kind == EntryKind::Dir;
         let ruling = inner
             .rules
@@ -230,6 +227,9 @@ impl Excludes {
             .or_else(|| scope.ruling(path, is_dir));
         if let Some(Ruling { rule, excludes: true }) = ruling {
             return Decision::Excluded(rule);
+        }
+        if inner.left_out.iter().any(|left_out| left_out.same_file(stat)) {
+            return Decision::LeftOut;
         }
         match inner.larger_than_bytes {
             Some(limit_bytes) if stat.kind == EntryKind::File && stat.size > limit_bytes => {

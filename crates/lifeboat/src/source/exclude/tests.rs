@@ -274,3 +274,20 @@ fn scopes_deeper_than_a_stack_are_dropped() {
     }
     drop(scope);
 }
+
+#[test]
+fn what_is_left_out_is_so_by_every_path_and_rule() {
+    let scratch = tree(&["own/packs/", "own/config", "other/own/"]);
+    let root = scratch.path();
+    let options =
+        ExcludeOptions { leave_out: vec![root.join("other/../own")], ..patterns(&["!own"]) };
+    let found = kept(root, &options);
+    assert!(found.iter().any(|path| path == "other/own"), "{found:?}");
+    assert!(!found.iter().any(|path| path.starts_with("own")), "{found:?}");
+    let explained =
+        Excludes::new(&options).unwrap().explain(root, &root.join("own/packs")).unwrap();
+    assert!(explained.to_string().contains("the repository is there"), "{explained}");
+    // One that is not there is nowhere.
+    let options = ExcludeOptions { leave_out: vec![root.join("none")], ..Default::default() };
+    assert!(kept(root, &options).iter().any(|path| path.starts_with("own")));
+}
