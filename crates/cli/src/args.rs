@@ -114,10 +114,12 @@ pub(crate) struct RestoreArgs {
     /// The directory to restore into; created if it is missing
     #[arg(short, long, value_name = "DIR")]
     pub(crate) target: PathBuf,
-    /// Restores only what matches (gitignore syntax; may be repeated)
+    /// Restores only what matches (gitignore syntax, a pattern with a slash anchored at /; may be
+    /// repeated)
     #[arg(short, long, value_name = "PATTERN")]
     pub(crate) include: Vec<String>,
-    /// Leaves out what matches (gitignore syntax; may be repeated)
+    /// Leaves out what matches (gitignore syntax, a pattern with a slash anchored at /; may be
+    /// repeated)
     #[arg(short, long, value_name = "PATTERN")]
     pub(crate) exclude: Vec<String>,
     /// Says what would be restored, and writes nothing

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result};
 use crate::args::GlobalArgs;
 use crate::exit::Usage;
 
+pub(crate) use self::memory::MEMORY_BYTES_MIN;
 pub(crate) use self::secret::{
     Passphrase, PasswordSource, ask_twice, has_terminal, warn_if_readable_by_others,
 };
@@ -25,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) repo: Option<String>,
     /// Where the passphrase comes from, if it was said.
     pub(crate) password: Option<PasswordSource>,
+    /// The environment's passphrase beside a key file that was typed: only a new repository gets both.
+    pub(crate) password_beside: Option<PasswordSource>,
     /// The key file or recovery sheet, if one was given.
     pub(crate) key_file: Option<PathBuf>,
     /// A new passphrase for `key`, if it is in the environment.
@@ -58,9 +61,17 @@ impl Settings {
             }
             (None, None) => memory::default_bytes(threads),
         };
+        let typed = typed_password(args);
+        let from_environment = if typed.is_none() { environment_password()? } else { None };
+        // A key file on the command line is meant, whatever the environment says about passphrases.
+        let (password, password_beside) = match typed {
+            None if args.key_file.is_some() => (None, from_environment),
+            typed => (typed.or(from_environment), None),
+        };
         Ok(Self {
             repo: args.repo.clone().or(text("LIFEBOAT_REPO")?),
-            password: password_source(args)?,
+            password,
+            password_beside,
             key_file: key_file(args),
             new_password: text("LIFEBOAT_NEW_PASSWORD")?.map(Passphrase::new),
             host: text("LIFEBOAT_HOST")?,
@@ -100,17 +111,12 @@ pub(crate) fn current_dir() -> Result<PathBuf> {
     std::env::current_dir().context("find the working directory")
 }
 
-fn password_source(args: &GlobalArgs) -> Result<Option<PasswordSource>> {
-    if let Some(file) = &args.password_file {
-        return Ok(Some(PasswordSource::File(file.clone())));
-    }
-    if let Some(command) = &args.password_command {
-        return Ok(Some(PasswordSource::Command(command.clone())));
-    }
-    // A key file on the command line is meant, whatever the environment says about passphrases.
-    if args.key_file.is_some() {
-        return Ok(None);
-    }
+fn typed_password(args: &GlobalArgs) -> Option<PasswordSource> {
+    let file = args.password_file.clone().map(PasswordSource::File);
+    file.or_else(|| args.password_command.clone().map(PasswordSource::Command))
+}
+
+fn environment_password() -> Result<Option<PasswordSource>> {
     if let Some(passphrase) = text("LIFEBOAT_PASSWORD")? {
         return Ok(Some(PasswordSource::Text(Passphrase::new(passphrase))));
     }

@@ -4,6 +4,7 @@ mod backup;
 mod errors;
 mod json;
 mod keys;
+mod latest;
 mod look;
 mod reference;
 

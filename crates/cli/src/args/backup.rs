@@ -59,7 +59,9 @@ pub(crate) struct BackupArgs {
     /// The same with paths that end with a zero byte, and nothing passed over
     #[arg(long, value_name = "FILE", help_heading = "What to read")]
     pub(crate) files_from_raw: Vec<PathBuf>,
-    /// Leaves out what matches (gitignore syntax; may be repeated; the last match decides)
+    /// Leaves out what matches (gitignore syntax; may be repeated; the last match decides). A pattern
+    /// with a slash is anchored at the root that is backed up; one that begins with / is tried on the
+    /// absolute path, too
     #[arg(short, long, value_name = "PATTERN", help_heading = "What to read")]
     pub(crate) exclude: Vec<String>,
     /// Reads such patterns from this file (may be repeated)

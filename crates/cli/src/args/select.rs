@@ -20,7 +20,7 @@ pub(crate) struct SelectArgs {
     /// Only snapshots with this tag (repeated: with all of them)
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Vec<String>,
-    /// Only snapshots that have this path as a root, or below one (repeated: all of them)
+    /// Only snapshots that have just this path as a root (repeated: all of them)
     #[arg(long, value_name = "PATH")]
     pub(crate) path: Vec<PathBuf>,
 }

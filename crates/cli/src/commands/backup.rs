@@ -3,6 +3,7 @@
 mod explain;
 mod lists;
 mod options;
+mod own;
 mod time;
 
 use anyhow::Result;
@@ -15,7 +16,7 @@ use super::{heads, open, session};
 use crate::args::BackupArgs;
 use crate::exit::End;
 use crate::render::{Output, bytes, count, duration, progress_monitor};
-use crate::settings::Settings;
+use crate::settings::{Settings, current_dir};
 use crate::signals::cancel_on_signals;
 
 #[derive(Serialize)]
@@ -24,6 +25,7 @@ struct Summary<'a> {
     dry_run: bool,
     #[serde(flatten)]
     report: &'a BackupReport,
+    warnings: &'a [String],
 }
 
 pub(super) fn run(args: BackupArgs, settings: &Settings, output: &Output) -> Result<End> {
@@ -33,15 +35,24 @@ pub(super) fn run(args: BackupArgs, settings: &Settings, output: &Output) -> Res
     }
     let cancel = cancel_on_signals()?;
     let repository = if args.init {
-        open::open_or_init(settings, output)?
+        open::open_or_init(settings, output, args.dry_run)?
     } else {
         open::open(settings, output)?
     };
+    // Not before there is one: `--init` may just have made it below a root.
+    let mut options = options;
+    options.excludes.leave_out.clear();
+    options.excludes.leave_out.extend(own::directory(settings, &current_dir()?));
+    let warnings = own::warnings(&options)?;
+    for warning in &warnings {
+        output.notice(format!("notice: {warning}"));
+    }
     let report = back_up(&repository, &options, settings, output, cancel)?;
     heads::remember(settings, &repository, report.head);
     if output.json {
         let dry_run = options.dry_run;
-        output.document(&Summary { message_type: "backup_summary", dry_run, report: &report })?;
+        let (message_type, report, warnings) = ("backup_summary", &report, &warnings);
+        output.document(&Summary { message_type, dry_run, report, warnings })?;
     } else {
         print(&report, options.dry_run, output)?;
     }
@@ -107,6 +118,9 @@ fn print(report: &BackupReport, dry_run: bool, output: &Output) -> Result<()> {
         (Some(id), Outcome::Partial) => format!("snapshot {id} ({kind}), partial{problems}"),
         (Some(id), Outcome::Interrupted) => {
             format!("interrupted; checkpoint {id}{problems}: the next run goes on from there")
+        }
+        (None, Outcome::Interrupted) if report.stats.stored_objects > 0 => {
+            "interrupted in the first file; what was stored of it is not stored again".to_owned()
         }
         (None, Outcome::Interrupted) => "interrupted before anything was stored".to_owned(),
         (None, _) => format!("no snapshot: this was a dry run{problems}"),

@@ -25,6 +25,7 @@ struct Head {
     message_type: &'static str,
     old: SnapshotId,
     new: SnapshotId,
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -60,7 +61,8 @@ pub(super) fn run(args: &DiffArgs, settings: &Settings, output: &Output) -> Resu
     let resolve = |name: &str| snapshots.resolve(name, &Filter::default());
     let (old, new) = (&resolve(&args.old)?.snapshot, &resolve(&args.new)?.snapshot);
     let chunks = session.chunks()?;
-    let head = Head { message_type: "diff", old: old.id, new: new.id };
+    let head =
+        Head { message_type: "diff", old: old.id, new: new.id, warnings: session.warnings() };
     let mut listing = Listing {
         stream: Stream::begin(output, &head, "changes")?,
         summary: Summary::default(),

@@ -24,6 +24,7 @@ use crate::settings::Settings;
 #[derive(Serialize)]
 struct Head {
     message_type: &'static str,
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -39,7 +40,11 @@ pub(super) fn run(args: &FindArgs, settings: &Settings, output: &Output) -> Resu
     let snapshots = session.snapshots()?;
     let chosen = chosen(&snapshots, &args.snapshot, &filter(&args.select)?)?;
     let chunks = session.chunks()?;
-    let mut stream = Stream::begin(output, &Head { message_type: "find" }, "matches")?;
+    let mut stream = Stream::begin(
+        output,
+        &Head { message_type: "find", warnings: session.warnings() },
+        "matches",
+    )?;
     let mut problems = Heard::default();
     for known in chosen {
         let snapshot = &known.snapshot;

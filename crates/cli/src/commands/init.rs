@@ -10,6 +10,9 @@ use crate::exit::{End, Usage};
 use crate::render::Output;
 use crate::settings::Settings;
 
+/// Smaller packs make more objects than any store likes.
+const PACK_BYTES_MIN: u64 = 1 << 20;
+
 #[derive(Serialize)]
 struct Created {
     message_type: &'static str,
@@ -20,6 +23,9 @@ struct Created {
 pub(super) fn run(args: &InitArgs, settings: &Settings, output: &Output) -> Result<End> {
     let chunker = chunker(args.chunk_size)?;
     let pack_bytes = args.pack_size.0;
+    if pack_bytes < PACK_BYTES_MIN {
+        return Err(Usage("--pack-size: give at least 1MiB".to_owned()).into());
+    }
     let repository = open::init(settings, output, WithoutKey::Ask, |options| {
         options.chunker = chunker;
         options.pack_bytes = pack_bytes;

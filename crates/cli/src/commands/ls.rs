@@ -19,6 +19,7 @@ use crate::settings::Settings;
 struct Head {
     message_type: &'static str,
     snapshot: SnapshotId,
+    warnings: Vec<String>,
 }
 
 pub(super) fn run(args: &LsArgs, settings: &Settings, output: &Output) -> Result<End> {
@@ -29,7 +30,7 @@ pub(super) fn run(args: &LsArgs, settings: &Settings, output: &Output) -> Result
     let snapshot = &snapshots.resolve(&args.snapshot.snapshot, &filter(&args.select)?)?.snapshot;
     let chunks = session.chunks()?;
     let parts = parts(snapshot, &wanted)?;
-    let head = Head { message_type: "ls", snapshot: snapshot.id };
+    let head = Head { message_type: "ls", snapshot: snapshot.id, warnings: session.warnings() };
     let mut list = Listing {
         stream: Stream::begin(output, &head, "entries")?,
         problems: heard::Heard::default(),
@@ -46,7 +47,8 @@ pub(super) fn run(args: &LsArgs, settings: &Settings, output: &Output) -> Result
             lifeboat_repo::Kind::NotFound,
             "find in the snapshot",
             format!("/{wanted}"),
-        );
+        )
+        .because("the snapshot has no such path");
         return Err(error.into());
     }
     let end = problems.end();

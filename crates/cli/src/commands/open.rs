@@ -25,15 +25,12 @@ use super::heads;
 use crate::exit::{NoRepository, Usage, no_repository};
 use crate::render::{Output, complain};
 use crate::settings::{
-    Passphrase, PasswordSource, Settings, ask_twice, current_dir, has_terminal,
+    MEMORY_BYTES_MIN, Passphrase, PasswordSource, Settings, ask_twice, current_dir, has_terminal,
     warn_if_readable_by_others,
 };
 
 /// What writes snapshots and repositories.
 pub(crate) const TOOL: &str = concat!("lifeboat ", env!("CARGO_PKG_VERSION"));
-
-/// Below this no part of the program can work (docs/decisions says what takes how much).
-const MEMORY_BYTES_MIN: u64 = 96 << 20;
 
 /// Opens the repository.
 pub(crate) fn open(settings: &Settings, output: &Output) -> Result<Repository> {
@@ -56,8 +53,12 @@ pub(crate) fn open(settings: &Settings, output: &Output) -> Result<Repository> {
     Ok(repository)
 }
 
-/// Opens the repository; creates it first if there is none.
-pub(crate) fn open_or_init(settings: &Settings, output: &Output) -> Result<Repository> {
+/// Opens the repository; creates it first if there is none, but not for a dry run.
+pub(crate) fn open_or_init(
+    settings: &Settings,
+    output: &Output,
+    dry_run: bool,
+) -> Result<Repository> {
     check_memory(settings)?;
     let is_there = match connect(settings, Access::Existing) {
         Ok(io) => look_at_config(&io, settings).map(|found| !matches!(found, Found::Nothing))?,
@@ -66,6 +67,11 @@ pub(crate) fn open_or_init(settings: &Settings, output: &Output) -> Result<Repos
     };
     if is_there {
         return open(settings, output);
+    }
+    if dry_run {
+        let text =
+            "there is no repository, and --dry-run creates none; leave --dry-run out to create it";
+        return Err(Usage(text.to_owned()).into());
     }
     match init(settings, output, WithoutKey::MakeKeyFile, |_sizes| Ok(())) {
         // Another run that was started with this one was faster.
@@ -108,7 +114,7 @@ pub(crate) fn init(
     let (entropy, clock) = (Entropy::os(), system_clock());
     let mut options = InitOptions::new(entropy, clock, settings.memory_bytes, TOOL)?;
     adjust(&mut options)?;
-    if let Some(source) = &settings.password {
+    if let Some(source) = settings.password.as_ref().or(settings.password_beside.as_ref()) {
         let passphrase = source.read()?;
         options.slots.push(passphrase_slot(&passphrase, "init"));
     }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::paths;
 use super::session::{Session, filter};
 use crate::args::RestoreArgs;
-use crate::exit::End;
+use crate::exit::{End, Usage};
 use crate::render::{Output, bytes, count, duration, progress_monitor};
 use crate::settings::Settings;
 use crate::signals::cancel_on_signals;
@@ -26,6 +26,7 @@ struct Summary<'a> {
     #[serde(flatten)]
     report: &'a RestoreReport,
     seconds: f64,
+    warnings: Vec<String>,
 }
 
 pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Result<End> {
@@ -38,6 +39,10 @@ pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Re
     let snapshot = &snapshots.resolve(&args.snapshot.snapshot, &filter)?.snapshot;
     let chunks = session.chunks()?;
     let target = escape(args.target.as_os_str().as_bytes());
+    if args.target.exists() && !args.target.is_dir() {
+        return Err(Usage(format!("--target {target} is there and is not a directory")).into());
+    }
+    let filtered = !(args.include.is_empty() && args.exclude.is_empty());
     let options = RestoreOptions {
         path,
         include: args.include,
@@ -53,7 +58,10 @@ pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Re
     let origin = Origin { reader: &chunks.reader, locate: &*chunks.index };
     let report = restore(origin, snapshot, &options, &context);
     monitor.finish();
-    let report = report?;
+    let mut report = report?;
+    if filtered && report.files + report.dirs + report.links + report.other == 0 {
+        report.notices.push("nothing matched --include and --exclude".to_owned());
+    }
     let seconds = begun.elapsed().as_secs_f64();
     if output.json {
         let message_type = "restore_summary";
@@ -64,6 +72,7 @@ pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Re
             target,
             report,
             seconds,
+            warnings: session.warnings(),
         })?;
     } else {
         print(&report, snapshot.id, &target, seconds, output)?;

@@ -1,5 +1,6 @@
 //! What most commands begin with: the open repository, its log folded, its snapshots, its chunks.
 
+use std::cell::RefCell;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use lifeboat_repo::snapshots::{Filter, Known, Snapshots};
 use super::{heads, open, paths};
 use crate::args::SelectArgs;
 use crate::exit::RolledBack;
-use crate::render::Output;
+use crate::render::{Output, complain};
 use crate::settings::{Settings, current_dir};
 
 /// An open repository and the state of its log.
@@ -24,7 +25,7 @@ pub(crate) struct Session<'a> {
     pub(crate) repository: Repository,
     pub(crate) fold: Fold,
     settings: &'a Settings,
-    output: &'a Output,
+    warnings: RefCell<Vec<String>>,
 }
 
 /// The way to chunks.
@@ -37,20 +38,39 @@ pub(crate) struct Chunks {
 
 impl<'a> Session<'a> {
     /// Opens the repository and folds its log.
-    pub(crate) fn open(settings: &'a Settings, output: &'a Output) -> Result<Self> {
+    pub(crate) fn open(settings: &'a Settings, output: &Output) -> Result<Self> {
         let repository = open::open(settings, output)?;
         let fold = fold(&repository, settings)?;
-        for warning in fold.warnings() {
-            output.notice(format!("warning: {warning}"));
+        let warnings = RefCell::new(repository.warnings().to_vec());
+        let session = Self { repository, fold, settings, warnings };
+        for warning in session.fold.warnings() {
+            if session.fold.last_damage().is_some() {
+                // Something that counted may not be seen: whoever asked for quiet has to know, too.
+                session.warn(warning.clone());
+            } else {
+                output.notice(format!("warning: {warning}"));
+                session.warnings.borrow_mut().push(warning.clone());
+            }
         }
-        Ok(Self { repository, fold, settings, output })
+        Ok(session)
+    }
+
+    /// Tells of damage that can be passed over, also whoever asked for quiet.
+    fn warn(&self, warning: String) {
+        complain(&format!("warning: {warning}"));
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// What was told of damage so far, for JSON.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.warnings.borrow().clone()
     }
 
     /// The snapshots; those that can't be opened are told on stderr.
     pub(crate) fn snapshots(&self) -> Result<Snapshots> {
         let snapshots = Snapshots::load(&self.repository, &self.fold)?;
         for lost in snapshots.unreadable() {
-            self.output.notice(format!("warning: snapshot {:.8}: {}", lost.id, lost.reason));
+            self.warn(format!("snapshot {:.8}: {}", lost.id.to_string(), lost.reason));
         }
         Ok(snapshots)
     }
@@ -58,7 +78,7 @@ impl<'a> Session<'a> {
     /// Opens the index; segments that are damaged or lost are told on stderr, and the others serve.
     pub(crate) fn chunks(&self) -> Result<Chunks> {
         let index = Index::load_what_is_there(&self.repository, &self.fold, |key, error| {
-            self.output.notice(format!("warning: index segment {key} is not used: {error}"));
+            self.warn(format!("index segment {key} is not used: {error}"));
         });
         if self.fold.void_count() > 0 {
             // Some of the segments may be named by just the entries that are damaged.

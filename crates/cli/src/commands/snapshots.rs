@@ -19,6 +19,7 @@ struct Listed<'a> {
     message_type: &'static str,
     snapshots: Vec<View<'a>>,
     unreadable: Vec<Lost<'a>>,
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -72,14 +73,18 @@ pub(super) fn run(args: &SnapshotsArgs, settings: &Settings, output: &Output) ->
     };
     listed.sort_by_key(|known| known.snapshot.when());
     if output.json {
-        output.document(&document(&listed, &snapshots))?;
+        output.document(&document(&listed, &snapshots, session.warnings()))?;
     } else {
         print(&listed, args.all, output)?;
     }
     Ok(if snapshots.unreadable().is_empty() { End::Done } else { End::Damage })
 }
 
-fn document<'a>(listed: &[&'a Known], snapshots: &'a Snapshots) -> Listed<'a> {
+fn document<'a>(
+    listed: &[&'a Known],
+    snapshots: &'a Snapshots,
+    warnings: Vec<String>,
+) -> Listed<'a> {
     let lost = snapshots.unreadable().iter();
     Listed {
         message_type: "snapshots",
@@ -87,6 +92,7 @@ fn document<'a>(listed: &[&'a Known], snapshots: &'a Snapshots) -> Listed<'a> {
         unreadable: lost
             .map(|lost| Lost { id: lost.id, entry: lost.entry, error: &lost.reason })
             .collect(),
+        warnings,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::settings::Settings;
 struct Document<'a> {
     message_type: &'static str,
     snapshots: Vec<View<'a>>,
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -42,7 +43,8 @@ pub(super) fn run(args: &TagArgs, settings: &Settings, output: &Output) -> Resul
     session.remember();
     if output.json {
         let snapshots = tagged.iter().map(view).collect();
-        output.document(&Document { message_type: "tags", snapshots })?;
+        let warnings = session.warnings();
+        output.document(&Document { message_type: "tags", snapshots, warnings })?;
     } else {
         output.lines(tagged.iter().map(line))?;
     }

@@ -56,7 +56,9 @@ pub(crate) fn parts(snapshot: &Snapshot, wanted: &PathKey) -> Result<Vec<Part>> 
         let error =
             repo::Error::new(repo::Kind::NotFound, "find in the snapshot", format!("/{wanted}"));
         return Err(error
-            .because("none of the snapshot's roots is there, above it or below it")
+            .because(
+                "the snapshot has no such path: none of its roots is there, above it or below it",
+            )
             .into());
     }
     Ok(parts)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{ErrorKind, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::exit::Usage;
 
 /// More than this is not a passphrase but the wrong file.
-const PASSPHRASE_BYTES_MAX: u64 = 64 * 1024;
+const PASSPHRASE_BYTES_MAX: usize = 64 * 1024;
 
 /// A passphrase; wiped when dropped, never shown.
 #[derive(Clone)]
@@ -95,8 +95,12 @@ fn run(command: &str) -> Result<Passphrase> {
         .stdout(Stdio::piped())
         .spawn()
         .context("start the password command")?;
-    let output = child.stdout.take().context("read from the password command")?;
-    let passphrase = first_line(output);
+    let mut output = child.stdout.take().context("read from the password command")?;
+    let passphrase = first_line(&mut output);
+    // What else it prints is taken, so that the shell neither waits nor dies of it; but what runs on in
+    // the background and holds the pipe is not waited for.
+    let rest = move || std::io::copy(&mut output, &mut std::io::sink()).is_ok();
+    drop(std::thread::spawn(rest));
     let status = child.wait().context("wait for the password command")?;
     if !status.success() {
         bail!("the password command failed: {status}");
@@ -104,11 +108,22 @@ fn run(command: &str) -> Result<Passphrase> {
     passphrase.context("read from the password command")
 }
 
-/// The first line of `input`, without its end.
-fn first_line(input: impl std::io::Read) -> Result<Passphrase> {
-    let mut text = Zeroizing::new(String::new());
-    input.take(PASSPHRASE_BYTES_MAX).read_to_string(&mut text)?;
-    let line = text.lines().next().unwrap_or_default();
+/// The first line of `input`, without its end; what follows is not waited for.
+fn first_line(mut input: impl std::io::Read) -> Result<Passphrase> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES_MAX));
+    let mut byte = Zeroizing::new([0]);
+    // Byte by byte, so that no buffer elsewhere keeps any of it.
+    while bytes.len() < PASSPHRASE_BYTES_MAX && bytes.last() != Some(&b'\n') {
+        match input.read(&mut *byte) {
+            Ok(0) => break,
+            Ok(_) => bytes.push(byte[0]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = str::from_utf8(line).context("the first line is not UTF-8")?;
     if line.is_empty() {
         bail!("the first line is empty");
     }

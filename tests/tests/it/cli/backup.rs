@@ -125,3 +125,70 @@ fn a_dry_run_stores_nothing() {
     assert_eq!(summary["stats"]["files_new"], 1);
     assert_eq!(super::ids(&place).len(), 2);
 }
+
+#[test]
+fn a_dry_run_creates_no_repository() {
+    let place = Place::new();
+    place.file("src/a", "a");
+    let said = place.run(["backup", "--init", "--dry-run", "src"]).expect_code(2);
+    said.expect_stderr("--dry-run creates none");
+    assert!(!place.repository().exists());
+    place.ok(["init"]);
+    place.ok(["backup", "--init", "--dry-run", "src"]);
+}
+
+#[test]
+fn a_repository_below_a_root_is_no_part_of_its_own_backup() {
+    let place = Place::with_key_file();
+    place.file("home/a", "a");
+    let said = place.ok(["backup", "."]);
+    said.expect_stderr("repo is left out: it is the repository itself");
+    std::os::unix::fs::symlink(".", place.path("link")).unwrap();
+    // By whatever path it is met.
+    let summary = place.json(["backup", "link/"]);
+    assert_eq!(summary["warnings"].as_array().unwrap().len(), 1, "{summary:#}");
+    for snapshot in super::ids(&place) {
+        let listed = place.ok(["ls", &snapshot]);
+        assert!(listed.stdout().contains("/home/a"), "{listed:?}");
+        assert!(!listed.stdout().contains("/repo"), "{listed:?}");
+    }
+    let explained = place.json(["backup", ".", "--explain", "repo/config"]);
+    assert_eq!(explained["included"], false, "{explained:#}");
+    assert!(explained["rule"].as_str().unwrap().contains("the repository"), "{explained:#}");
+    // A rule that leaves it out needs no words.
+    let summary = place.json(["backup", ".", "--exclude", "/repo"]);
+    assert!(summary["warnings"].as_array().unwrap().is_empty(), "{summary:#}");
+    place.run(["backup", "repo/packs"]).expect_code(2).expect_stderr("the repository itself");
+}
+
+#[test]
+fn a_new_repository_below_a_root_is_left_out_from_its_first_backup_on() {
+    let place = Place::new();
+    place.file("src/a", "a");
+    let repository = place.path("src/repo");
+    let repository = repository.to_str().unwrap();
+    let summary = place.json(["--repo", repository, "backup", "--init", "src"]);
+    assert_eq!(summary["warnings"].as_array().unwrap().len(), 1, "{summary:#}");
+    let listed = place.ok(["--repo", repository, "ls", "latest"]);
+    assert!(!listed.stdout().contains("/repo"), "{listed:?}");
+}
+
+#[test]
+fn an_explanation_says_that_there_is_nothing() {
+    let place = Place::with_key_file();
+    place.file("src/a", "a");
+    let explain = |path: &str| place.json(["backup", "src", "--explain", path]);
+    assert_eq!(explain("src/a")["exists"], true);
+    let nothing = explain("src/b");
+    assert_eq!(nothing["exists"], false);
+    assert!(nothing["text"].as_str().unwrap().contains("nothing at that path"), "{nothing:#}");
+}
+
+#[test]
+fn a_restore_says_that_nothing_matched_and_that_a_file_is_no_target() {
+    let place = super::place_with_two_snapshots();
+    let said = place.ok(["restore", "latest", "--target", "out", "--include", "nowhere"]);
+    said.expect_stderr("nothing matched");
+    let said = place.run(["restore", "latest", "--target", "src/a.txt"]).expect_code(2);
+    said.expect_stderr("is not a directory");
+}

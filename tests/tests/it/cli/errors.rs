@@ -135,3 +135,23 @@ fn a_log_that_was_put_back_is_noticed() {
     fs::remove_dir_all(place.path("home/.local/state/lifeboat")).unwrap();
     assert_eq!(super::ids(&place).len(), 1);
 }
+
+#[test]
+fn a_path_that_a_snapshot_does_not_have_is_said_so() {
+    let place = super::place_with_two_snapshots();
+    let below = format!("latest:{}", place.path("src/none").display());
+    for path in ["latest:/nope", &below] {
+        for command in [&["cat", path][..], &["ls", path], &["restore", path, "--target", "out"]] {
+            place.run(command).expect_code(1).expect_stderr("the snapshot has no such path");
+        }
+    }
+}
+
+#[test]
+fn sizes_and_times_that_no_repository_can_live_with_are_refused() {
+    let place = Place::new();
+    place.run(["init", "--pack-size", "64KiB"]).expect_code(2).expect_stderr("at least 1MiB");
+    place.ok(["init"]);
+    let said = place.run(["backup", "home", "--checkpoint-interval", "0s"]);
+    said.expect_code(2).expect_stderr("at least 1s");
+}

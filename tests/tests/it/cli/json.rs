@@ -33,7 +33,7 @@ fn writing() {
     expect(
         &summary,
         "backup_summary",
-        "dry_run outcome snapshot run kind parent resumed stats problems seconds",
+        "dry_run outcome snapshot run kind parent resumed stats problems seconds warnings",
     );
     expect_members(
         &summary["stats"],
@@ -45,13 +45,13 @@ fn writing() {
     expect(
         &place.json(["restore", "latest", "--target", "out"]),
         "restore_summary",
-        "snapshot target files dirs links other bytes dry_run notices problems seconds",
+        "snapshot target files dirs links other bytes dry_run notices problems seconds warnings",
     );
     let tags = place.json(["tag", "latest", "--add", "x"]);
-    expect(&tags, "tags", "snapshots");
+    expect(&tags, "tags", "snapshots warnings");
     expect_members(&tags["snapshots"][0], "old new tags");
     let explained = place.json(["backup", "src", "--explain", "src/a"]);
-    expect(&explained, "explanation", "path included at rule rule_file rule_line text");
+    expect(&explained, "explanation", "path exists included at rule rule_file rule_line text");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn problems_are_in_the_report_and_lines_on_stderr() {
 fn lists() {
     let place = super::place_with_two_snapshots();
     let listed = place.json(["snapshots"]);
-    expect(&listed, "snapshots", "snapshots unreadable");
+    expect(&listed, "snapshots", "snapshots unreadable warnings");
     let snapshot = &listed["snapshots"][1];
     expect_members(
         snapshot,
@@ -88,15 +88,15 @@ fn lists() {
 
     const ENTRY: &str = "path type mode uid gid user group size mtime links target device";
     let entries = place.json(["ls", "latest"]);
-    expect(&entries, "ls", "snapshot entries problem_count problems");
+    expect(&entries, "ls", "snapshot warnings entries problem_count problems");
     assert_eq!(entries["entries"].as_array().unwrap().len(), 5);
     expect_members(&entries["entries"][0], ENTRY);
     let found = place.json(["find", "a.txt"]);
-    expect(&found, "find", "matches problem_count problems");
+    expect(&found, "find", "warnings matches problem_count problems");
     expect_members(&found["matches"][0], &format!("snapshot {ENTRY}"));
     let ids = super::ids(&place);
     let diff = place.json(["diff", &ids[0], &ids[1]]);
-    expect(&diff, "diff", "old new changes summary problem_count problems");
+    expect(&diff, "diff", "old new warnings changes summary problem_count problems");
     expect_members(&diff["changes"][0], "change path old_size new_size");
     expect_members(
         &diff["summary"],

@@ -150,3 +150,37 @@ fn a_recovery_sheet_opens_what_lost_its_config_and_slots() {
     assert_eq!(fs::read(restored).unwrap(), b"second, longer\n");
     sheet(&["backup", "src"]).expect_code(1).expect_stderr("'config' is missing");
 }
+
+#[test]
+fn a_new_repository_takes_a_passphrase_of_the_environment_beside_a_key_file() {
+    let place = Place::new();
+    place.ok(["init", "--key-file", "own.key"]);
+    place.ok(["snapshots"]);
+    Outcome::of(bare(&place).args(["snapshots", "--key-file", "own.key"])).expect_code(0);
+    let slots = place.json(["key", "list"]);
+    assert_eq!(slots["slots"].as_array().unwrap().len(), 2, "{slots:#}");
+    // A key file that is typed is meant, whatever the environment says.
+    let mut command = place.lifeboat();
+    command.env("LIFEBOAT_PASSWORD", "wrong").args(["snapshots", "--key-file", "own.key"]);
+    Outcome::of(&mut command).expect_code(0);
+}
+
+#[test]
+fn a_password_command_is_waited_for_and_what_it_leaves_behind_is_not() {
+    let place = Place::new();
+    place.ok(["init"]);
+    let begun = std::time::Instant::now();
+    for command in [
+        format!("sleep 60 2>&1 & echo '{PASSPHRASE}'"),
+        format!("echo '{PASSPHRASE}'; head -c 1000000 /dev/zero; printf '\\377'"),
+        format!("printf '{PASSPHRASE}\\r\\n'"),
+        format!("printf '{PASSPHRASE}'"),
+    ] {
+        let said = Outcome::of(bare(&place).args(["snapshots", "--password-command", &command]));
+        said.expect_code(0);
+    }
+    assert!(begun.elapsed().as_secs() < 50, "it waited for the background");
+    let failing = format!("echo '{PASSPHRASE}'; exit 3");
+    let said = Outcome::of(bare(&place).args(["snapshots", "--password-command", &failing]));
+    said.expect_code(1).expect_stderr("the password command failed");
+}

@@ -15,9 +15,9 @@ fn snapshots_in_a_table() {
     assert_eq!(lines[3], "2 snapshots");
     let only = place.ok(["snapshots", "--tag", "old"]).stdout();
     assert!(only.ends_with("1 snapshot\n"), "{only}");
-    let source = place.path("src/dir");
-    let below = place.ok(["snapshots".as_ref(), "--path".as_ref(), source.as_os_str()]).stdout();
-    assert!(below.ends_with("2 snapshots\n"), "{below}");
+    let source = place.path("src");
+    let of_root = place.ok(["snapshots".as_ref(), "--path".as_ref(), source.as_os_str()]).stdout();
+    assert!(of_root.ends_with("2 snapshots\n"), "{of_root}");
 }
 
 #[test]

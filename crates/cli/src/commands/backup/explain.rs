@@ -1,5 +1,6 @@
 //! `backup --explain PATH`: which rule takes or leaves a path. Opens no repository.
 
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,8 @@ use crate::settings::current_dir;
 struct Explained {
     message_type: &'static str,
     path: String,
+    /// Whether there is something at the path.
+    exists: bool,
     /// Whether it would be backed up.
     included: bool,
     /// The path or the directory above it that is decided about.
@@ -31,7 +34,7 @@ struct Explained {
 pub(super) fn run(path: &Path, options: &BackupOptions, output: &Output) -> Result<End> {
     let path = paths::absolute(&current_dir()?, path);
     let excludes = Excludes::new(&options.excludes)?;
-    let explained = match root_of(&path, options) {
+    let mut explained = match root_of(&path, options) {
         Some(root) => {
             let explanation =
                 excludes.explain(&root, &path).map_err(|problem| anyhow!("{problem}"))?;
@@ -40,10 +43,15 @@ pub(super) fn run(path: &Path, options: &BackupOptions, output: &Output) -> Resu
         None => Explained {
             message_type: "explanation",
             path: text(&path),
+            exists: true,
             text: format!("{} is not below any of the paths to back up", text(&path)),
             ..Explained::default()
         },
     };
+    if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        explained.exists = false;
+        explained.text.push_str(" (there is nothing at that path now)");
+    }
     if output.json {
         output.document(&explained)?;
     } else {
@@ -67,6 +75,7 @@ fn explained(path: &Path, explanation: &Explanation) -> Explained {
     let mut explained = Explained {
         message_type: "explanation",
         path: text(path),
+        exists: true,
         included: true,
         text: explanation.to_string(),
         ..Explained::default()

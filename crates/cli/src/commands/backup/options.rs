@@ -1,6 +1,7 @@
 //! From what was typed to what the library is asked for.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use lifeboat::backup::{BackupOptions, Detect};
@@ -9,16 +10,22 @@ use lifeboat::source::unchanged::Criteria;
 use lifeboat_codec::compress::Level;
 use lifeboat_repo::snapshots::check_tag;
 
-use super::{lists, time};
+use super::{lists, own, time};
 use crate::args::{BackupArgs, KindArg};
 use crate::commands::open::TOOL;
 use crate::commands::paths;
 use crate::exit::Usage;
 use crate::settings::{Settings, current_dir, host_name};
 
+/// Below this a run would do little but checkpoints.
+const CHECKPOINT_INTERVAL_MIN: Duration = Duration::from_secs(1);
+
 /// The options of a run; reads the lists that they name.
 pub(super) fn options(args: &BackupArgs, settings: &Settings) -> Result<BackupOptions> {
     let cwd = current_dir()?;
+    if args.checkpoint_interval.0 < CHECKPOINT_INTERVAL_MIN {
+        return Err(Usage("--checkpoint-interval: give at least 1s".to_owned()).into());
+    }
     args.tag.iter().try_for_each(|tag| check_tag(tag))?;
     let host = args.host.clone().or_else(|| settings.host.clone()).unwrap_or_else(host_name);
     Ok(BackupOptions {
@@ -32,7 +39,7 @@ pub(super) fn options(args: &BackupArgs, settings: &Settings) -> Result<BackupOp
             KindArg::Differential => Detect::Differential,
         },
         criteria: Criteria { ignore_inode: args.ignore_inode, ignore_ctime: args.ignore_ctime },
-        excludes: excludes(args)?,
+        excludes: excludes(args, own::directory(settings, &cwd))?,
         one_file_system: args.one_file_system,
         dry_run: args.dry_run,
         verify_encode: !args.no_verify_encode,
@@ -47,7 +54,7 @@ fn roots(typed: &[PathBuf], cwd: &Path) -> Vec<PathBuf> {
     typed.iter().map(|path| paths::absolute(cwd, path)).collect()
 }
 
-fn excludes(args: &BackupArgs) -> Result<ExcludeOptions> {
+fn excludes(args: &BackupArgs, repository: Option<PathBuf>) -> Result<ExcludeOptions> {
     let marks = args.exclude_if_present.iter().map(|text| Mark::parse(text.as_ref()));
     Ok(ExcludeOptions {
         patterns: args.exclude.clone(),
@@ -56,6 +63,7 @@ fn excludes(args: &BackupArgs) -> Result<ExcludeOptions> {
         if_present: marks.collect::<Result<_, _>>()?,
         caches: args.exclude_caches,
         larger_than_bytes: args.exclude_larger_than.map(|size| size.0),
+        leave_out: repository.into_iter().collect(),
     })
 }
 
