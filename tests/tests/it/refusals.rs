@@ -166,7 +166,7 @@ fn a_target_that_is_full_or_closed() {
     place.file("src/small", "fits");
     place.ok(["backup", "src"]);
     place.file("a file", "no directory");
-    let refused = place.run(["restore", "latest", "--target", "a file"]).expect_code(1);
+    let refused = place.run(["restore", "latest", "--target", "a file"]).expect_code(2);
     assert!(refused.stderr().contains("a file"), "{refused:?}");
     let refused = place.run(["restore", "latest", "--target", "/proc/nothing"]).expect_code(1);
     assert!(refused.stderr().contains("/proc/nothing"), "{refused:?}");

@@ -48,7 +48,7 @@ pub(super) fn run(path: &Path, options: &BackupOptions, output: &Output) -> Resu
             ..Explained::default()
         },
     };
-    if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+    if is_nothing(&path) {
         explained.exists = false;
         explained.text.push_str(" (there is nothing at that path now)");
     }
@@ -58,6 +58,11 @@ pub(super) fn run(path: &Path, options: &BackupOptions, output: &Output) -> Resu
         output.line(&explained.text)?;
     }
     Ok(End::Done)
+}
+
+fn is_nothing(path: &Path) -> bool {
+    let missing = [ErrorKind::NotFound, ErrorKind::NotADirectory];
+    path.symlink_metadata().is_err_and(|error| missing.contains(&error.kind()))
 }
 
 /// The innermost root that the path lies in; the file system's where none was given.
