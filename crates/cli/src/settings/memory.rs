@@ -3,13 +3,25 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Below this no part of the program can work: docs/decisions/0010 says what takes how much.
+pub(crate) const MEMORY_BYTES_MIN: u64 = 96 << 20;
+
 const PER_CORE_BYTES: u64 = 64 << 20;
 const LEAST_BYTES: u64 = 256 << 20;
 
-/// 64 MiB a thread and at least 256 MiB, but never above a quarter of the cgroup's limit.
+/// 64 MiB a thread and at least 256 MiB, but never above a quarter of the cgroup's limit; in a small
+/// cgroup the least that works, if that is no more than half.
 pub(super) fn default_bytes(threads: usize) -> u64 {
-    let wanted = (threads as u64).saturating_mul(PER_CORE_BYTES).max(LEAST_BYTES);
-    cgroup_limit().map_or(wanted, |limit| wanted.min(limit / 4))
+    cgroup_limit().map_or_else(|| wanted(threads), |limit| within(limit, threads))
+}
+
+fn wanted(threads: usize) -> u64 {
+    (threads as u64).saturating_mul(PER_CORE_BYTES).max(LEAST_BYTES)
+}
+
+fn within(limit: u64, threads: usize) -> u64 {
+    let share = (limit / 4).max(MEMORY_BYTES_MIN.min(limit / 2));
+    wanted(threads).min(share)
 }
 
 /// The tightest memory limit of the process's cgroup and those above it, if there is one.
@@ -36,6 +48,12 @@ fn limit_of(line: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_small_cgroup_gets_what_works() {
+        let mib = |bytes: u64| super::within(bytes << 20, 2) >> 20;
+        assert_eq!([mib(4096), mib(512), mib(256), mib(128)], [256, 128, 96, 64]);
+    }
+
     #[test]
     fn never_nothing() {
         assert!(super::default_bytes(1) > 0);
