@@ -46,15 +46,15 @@ pub fn maybe_write(repository: &Repository, fold: &Fold) -> Result<bool> {
     write(repository, fold)
 }
 
-/// Writes a checkpoint of `fold`'s head; whether it did. A log whose head is not whole, or that has a
-/// hole, gets none: it would hide what is wrong.
+/// Writes a checkpoint of `fold`'s head; whether it did. A log with an entry that is damaged or missing
+/// gets none: it would hide what is wrong.
 ///
 /// # Errors
 /// [`Kind::Denied`] without a key of role *maintain*, or the store's.
 pub fn write(repository: &Repository, fold: &Fold) -> Result<bool> {
     let signer = repository.keyring().signer(&SigningRole::Maintain)?;
     let Some(head) = fold.head() else { return Ok(false) };
-    if !fold.head_is_whole || fold.gap().is_some() {
+    if !fold.head_is_whole || fold.gap().is_some() || fold.last_damage().is_some() {
         return Ok(false);
     }
     let blocks = blocks_of(fold);

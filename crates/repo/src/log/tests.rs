@@ -447,6 +447,24 @@ fn checkpoints_stand_for_the_entries_before_them() {
     assert_eq!((state(&all), all.entries_read()), (state(&fold), 66));
 }
 
+/// A checkpoint keeps what counts, not what is wrong: over damage it would make the damage unseen.
+#[test]
+fn a_damaged_log_gets_no_checkpoint() {
+    let (store, repository) = new(1);
+    let mut fold = Fold::load(&repository).unwrap();
+    for number in 0..3 {
+        put(&repository, &mut fold, number);
+    }
+    let key = ObjectKey::Log(1).to_string();
+    let mut damaged = bytes_of(&store, &key);
+    damaged[40] ^= 1;
+    replace(&store, &key, damaged);
+    let found = Fold::load(&repository).unwrap();
+    assert_eq!(found.last_damage().map(|void| void.number), Some(1));
+    assert!(!checkpoint::write(&repository, &found).unwrap());
+    assert!(checkpoint::write(&repository, &fold).unwrap());
+}
+
 #[test]
 fn a_bad_checkpoint_is_passed_over() {
     let (store, repository) = new(1);
