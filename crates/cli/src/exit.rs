@@ -32,6 +32,9 @@ impl End {
     }
 }
 
+/// The number that the shell sees when a second signal, or one outside a run, ended the command.
+pub(crate) const STOPPED: u8 = 130;
+
 /// Wrong usage that clap can't see.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -48,7 +51,7 @@ pub(crate) fn failure_code(error: &anyhow::Error) -> u8 {
     match kind(error) {
         Some(Kind::WrongKey) => 12,
         Some(Kind::Corrupt | Kind::Rollback) => 4,
-        Some(Kind::Cancelled) => 130,
+        Some(Kind::Cancelled) => STOPPED,
         Some(Kind::Invalid) => 2,
         _ => 1,
     }

@@ -1,9 +1,17 @@
 //! Signals: the first asks the run to stop in order, the second ends the process at once.
+//!
+//! They are counted on one thread. In the handlers themselves two signals that arrive together run on
+//! two threads, and each could take itself for the first.
+
+use std::thread;
 
 use anyhow::{Context as _, Result};
 use lifeboat::Cancel;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::iterator::Signals;
+use signal_hook::low_level;
+
+use crate::exit::STOPPED;
 
 /// A token that SIGINT and SIGTERM set.
 ///
@@ -11,10 +19,18 @@ use signal_hook::flag;
 /// When the system does not let signals be caught.
 pub(crate) fn cancel_on_signals() -> Result<Cancel> {
     let cancel = Cancel::new();
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: the second signal finds the flag set by the first.
-        flag::register_conditional_shutdown(signal, 130, cancel.flag()).context("catch signals")?;
-        flag::register(signal, cancel.flag()).context("catch signals")?;
-    }
+    let ask = cancel.clone();
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("catch signals")?;
+    let watch = move || {
+        let mut asked = false;
+        for _ in signals.forever() {
+            if asked {
+                low_level::exit(STOPPED.into());
+            }
+            asked = true;
+            ask.cancel();
+        }
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(watch).context("catch signals")?;
     Ok(cancel)
 }
