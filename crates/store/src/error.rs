@@ -4,6 +4,7 @@
 //! is its [`source`](std::error::Error::source) and is not repeated in the text.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Any error that can be sent between threads.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -71,6 +72,7 @@ pub struct Error {
     key: String,
     detail: Option<String>,
     attempts: u32,
+    retry_after: Option<Duration>,
     source: Option<BoxError>,
 }
 
@@ -78,7 +80,15 @@ impl Error {
     /// An error of `kind` in `operation` (a verb such as `"put"`) on `key` (an object key or a
     /// path).
     pub fn new(kind: ErrorKind, operation: &'static str, key: impl Into<String>) -> Self {
-        Self { kind, operation, key: key.into(), detail: None, attempts: 1, source: None }
+        Self {
+            kind,
+            operation,
+            key: key.into(),
+            detail: None,
+            attempts: 1,
+            retry_after: None,
+            source: None,
+        }
     }
 
     /// Replaces the kind's general cause and advice by a sentence that is more to the point.
@@ -100,6 +110,18 @@ impl Error {
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
+    }
+
+    /// Says how long the store asked to be left alone.
+    #[must_use]
+    pub fn with_retry_after(mut self, pause: Duration) -> Self {
+        self.retry_after = Some(pause);
+        self
+    }
+
+    /// How long the store asked to be left alone, if it did.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// What a caller may do about it.

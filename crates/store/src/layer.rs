@@ -2,6 +2,7 @@
 //!
 //! A layer knows verbs, keys, sizes and kinds of errors; never what the objects mean.
 
+pub mod bandwidth;
 pub mod metrics;
 pub mod record;
 pub mod retry;

@@ -14,9 +14,11 @@ mod payload;
 mod store;
 
 pub mod conformance;
+pub mod credentials;
 pub mod layer;
 pub mod local;
 pub mod object;
+pub mod options;
 pub mod url;
 
 pub use error::{BoxError, Error, ErrorKind, Result};

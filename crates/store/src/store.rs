@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::{Payload, Result};
+use crate::{Error, ErrorKind, Payload, Result};
 
 /// What a store knows about one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,12 +51,30 @@ pub enum Verb {
     List,
     /// [`Store::delete`]
     Delete,
+    /// [`Store::put_soon`]
+    PutSoon,
+    /// [`Store::sync`]
+    Sync,
+    /// [`Store::delete_many`]
+    DeleteMany,
+    /// [`Store::copy_new`]
+    Copy,
 }
 
 impl Verb {
-    /// Every verb, in the order of the trait's methods.
-    pub const ALL: [Self; 6] =
-        [Self::Put, Self::Get, Self::GetRange, Self::Head, Self::List, Self::Delete];
+    /// Every verb, in the order of their numbers.
+    pub const ALL: [Self; 10] = [
+        Self::Put,
+        Self::Get,
+        Self::GetRange,
+        Self::Head,
+        Self::List,
+        Self::Delete,
+        Self::PutSoon,
+        Self::Sync,
+        Self::DeleteMany,
+        Self::Copy,
+    ];
 
     /// The verb as errors and metrics name it.
     pub fn name(self) -> &'static str {
@@ -67,6 +85,10 @@ impl Verb {
             Self::Head => "head",
             Self::List => "list",
             Self::Delete => "delete",
+            Self::PutSoon => "put soon",
+            Self::Sync => "sync",
+            Self::DeleteMany => "delete many",
+            Self::Copy => "copy",
         }
     }
 }
@@ -108,6 +130,42 @@ pub trait Store: Debug + Send + Sync {
     /// [`NotFound`](crate::ErrorKind::NotFound) if there is none (some stores can't tell, and
     /// return `Ok`).
     async fn delete(&self, key: &str) -> Result<()>;
+
+    /// As [`Store::put_new`], but a crash of the store's machine may undo it until a later
+    /// [`Store::sync`] has returned: the object may then be missing, short or wrong under its key.
+    /// For objects of keys that nobody meets before they are named somewhere else.
+    async fn put_soon(&self, key: &str, data: Payload) -> Result<()> {
+        self.put_new(key, data).await
+    }
+
+    /// Makes durable what [`Store::put_soon`] has put through this value before the call. After an
+    /// error none of it may be relied on.
+    async fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Removes objects for good, in as few requests as the store needs, in no promised order; what
+    /// does not exist is no error. Returns one error for each object that may still be there.
+    async fn delete_many(&self, keys: &[String]) -> Vec<Error> {
+        let mut failed = Vec::new();
+        for key in keys {
+            match self.delete(key).await {
+                Err(error) if error.kind() != ErrorKind::NotFound => failed.push(error),
+                _ => {}
+            }
+        }
+        failed
+    }
+
+    /// Creates the object `to` with the bytes of the object `from`, as [`Store::put_new`] would; where
+    /// the store can, without moving them through this machine.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) if there is no `from`, and as for a put.
+    async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
+        let data = self.get(from).await?;
+        self.put_new(to, data.into()).await
+    }
 
     /// The store's place for messages, without secrets: `/srv/backup`, `s3://bucket/prefix`.
     fn describe(&self) -> String;

@@ -21,6 +21,28 @@ pub enum Location {
     Local(PathBuf),
 }
 
+/// A bucket or container, or a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// Whose service it is, or which one it speaks the language of.
+    pub provider: Provider,
+    /// The bucket's or container's name.
+    pub name: String,
+    /// What every key begins with, without slashes at its ends; may be empty.
+    pub prefix: String,
+}
+
+/// A kind of cloud storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// Amazon S3, and the many that speak its language.
+    S3,
+    /// Google Cloud Storage.
+    Gcs,
+    /// Azure Blob Storage.
+    Azure,
+}
+
 impl Location {
     /// Understands `text`: a path (relative to `cwd`) or a `file://` URL. What begins with a known
     /// scheme and a colon is a URL; `./s3:x` is a path all the same.

@@ -1,0 +1,144 @@
+//! How a store is reached: everything that its URL does not say.
+//!
+//! Plain values, filled in by whoever connects. Nothing here reads the environment, a file or a
+//! clock; secrets are in [`Credentials`] alone, and `Debug` shows none.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::credentials::Credentials;
+use crate::layer::bandwidth::Bandwidth;
+
+/// Tells the time of day, for what a store must be told in dates.
+pub type Now = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// How to reach a store, and how to treat it.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// Who we are; for a directory nothing is needed.
+    pub credentials: Credentials,
+    /// For buckets and containers.
+    pub cloud: CloudOptions,
+    /// For directories.
+    pub local: LocalOptions,
+    /// Bytes a second that may go up.
+    pub upload: Bandwidth,
+    /// Bytes a second that may come down.
+    pub download: Bandwidth,
+    /// Nobody else writes to this store meanwhile, on the user's word: where the store can't create
+    /// conditionally, an object is looked for before it is put.
+    pub exclusive: bool,
+    /// Where the jitter of pauses begins. Different clients should have different seeds.
+    pub seed: u64,
+    /// The wall clock.
+    pub now: Now,
+}
+
+/// A service of objects over HTTP.
+#[derive(Clone, Debug, Default)]
+pub struct CloudOptions {
+    /// Another place than the provider's own: `http://127.0.0.1:9000`.
+    pub endpoint: Option<String>,
+    /// The region, where the service has some.
+    pub region: Option<String>,
+    /// Whether the bucket is a part of the path (`true`) or of the host's name; as the endpoint
+    /// suggests when it is not given.
+    pub path_style: Option<bool>,
+    /// Also without TLS.
+    pub allow_http: bool,
+    /// Certificates (PEM) of authorities to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The proxy for every request; none when it is not given.
+    pub proxy: Option<String>,
+    /// Hosts that are reached without the proxy, as in `NO_PROXY`.
+    pub no_proxy: Option<String>,
+    /// The storage class of new objects by the beginning of their key: `packs/` is `STANDARD_IA`.
+    /// The longest beginning counts.
+    pub storage_class: BTreeMap<String, String>,
+    /// Encryption by the service.
+    pub encryption: Option<Encryption>,
+    /// How long new objects can't be deleted.
+    pub object_lock: Option<ObjectLock>,
+    /// Tags of every new object, where the service has them.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Encryption at rest by the service, on top of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// With the service's own key (S3: `AES256`).
+    Service,
+    /// With a key of the provider's key management.
+    Kms {
+        /// The key's name or ARN; the bucket's default key if it is not given.
+        key: Option<String>,
+    },
+}
+
+/// Retention that the service enforces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectLock {
+    /// Who may still delete.
+    pub mode: LockMode,
+    /// For how many days from the put.
+    pub days: u32,
+}
+
+/// Who may delete what is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockMode {
+    /// Who has a permission of its own.
+    Governance,
+    /// Nobody.
+    Compliance,
+}
+
+/// A directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LocalOptions {
+    /// When objects are made durable.
+    pub sync: SyncMode,
+}
+
+/// When a directory's objects are made durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SyncMode {
+    /// Each before it is acknowledged.
+    Each,
+    /// Those of [`Store::put_soon`](crate::Store::put_soon) together, by
+    /// [`Store::sync`](crate::Store::sync).
+    #[default]
+    Together,
+}
+
+impl StoreOptions {
+    /// No credentials, no limits, every default.
+    pub fn new(now: Now) -> Self {
+        Self {
+            credentials: Credentials::none(),
+            cloud: CloudOptions::default(),
+            local: LocalOptions::default(),
+            upload: Bandwidth::unlimited(),
+            download: Bandwidth::unlimited(),
+            exclusive: false,
+            seed: 0,
+            now,
+        }
+    }
+}
+
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreOptions")
+            .field("credentials", &self.credentials)
+            .field("cloud", &self.cloud)
+            .field("local", &self.local)
+            .field("upload", &self.upload)
+            .field("download", &self.download)
+            .field("exclusive", &self.exclusive)
+            .finish_non_exhaustive()
+    }
+}
