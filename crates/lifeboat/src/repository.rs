@@ -43,7 +43,7 @@ pub fn create(location: impl AsRef<OsStr>, directory: &Path) -> Result<Io> {
 /// there is nothing, or it is elsewhere.
 pub fn local_directory(location: impl AsRef<OsStr>, directory: &Path) -> Option<PathBuf> {
     match Location::parse(location, directory) {
-        Ok(Location::Local(path)) => path.canonicalize().ok(),
+        Ok(Location::Local(path) | Location::Nfs(path)) => path.canonicalize().ok(),
         _ => None,
     }
 }

@@ -25,6 +25,19 @@ impl Credentials {
         Self { variables: variables.into_iter().collect() }
     }
 
+    /// What this process's environment says: the variables of the clouds and of HTTP clients, under
+    /// their usual names. The one place of the library that reads the environment; a program that
+    /// wants it calls this, once.
+    pub fn ambient() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+        let all = std::env::vars_os();
+        let known = all.filter_map(|(name, value)| {
+            let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+            (is_known(&name) && !value.is_empty()).then_some((name, value))
+        });
+        Self::from_variables(known)
+    }
+
     /// The value of a variable.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
@@ -35,6 +48,11 @@ impl Credentials {
         let all = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         all.filter(move |(name, _)| name.starts_with(prefix))
     }
+}
+
+fn is_known(name: &str) -> bool {
+    const PREFIXES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 impl fmt::Debug for Credentials {
