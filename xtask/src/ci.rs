@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::{
+    servers::{Servers, Starting},
     setup,
     step::{cargo, command, run, step, succeeds},
     tally::Tally,
@@ -27,12 +28,16 @@ pub(crate) fn ci(options: &Options) -> Result<()> {
     }
     step("fmt", || run(&mut cargo(["fmt", "--all", "--check"])))?;
     step("tidy", || tidy::tidy(&tidy::Options::default()))?;
+    // They get ready while the compiler is busy, and stop when this function is left.
+    let starting = (!options.quick).then(Starting::begin);
     step("clippy", || {
         let flags = ["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
         run(cargo(["clippy"]).args(flags))
     })?;
     let mut tally = Tally::default();
-    let tested = tests(options.quick, &mut tally);
+    let servers = starting.map(Starting::wait).transpose()?;
+    let tested = tests(servers.as_ref(), &mut tally);
+    drop(servers);
     if tested.is_err() || options.quick {
         println!("\n{tally}");
         return tested;
@@ -46,10 +51,12 @@ pub(crate) fn ci(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn tests(quick: bool, tally: &mut Tally) -> Result<()> {
+/// Without servers the end-to-end tests are left out.
+fn tests(servers: Option<&Servers>, tally: &mut Tally) -> Result<()> {
     let mut nextest = cargo(["nextest", "run", "--workspace", "--locked"]);
-    if quick {
-        nextest.args(["--exclude", "e2e"]);
+    match servers {
+        Some(servers) => servers.tell(&mut nextest),
+        None => drop(nextest.args(["--exclude", "e2e"])),
     }
     step("nextest", || count(&mut nextest, tally))?;
     step("doc tests", || count(&mut cargo(["test", "--doc", "--workspace", "--locked"]), tally))

@@ -9,6 +9,7 @@ mod bench;
 mod ci;
 mod deep;
 mod fixtures;
+mod servers;
 mod setup;
 mod step;
 mod tally;
@@ -36,6 +37,8 @@ enum Verb {
     Ci(ci::Options),
     /// Check the rules of the house that no compiler knows
     Tidy(tidy::Options),
+    /// Run a command beside the real servers that the tests use, which it finds in its environment
+    WithServers(servers::Options),
     /// Run every fuzz target for minutes
     Deep(deep::Options),
     /// Build the corpus and time Lifeboat beside the installed peers
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Verb::Setup => setup::setup(),
         Verb::Ci(options) => ci::ci(&options),
         Verb::Tidy(options) => step::step("tidy", || tidy::tidy(&options)),
+        Verb::WithServers(options) => servers::with_servers(&options),
         Verb::Deep(options) => deep::deep(&options),
         Verb::Bench(options) => bench::bench(&options),
         Verb::Fixtures => fixtures::regenerate(),

@@ -4,10 +4,13 @@
 
 use anyhow::{Result, bail};
 
-use crate::step::{cargo, command, output_of, root, run, step, succeeds};
+use crate::{
+    servers,
+    step::{cargo, command, output_of, root, run, step, succeeds},
+};
 
 /// A command that the tests run, and the Debian package that it comes from.
-const COMMANDS: [(&str, &str); 10] = [
+const COMMANDS: [(&str, &str); 13] = [
     ("c++", "g++"),
     ("rsync", "rsync"),
     ("setfattr", "attr"),
@@ -18,6 +21,9 @@ const COMMANDS: [(&str, &str); 10] = [
     ("zstd", "zstd"),
     ("time", "time"),
     ("python3", "python3"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("debootstrap", "debootstrap"),
 ];
 
 /// Cargo's commands that are no part of a toolchain, with the versions that are known to work.
@@ -42,6 +48,7 @@ pub(crate) fn setup() -> Result<()> {
     for (name, version) in CARGO_COMMANDS {
         step(&format!("setup: cargo-{name}"), || cargo_command(name, version))?;
     }
+    servers::install()?;
     step("setup: crates", || run(&mut cargo(["fetch", "--locked"])))
 }
 
