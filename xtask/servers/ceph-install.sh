@@ -6,7 +6,7 @@
 # The machine's own packages stay as they are. A chroot that was not finished is begun anew.
 set -eu
 root=$1 version=$2
-mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | grep -v -e security | head -n 1)
+mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | grep '/debian/*$' | head -n 1)
 mirror=${mirror:-http://deb.debian.org/debian}
 export DEBIAN_FRONTEND=noninteractive
 

@@ -7,7 +7,7 @@
 # The machine is emulated (TCG), so that it runs where there is no KVM, and alike everywhere.
 set -eu
 root=$1 init=$2
-mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | grep -v -e security | head -n 1)
+mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | grep '/debian/*$' | head -n 1)
 mirror=${mirror:-http://deb.debian.org/debian}
 export DEBIAN_FRONTEND=noninteractive
 
