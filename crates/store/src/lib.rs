@@ -13,6 +13,7 @@ mod key;
 mod payload;
 mod store;
 
+pub mod cloud;
 pub mod conformance;
 pub mod credentials;
 pub mod layer;

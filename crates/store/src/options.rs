@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::credentials::Credentials;
 use crate::layer::bandwidth::Bandwidth;
@@ -64,6 +64,8 @@ pub struct CloudOptions {
     pub object_lock: Option<ObjectLock>,
     /// Tags of every new object, where the service has them.
     pub tags: BTreeMap<String, String>,
+    /// How long no byte may move before a transfer is given up; 30 s if it is not given.
+    pub stall: Option<Duration>,
 }
 
 /// Encryption at rest by the service, on top of ours.
