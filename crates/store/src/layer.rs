@@ -3,6 +3,7 @@
 //! A layer knows verbs, keys, sizes and kinds of errors; never what the objects mean.
 
 pub mod bandwidth;
+pub mod meter;
 pub mod metrics;
 pub mod record;
 pub mod retry;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::*;
-use crate::layer::{metrics::MetricsStore, record::RecordStore, retry};
+use crate::layer::{meter::Meter, metrics::MetricsStore, record::RecordStore, retry};
 use crate::local::LocalStore;
 use crate::{ObjectInfo, ObjectStream, Payload};
 
@@ -28,7 +28,7 @@ async fn a_directory_conforms() {
 #[tokio::test(flavor = "multi_thread")]
 async fn layers_change_nothing() {
     let recorded = Arc::new(RecordStore::new(crate::mem()));
-    let counted = Arc::new(MetricsStore::new(recorded));
+    let counted = Arc::new(MetricsStore::new(recorded, Meter::new()));
     let options = retry::RetryOptions::default();
     assert_conforms(Arc::new(retry::RetryStore::new(counted, options))).await;
 }
