@@ -72,7 +72,7 @@ async fn request(
 }
 
 /// The error of one object; its text is all that there is of the service's code.
-fn single(provider: Provider, key: &str, error: &object_store::Error) -> Error {
+pub(super) fn single(provider: Provider, key: &str, error: &object_store::Error) -> Error {
     let source = std::error::Error::source(error);
     let text = source.map_or_else(|| error.to_string(), ToString::to_string);
     let denied = match provider {

@@ -22,6 +22,8 @@ use crate::{Error, ErrorKind, Result};
 /// One bucket, ready to be asked.
 pub(super) struct Ready {
     pub(super) objects: Arc<dyn ObjectStore>,
+    /// The same, with a request for each delete where the service has one.
+    pub(super) single: Arc<dyn ObjectStore>,
     pub(super) pages: Arc<dyn PaginatedListStore>,
     pub(super) aim: Aim,
     /// Whether it is the provider's own service, which keeps every promise of its documentation.

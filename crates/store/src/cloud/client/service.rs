@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
+use http::header::CONTENT_LENGTH;
 use http::{StatusCode, Uri};
 use object_store::ClientOptions;
 use object_store::client::{
@@ -96,6 +97,11 @@ impl Service {
         for (name, value) in &call.headers {
             request.headers_mut().insert(name, value.clone());
         }
+        let bytes = request.body().content_length();
+        if bytes > 0 {
+            // Said before it is signed; without it the body would go in chunks, which S3 refuses.
+            request.headers_mut().insert(CONTENT_LENGTH, bytes.into());
+        }
         aim.signer.sign(&mut request, &call).await?;
         let patience = match call.class {
             RequestClass::Copy | RequestClass::DeleteMany => WORK_FACTOR,
@@ -169,7 +175,7 @@ impl Service {
             answer = carrier.carry(head, pieces) => answer?,
             trouble = watch.stuck() => return Err(trouble),
         };
-        let length = answer.headers().get(http::header::CONTENT_LENGTH);
+        let length = answer.headers().get(CONTENT_LENGTH);
         let length = length.and_then(|text| text.to_str().ok()?.parse().ok()).unwrap_or(0);
         Ok((answer, way(&self.0.download, self.0.stall * patience, length)))
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use object_store::ObjectStore;
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 
 use super::{Address, Ready, first, is_set, never_again, refuse, unbuilt};
@@ -71,7 +72,9 @@ pub(super) fn build(
         }
     };
     let aim = Aim { base: address.base, signer };
-    Ok(Ready { objects: Arc::clone(&store) as _, pages: store, aim, own: address.own })
+    let (objects, single): (_, Arc<dyn ObjectStore>) =
+        (Arc::clone(&store) as _, Arc::clone(&store) as _);
+    Ok(Ready { objects, single, pages: store, aim, own: address.own })
 }
 
 fn account(bucket: &Bucket, options: &StoreOptions) -> Result<Account> {

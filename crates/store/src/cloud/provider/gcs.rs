@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use object_store::ObjectStore;
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 
 use super::{Address, Ready, first, is_set, never_again, unbuilt};
@@ -47,7 +48,9 @@ pub(super) fn build(
         .with_http_connector(service.clone());
     let store = Arc::new(builder.build().map_err(|error| unbuilt(bucket, &error))?);
     let aim = Aim { base: address.base, signer: Signer::Done };
-    Ok(Ready { objects: Arc::clone(&store) as _, pages: store, aim, own: address.own })
+    let (objects, single): (_, Arc<dyn ObjectStore>) =
+        (Arc::clone(&store) as _, Arc::clone(&store) as _);
+    Ok(Ready { objects, single, pages: store, aim, own: address.own })
 }
 
 fn endpoint(options: &StoreOptions) -> String {

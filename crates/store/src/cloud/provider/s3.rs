@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use object_store::ObjectStore;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3CopyIfNotExists};
 
 use super::{Address, Ready, first, is_set, never_again, refuse, unbuilt};
@@ -78,6 +79,8 @@ pub(super) fn build(
         let header = S3CopyIfNotExists::Header("if-none-match".to_owned(), "*".to_owned());
         builder = builder.with_copy_if_not_exists(header);
     }
+    let single = builder.clone().with_config(AmazonS3ConfigKey::DisableBulkDelete, "true");
+    let single = single.build().map_err(|error| unbuilt(bucket, &error))?;
     let store = Arc::new(builder.build().map_err(|error| unbuilt(bucket, &error))?);
     let signer = match is_set(options, "AWS_SKIP_SIGNATURE") {
         true => Signer::Done,
@@ -89,7 +92,8 @@ pub(super) fn build(
         },
     };
     let aim = Aim { base: address.base, signer };
-    Ok(Ready { objects: Arc::clone(&store) as _, pages: store, aim, own: address.own })
+    let (objects, single): (_, Arc<dyn ObjectStore>) = (Arc::clone(&store) as _, Arc::new(single));
+    Ok(Ready { objects, single, pages: store, aim, own: address.own })
 }
 
 /// The region; services of others take any, and most call theirs like this.
