@@ -38,7 +38,7 @@ pub struct StoreOptions {
 }
 
 /// A service of objects over HTTP.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct CloudOptions {
     /// Another place than the provider's own: `http://127.0.0.1:9000`.
     pub endpoint: Option<String>,
@@ -66,6 +66,41 @@ pub struct CloudOptions {
     pub tags: BTreeMap<String, String>,
     /// How long no byte may move before a transfer is given up; 30 s if it is not given.
     pub stall: Option<Duration>,
+}
+
+impl CloudOptions {
+    /// The proxy for messages, without the name and password in it.
+    pub fn proxy_shown(&self) -> Option<String> {
+        self.proxy.as_deref().map(without_user)
+    }
+}
+
+/// A URL for messages: what may be a password in it is left out.
+fn without_user(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let between = if scheme.is_empty() { "" } else { "://" };
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let user = if host.len() < rest.len() { "***@" } else { "" };
+    format!("{scheme}{between}{user}{host}")
+}
+
+impl fmt::Debug for CloudOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CloudOptions")
+            .field("endpoint", &self.endpoint.as_deref().map(without_user))
+            .field("region", &self.region)
+            .field("path_style", &self.path_style)
+            .field("allow_http", &self.allow_http)
+            .field("ca_file", &self.ca_file)
+            .field("proxy", &self.proxy_shown())
+            .field("no_proxy", &self.no_proxy)
+            .field("storage_class", &self.storage_class)
+            .field("encryption", &self.encryption)
+            .field("object_lock", &self.object_lock)
+            .field("tags", &self.tags)
+            .field("stall", &self.stall)
+            .finish()
+    }
 }
 
 /// Encryption at rest by the service, on top of ours.

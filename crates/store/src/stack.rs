@@ -7,9 +7,10 @@ use std::sync::Arc;
 use crate::layer::meter::Meter;
 use crate::layer::metrics::MetricsStore;
 use crate::layer::retry::{RetryOptions, RetryStore};
+use crate::local::LocalStore;
 use crate::options::StoreOptions;
 use crate::url::Location;
-use crate::{Result, Store};
+use crate::{Result, Store, cloud};
 
 /// Whether the place must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +37,18 @@ pub struct Stack {
 /// [`Invalid`](crate::ErrorKind::Invalid) for options that don't fit.
 pub fn open(location: &Location, options: &StoreOptions, mode: Mode) -> Result<Stack> {
     let meter = Meter::new();
-    let base = match mode {
-        Mode::Open => location.open()?,
-        Mode::Create => location.create()?,
-    };
+    let base = base(location, options, mode)?;
     let retry = RetryOptions { seed: options.seed, ..RetryOptions::default() };
     let retried = Arc::new(RetryStore::new(base, retry));
     Ok(Stack { store: Arc::new(MetricsStore::new(retried, meter.clone())), meter })
+}
+
+fn base(location: &Location, options: &StoreOptions, mode: Mode) -> Result<Arc<dyn Store>> {
+    Ok(match location {
+        Location::Local(path) | Location::Nfs(path) => Arc::new(match mode {
+            Mode::Open => LocalStore::open(path)?,
+            Mode::Create => LocalStore::create(path)?,
+        }),
+        Location::Bucket(bucket) => cloud::open(bucket, options)?.store,
+    })
 }

@@ -14,10 +14,8 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use crate::local::LocalStore;
-use crate::{Error, ErrorKind, Result, Store};
+use crate::{Error, ErrorKind, Result};
 
 pub use self::bucket::{Bucket, Provider};
 
@@ -102,28 +100,6 @@ impl Location {
             )),
         }
     }
-
-    /// Opens the store that is there.
-    ///
-    /// # Errors
-    /// [`NotFound`](ErrorKind::NotFound) if there is nothing, and as [`LocalStore::open`].
-    pub fn open(&self) -> Result<Arc<dyn Store>> {
-        match self {
-            Self::Local(path) | Self::Nfs(path) => Ok(Arc::new(LocalStore::open(path)?)),
-            Self::Bucket(bucket) => Err(no_clouds_yet(bucket)),
-        }
-    }
-
-    /// Makes the place if it is not there, and opens it.
-    ///
-    /// # Errors
-    /// As [`LocalStore::create`].
-    pub fn create(&self) -> Result<Arc<dyn Store>> {
-        match self {
-            Self::Local(path) | Self::Nfs(path) => Ok(Arc::new(LocalStore::create(path)?)),
-            Self::Bucket(bucket) => Err(no_clouds_yet(bucket)),
-        }
-    }
 }
 
 impl fmt::Display for Location {
@@ -137,12 +113,6 @@ impl fmt::Display for Location {
             Self::Bucket(bucket) => bucket.fmt(f),
         }
     }
-}
-
-fn no_clouds_yet(bucket: &Bucket) -> Error {
-    Error::new(ErrorKind::Unsupported, "open", bucket.to_string()).with_detail(
-        "this kind of store comes with a later version; keep the repository in a directory for now",
-    )
 }
 
 /// Splits `scheme:rest` where that is meant as a URL: with two slashes, or with a known scheme.

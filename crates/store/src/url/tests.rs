@@ -143,14 +143,3 @@ proptest! {
         prop_assert_eq!(parse(&location.to_string()).unwrap(), location);
     }
 }
-
-#[test]
-fn opening_what_is_not_there_names_the_path() {
-    let dir = tempfile::tempdir().unwrap();
-    let location = Location::parse("missing", dir.path()).unwrap();
-    let error = location.open().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert!(error.to_string().contains("missing"), "{error}");
-    assert_eq!(location.create().unwrap().describe(), location.to_string());
-    assert!(location.open().is_ok());
-}

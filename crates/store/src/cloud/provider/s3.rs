@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3CopyIfNotExists};
+use object_store::client::HttpClient;
 
 use super::{Address, Ready, first, is_set, never_again, refuse, unbuilt};
 use crate::Result;
@@ -62,6 +63,10 @@ pub(super) fn build(
             }
             _ => {}
         }
+    }
+    let http = HttpClient::new(service.clone());
+    if let Some(provider) = options.credentials.aws_provider(&http, &options.now)? {
+        builder = builder.with_credentials(provider);
     }
     let base = address.base.to_string();
     builder = builder
