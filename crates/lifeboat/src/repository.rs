@@ -6,10 +6,9 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use lifeboat_store::Store;
-use lifeboat_store::layer::retry::{RetryOptions, RetryStore};
-use lifeboat_store::url::Location;
+use lifeboat_store::stack::{self, Mode};
 
 pub use lifeboat_codec::{Clock, Entropy, SystemClock};
 pub use lifeboat_format::keys::Secret32;
@@ -18,6 +17,9 @@ pub use lifeboat_repo::io::Io;
 pub use lifeboat_repo::open::{InitOptions, OpenOptions, Repository, Unlock, init, open};
 pub use lifeboat_repo::slots::{KdfCost, NewSlot, SlotSecret};
 pub use lifeboat_repo::view::View;
+pub use lifeboat_store::credentials::Credentials;
+pub use lifeboat_store::options::StoreOptions;
+pub use lifeboat_store::url::Location;
 
 use crate::error::{Error, Result};
 
@@ -25,18 +27,43 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Kind::NotFound`](crate::Kind::NotFound) when there is nothing at that place.
-pub fn connect(location: impl AsRef<OsStr>, directory: &Path) -> Result<Io> {
-    let parsed = Location::parse(location, directory).map_err(unreachable_store)?;
-    wrap(parsed.open().map_err(unreachable_store)?)
+pub fn connect(
+    location: impl AsRef<OsStr>,
+    directory: &Path,
+    options: &StoreOptions,
+) -> Result<Io> {
+    reach(location.as_ref(), directory, options, Mode::Open)
 }
 
-/// Connects to a store for a new repository, and makes its directory if it is missing.
+/// Connects to a store for a new repository, and makes its directory if it is missing; a bucket must
+/// be there.
 ///
 /// # Errors
 /// The store's, when the place can't be made.
-pub fn create(location: impl AsRef<OsStr>, directory: &Path) -> Result<Io> {
-    let parsed = Location::parse(location, directory).map_err(unreachable_store)?;
-    wrap(parsed.create().map_err(unreachable_store)?)
+pub fn create(location: impl AsRef<OsStr>, directory: &Path, options: &StoreOptions) -> Result<Io> {
+    reach(location.as_ref(), directory, options, Mode::Create)
+}
+
+/// What a connection to any store needs at least: a clock, and a seed of its own. Credentials and all
+/// else are set by the caller; [`Credentials::ambient`] reads those of the environment.
+///
+/// # Errors
+/// [`Kind::Unavailable`](crate::Kind::Unavailable) when the system has no randomness.
+pub fn store_options(entropy: &Entropy, clock: &Arc<dyn Clock>) -> Result<StoreOptions> {
+    let seed = entropy.bytes().map(u64::from_le_bytes);
+    let seed = seed.map_err(|cause| lifeboat_repo::Error::codec("connect to", "a store", cause))?;
+    let clock = Arc::clone(clock);
+    let options = StoreOptions::new(Arc::new(move || {
+        let now = clock.now();
+        let seconds = Duration::from_secs(now.secs.unsigned_abs());
+        let fraction = Duration::from_nanos(u64::from(now.nanos));
+        let whole = match now.secs {
+            0.. => SystemTime::UNIX_EPOCH.checked_add(seconds),
+            _ => SystemTime::UNIX_EPOCH.checked_sub(seconds),
+        };
+        whole.and_then(|whole| whole.checked_add(fraction)).unwrap_or(SystemTime::UNIX_EPOCH)
+    }));
+    Ok(StoreOptions { seed, ..options })
 }
 
 /// The directory of a repository that is one of this machine, without links in its path; `None` where
@@ -48,14 +75,9 @@ pub fn local_directory(location: impl AsRef<OsStr>, directory: &Path) -> Option<
     }
 }
 
-/// Every connection repeats what failed for a passing reason.
-fn wrap(store: Arc<dyn Store>) -> Result<Io> {
-    let seed = Entropy::os().bytes().map(u64::from_le_bytes);
-    let seed = seed.map_err(|cause| lifeboat_repo::Error::codec("connect to", "a store", cause))?;
-    let options = RetryOptions { seed, ..RetryOptions::default() };
-    Ok(Io::new(Arc::new(RetryStore::new(store, options)))?)
-}
-
-fn unreachable_store(cause: lifeboat_store::Error) -> Error {
-    lifeboat_repo::Error::store("connect to", cause).into()
+fn reach(location: &OsStr, directory: &Path, options: &StoreOptions, mode: Mode) -> Result<Io> {
+    let failed = |cause| Error::from(lifeboat_repo::Error::store("connect to", cause));
+    let location = Location::parse(location, directory).map_err(failed)?;
+    let stack = stack::open(&location, options, mode).map_err(failed)?;
+    Ok(Io::metered(stack.store, stack.meter)?)
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use lifeboat_format::key::ObjectKey;
+use lifeboat_store::layer::meter::Meter;
 use lifeboat_store::{Listed, ObjectInfo, Payload, Store};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinHandle;
@@ -27,6 +28,7 @@ pub struct Io {
 
 struct Inner {
     store: Arc<dyn Store>,
+    meter: Meter,
     // Dropped without waiting: a put that hangs must not keep a failed run from ending.
     runtime: Option<Runtime>,
     handle: Handle,
@@ -46,6 +48,14 @@ impl Io {
     /// # Errors
     /// [`Kind::Internal`] when the system refuses to start its threads.
     pub fn new(store: Arc<dyn Store>) -> Result<Self> {
+        Self::metered(store, Meter::new())
+    }
+
+    /// As [`Io::new`], for a store that counts in `meter` what it is asked.
+    ///
+    /// # Errors
+    /// As [`Io::new`].
+    pub fn metered(store: Arc<dyn Store>, meter: Meter) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(RUNTIME_THREADS)
             .thread_name("lifeboat-io")
@@ -55,12 +65,17 @@ impl Io {
                 Error::new(Kind::Internal, "start the runtime for", store.describe()).because(cause)
             })?;
         let handle = runtime.handle().clone();
-        Ok(Self { inner: Arc::new(Inner { store, runtime: Some(runtime), handle }) })
+        Ok(Self { inner: Arc::new(Inner { store, meter, runtime: Some(runtime), handle }) })
     }
 
     /// Where the objects are, for messages.
     pub fn describe(&self) -> String {
         self.inner.store.describe()
+    }
+
+    /// What the store was asked so far; nothing, if it does not count.
+    pub fn meter(&self) -> &Meter {
+        &self.inner.meter
     }
 
     /// The store itself.
