@@ -36,7 +36,8 @@ read or written, see the problems); 4 damage was found; 10 there is no repositor
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
-    /// Where the repository is: a path, or file:///path [env: LIFEBOAT_REPO]
+    /// Where the repository is: a path, s3://BUCKET/PREFIX, gs://, az://, nfs:///PATH, file:///PATH, or
+    /// a name from the configuration file [env: LIFEBOAT_REPO]
     #[arg(short, long, global = true, value_name = "LOCATION")]
     pub(crate) repo: Option<String>,
     /// Reads the passphrase from the first line of this file [env: LIFEBOAT_PASSWORD_FILE; the
@@ -66,6 +67,33 @@ pub(crate) struct GlobalArgs {
     /// How many threads work on bytes [default: as many as the process may use]
     #[arg(long, global = true, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+/// How the store is reached and used.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct StoreArgs {
+    /// The configuration file [env: LIFEBOAT_CONFIG] [default: lifeboat/config.toml in
+    /// $XDG_CONFIG_HOME or ~/.config, else /etc/lifeboat/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Sends at most so many bytes a second, such as 10M, or by a timetable such as
+    /// 'mon-fri 08:00-18:00=5M; off' [env: LIFEBOAT_LIMIT_UPLOAD]
+    #[arg(long, global = true, value_name = "RATE")]
+    pub(crate) limit_upload: Option<String>,
+    /// Receives at most so many bytes a second, or by a timetable [env: LIFEBOAT_LIMIT_DOWNLOAD]
+    #[arg(long, global = true, value_name = "RATE")]
+    pub(crate) limit_download: Option<String>,
+    /// Says that nobody else writes to the repository meanwhile: needed where the store can't keep
+    /// two writers apart
+    #[arg(long, global = true)]
+    pub(crate) exclusive: bool,
+    /// Trusts the certificates in this file, besides the system's [env: AWS_CA_BUNDLE,
+    /// SSL_CERT_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// What to do.
@@ -97,6 +125,8 @@ pub(crate) enum Command {
     Key(KeyArgs),
     /// Looks for damage in the repository
     Check(CheckArgs),
+    /// Looks at the configuration file and what it leads to
+    Config(ConfigArgs),
     /// Prints a completion script for a shell
     Completions(CompletionsArgs),
     /// Prints docs/cli.md
@@ -246,6 +276,33 @@ pub(crate) struct CheckArgs {
     /// Reads every byte back and recomputes every id
     #[arg(long)]
     pub(crate) read_data: bool,
+}
+
+/// `config`
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// What to do with it
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+/// `config ...`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Says where each setting of a repository comes from, and what is wrong with it
+    Check(ConfigCheckArgs),
+}
+
+/// `config check`
+#[derive(Debug, Args)]
+pub(crate) struct ConfigCheckArgs {
+    /// Only this repository of the configuration file; by default all of them, and the one that --repo
+    /// names
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Asks each store whether it can be reached, too
+    #[arg(long)]
+    pub(crate) connect: bool,
 }
 
 /// `completions`

@@ -4,6 +4,7 @@ mod backup;
 mod cat;
 mod check;
 mod completions;
+mod config;
 mod diff;
 mod find;
 mod heads;
@@ -45,6 +46,7 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::Stats(args) => stats::run(&args, settings, output),
         Command::Key(args) => key::run(args, settings, output),
         Command::Check(args) => check::run(&args, settings, output),
+        Command::Config(args) => config::run(&args, settings, output),
         Command::Completions(args) => completions::run(&args, output),
         Command::Reference => reference::print(output),
     };

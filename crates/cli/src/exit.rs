@@ -16,6 +16,8 @@ pub(crate) enum End {
     Partial,
     /// Done, and damage was found.
     Damage,
+    /// Done looking, and what was looked at won't do.
+    Unfit,
     /// Stopped on request; what was done is kept, and the same command goes on from there.
     Continue,
 }
@@ -25,6 +27,7 @@ impl End {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
+            Self::Unfit => 1,
             Self::Partial => 3,
             Self::Damage => 4,
             Self::Continue => 75,

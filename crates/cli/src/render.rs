@@ -91,7 +91,7 @@ pub(crate) fn print_failure(output: &Output, error: &anyhow::Error, code: u8) {
 }
 
 /// An error with its causes, each told once.
-fn chain(error: &anyhow::Error) -> String {
+pub(crate) fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let cause_text = cause.to_string();

@@ -3,18 +3,22 @@
 //! The only place that reads the environment. Secrets come from files, commands, the environment or
 //! the terminal, never from argv, and are wiped when dropped.
 
+mod config_file;
 mod memory;
+mod place;
 mod secret;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
 use crate::args::GlobalArgs;
 use crate::exit::Usage;
 
+pub(crate) use self::config_file::ConfigFile;
 pub(crate) use self::memory::MEMORY_BYTES_MIN;
+pub(crate) use self::place::{Place, Reach, Said, StoreSettings};
 pub(crate) use self::secret::{
     Passphrase, PasswordSource, ask_twice, has_terminal, warn_if_readable_by_others,
 };
@@ -22,14 +26,20 @@ pub(crate) use self::secret::{
 /// What a command needs to know besides its own options.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// Where the repository is, as typed.
-    pub(crate) repo: Option<String>,
+    /// Where the repository is, if it was said.
+    pub(crate) place: Option<Place>,
+    /// How stores are reached.
+    pub(crate) store: StoreSettings,
+    /// The configuration file.
+    pub(crate) file: ConfigFile,
     /// Where the passphrase comes from, if it was said.
     pub(crate) password: Option<PasswordSource>,
     /// The environment's passphrase beside a key file that was typed: only a new repository gets both.
     pub(crate) password_beside: Option<PasswordSource>,
     /// The key file or recovery sheet, if one was given.
     pub(crate) key_file: Option<PathBuf>,
+    /// Whether an option or the environment said anything of passphrase or key file.
+    pub(crate) keys_given: bool,
     /// A new passphrase for `key`, if it is in the environment.
     pub(crate) new_password: Option<Passphrase>,
     /// The host's name for snapshots, if it was said.
@@ -61,6 +71,9 @@ impl Settings {
             }
             (None, None) => memory::default_bytes(threads),
         };
+        let config_dir = user_dir("XDG_CONFIG_HOME", ".config");
+        let file = config_file(args, config_dir.as_deref())?;
+        let place = place(args, &file)?;
         let typed = typed_password(args);
         let from_environment = if typed.is_none() { environment_password()? } else { None };
         // A key file on the command line is meant, whatever the environment says about passphrases.
@@ -68,14 +81,24 @@ impl Settings {
             None if args.key_file.is_some() => (None, from_environment),
             typed => (typed.or(from_environment), None),
         };
+        let mut key_file = key_file(args);
+        let mut password = password;
+        // Whoever says anything of keys now does not mean those of the file.
+        let keys_given = password.is_some() || key_file.is_some();
+        if let Some(place) = place.as_ref().filter(|_| !keys_given) {
+            (password, key_file) = place.keys();
+        }
         Ok(Self {
-            repo: args.repo.clone().or(text("LIFEBOAT_REPO")?),
+            place,
+            store: StoreSettings::new(&args.store)?,
+            file,
             password,
             password_beside,
-            key_file: key_file(args),
+            key_file,
+            keys_given,
             new_password: text("LIFEBOAT_NEW_PASSWORD")?.map(Passphrase::new),
             host: text("LIFEBOAT_HOST")?,
-            config_dir: user_dir("XDG_CONFIG_HOME", ".config"),
+            config_dir,
             state_dir: user_dir("XDG_STATE_HOME", ".local/state"),
             memory_bytes,
             threads,
@@ -83,10 +106,15 @@ impl Settings {
     }
 
     /// Where the repository is.
-    pub(crate) fn repo(&self) -> Result<&str> {
-        self.repo.as_deref().ok_or_else(|| {
+    pub(crate) fn place(&self) -> Result<&Place> {
+        self.place.as_ref().ok_or_else(|| {
             Usage("which repository? give --repo LOCATION or set LIFEBOAT_REPO".to_owned()).into()
         })
+    }
+
+    /// The repository of that name in the configuration file.
+    pub(crate) fn named(&self, name: &str) -> Option<Place> {
+        self.file.place(name)
     }
 
     /// Where `init` puts a key file of its own, and later commands look for it.
@@ -94,6 +122,29 @@ impl Settings {
         let dir = self.config_dir.as_ref()?;
         Some(dir.join("keys").join(format!("{repository}.key")))
     }
+}
+
+/// The file that is named, else the user's, else the machine's.
+fn config_file(args: &GlobalArgs, config_dir: Option<&Path>) -> Result<ConfigFile> {
+    let named = args.store.config.clone().or_else(|| path("LIFEBOAT_CONFIG"));
+    let named =
+        named.map(|named| Ok::<_, anyhow::Error>(current_dir()?.join(named))).transpose()?;
+    let own = config_dir.map(|dir| dir.join("config.toml"));
+    let usual: Vec<PathBuf> =
+        own.into_iter().chain([PathBuf::from("/etc/lifeboat/config.toml")]).collect();
+    ConfigFile::find(named, &usual, path("HOME").as_deref())
+}
+
+/// What `--repo` means: a name, if the configuration file has it, else a path or a URL.
+fn place(args: &GlobalArgs, file: &ConfigFile) -> Result<Option<Place>> {
+    let said = args.repo.clone().or(text("LIFEBOAT_REPO")?);
+    let Some(said) = said.or_else(|| file.default_name().map(str::to_owned)) else {
+        return Ok(None);
+    };
+    if let Some(place) = file.place(&said) {
+        return Ok(Some(place));
+    }
+    Ok(Some(Place::typed(said, current_dir()?)))
 }
 
 /// The value of `LIFEBOAT_LOG`, which chooses what is logged in tracing's own words.

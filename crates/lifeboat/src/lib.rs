@@ -12,8 +12,8 @@
 //! use lifeboat::backup::{BackupOptions, Outcome, backup};
 //! use lifeboat::monitor::Monitor;
 //! use lifeboat::repository::{
-//!     Clock, Entropy, InitOptions, KeyFile, NewSlot, OpenOptions, Secret32, SlotSecret, SystemClock, Unlock,
-//!     View, connect, create, init, open, store_options,
+//!     Clock, Entropy, InitOptions, KeyFile, NewSlot, OpenOptions, Secret32, SlotSecret,
+//!     SystemClock, Unlock, View, connect, create, init, locate, open, store_options,
 //! };
 //! use lifeboat::restore::{Origin, RestoreOptions, restore};
 //! use lifeboat::{Context, Kind};
@@ -34,7 +34,8 @@
 //! #     (dir.path().join("data"), dir.path().join("repository"), dir.path().join("restored"));
 //! # std::fs::create_dir(&data)?;
 //! # std::fs::write(data.join("letter"), "Dear reader")?;
-//! let place = place.to_str().ok_or("not Unicode")?;
+//! // A path, or a URL such as `s3://bucket/prefix`.
+//! let place = locate(place, Path::new("/"))?;
 //! let (clock, entropy): (Arc<dyn Clock>, _) = (Arc::new(SystemClock::new()), Entropy::os());
 //! let memory_bytes = 256 << 20;
 //!
@@ -47,13 +48,13 @@
 //! let key = Secret32::new(entropy.bytes()?);
 //! let secret = SlotSecret::KeyFile(key.clone());
 //! options.slots.push(NewSlot { label: "example".to_owned(), secret });
-//! init(create(place, Path::new("/"), &store)?, &options)?;
+//! init(create(&place, &store)?, &options)?;
 //! let key_file = KeyFile { repository: options.repository, key, config: None, slot: None };
 //!
 //! // From then on: open it, back up.
 //! let unlock = Unlock::KeyFile(Box::new(key_file));
 //! let options = OpenOptions { entropy, clock, memory_bytes, remembered: None };
-//! let repository = match open(connect(place, Path::new("/"), &store)?, &unlock, &options) {
+//! let repository = match open(connect(&place, &store)?, &unlock, &options) {
 //!     Err(error) if error.kind() == Kind::WrongKey => return Err("another key, please".into()),
 //!     opened => opened?,
 //! };

@@ -21,18 +21,14 @@ pub use lifeboat_store::credentials::Credentials;
 pub use lifeboat_store::options::StoreOptions;
 pub use lifeboat_store::url::Location;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-/// Connects to the store of a repository that there is. A path is relative to `directory`.
+/// Connects to the store of a repository that there is.
 ///
 /// # Errors
 /// [`Kind::NotFound`](crate::Kind::NotFound) when there is nothing at that place.
-pub fn connect(
-    location: impl AsRef<OsStr>,
-    directory: &Path,
-    options: &StoreOptions,
-) -> Result<Io> {
-    reach(location.as_ref(), directory, options, Mode::Open)
+pub fn connect(location: &Location, options: &StoreOptions) -> Result<Io> {
+    reach(location, options, Mode::Open)
 }
 
 /// Connects to a store for a new repository, and makes its directory if it is missing; a bucket must
@@ -40,8 +36,17 @@ pub fn connect(
 ///
 /// # Errors
 /// The store's, when the place can't be made.
-pub fn create(location: impl AsRef<OsStr>, directory: &Path, options: &StoreOptions) -> Result<Io> {
-    reach(location.as_ref(), directory, options, Mode::Create)
+pub fn create(location: &Location, options: &StoreOptions) -> Result<Io> {
+    reach(location, options, Mode::Create)
+}
+
+/// Understands a path (relative to `directory`) or a URL.
+///
+/// # Errors
+/// [`Kind::Invalid`](crate::Kind::Invalid) for what is neither, or holds more than a place.
+pub fn locate(text: impl AsRef<OsStr>, directory: &Path) -> Result<Location> {
+    let located = Location::parse(text, directory);
+    Ok(located.map_err(|cause| lifeboat_repo::Error::store("find", cause))?)
 }
 
 /// What a connection to any store needs at least: a clock, and a seed of its own. Credentials and all
@@ -68,16 +73,15 @@ pub fn store_options(entropy: &Entropy, clock: &Arc<dyn Clock>) -> Result<StoreO
 
 /// The directory of a repository that is one of this machine, without links in its path; `None` where
 /// there is nothing, or it is elsewhere.
-pub fn local_directory(location: impl AsRef<OsStr>, directory: &Path) -> Option<PathBuf> {
-    match Location::parse(location, directory) {
-        Ok(Location::Local(path) | Location::Nfs(path)) => path.canonicalize().ok(),
+pub fn local_directory(location: &Location) -> Option<PathBuf> {
+    match location {
+        Location::Local(path) | Location::Nfs(path) => path.canonicalize().ok(),
         _ => None,
     }
 }
 
-fn reach(location: &OsStr, directory: &Path, options: &StoreOptions, mode: Mode) -> Result<Io> {
-    let failed = |cause| Error::from(lifeboat_repo::Error::store("connect to", cause));
-    let location = Location::parse(location, directory).map_err(failed)?;
-    let stack = stack::open(&location, options, mode).map_err(failed)?;
+fn reach(location: &Location, options: &StoreOptions, mode: Mode) -> Result<Io> {
+    let stack = stack::open(location, options, mode)
+        .map_err(|cause| lifeboat_repo::Error::store("connect to", cause))?;
     Ok(Io::metered(stack.store, stack.meter)?)
 }

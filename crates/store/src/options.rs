@@ -73,6 +73,11 @@ impl CloudOptions {
     pub fn proxy_shown(&self) -> Option<String> {
         self.proxy.as_deref().map(without_user)
     }
+
+    /// The endpoint for messages, likewise.
+    pub fn endpoint_shown(&self) -> Option<String> {
+        self.endpoint.as_deref().map(without_user)
+    }
 }
 
 /// A URL for messages: what may be a password in it is left out.
@@ -87,7 +92,7 @@ fn without_user(url: &str) -> String {
 impl fmt::Debug for CloudOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CloudOptions")
-            .field("endpoint", &self.endpoint.as_deref().map(without_user))
+            .field("endpoint", &self.endpoint_shown())
             .field("region", &self.region)
             .field("path_style", &self.path_style)
             .field("allow_http", &self.allow_http)

@@ -16,7 +16,7 @@ use super::{heads, open, session};
 use crate::args::BackupArgs;
 use crate::exit::End;
 use crate::render::{Output, bytes, count, duration, progress_monitor};
-use crate::settings::{Settings, current_dir};
+use crate::settings::Settings;
 use crate::signals::cancel_on_signals;
 
 #[derive(Serialize)]
@@ -42,7 +42,7 @@ pub(super) fn run(args: BackupArgs, settings: &Settings, output: &Output) -> Res
     // Not before there is one: `--init` may just have made it below a root.
     let mut options = options;
     options.excludes.leave_out.clear();
-    options.excludes.leave_out.extend(own::directory(settings, &current_dir()?));
+    options.excludes.leave_out.extend(own::directory(settings));
     let warnings = own::warnings(&options)?;
     for warning in &warnings {
         output.notice(format!("notice: {warning}"));

@@ -25,7 +25,7 @@ use super::heads;
 use crate::exit::{NoRepository, Usage, no_repository};
 use crate::render::{Output, complain};
 use crate::settings::{
-    MEMORY_BYTES_MIN, Passphrase, PasswordSource, Settings, ask_twice, current_dir, has_terminal,
+    MEMORY_BYTES_MIN, Passphrase, PasswordSource, Place, Reach, Settings, ask_twice, has_terminal,
     warn_if_readable_by_others,
 };
 
@@ -181,12 +181,13 @@ enum Access {
 }
 
 fn connect(settings: &Settings, access: Access) -> Result<Io> {
-    let (location, directory) = (settings.repo()?, current_dir()?);
+    let place = settings.place()?;
+    let reach = place.reach(&settings.store, &Entropy::os(), &system_clock())?;
     match access {
-        Access::Create => Ok(lifeboat::repository::create(location, &directory)?),
-        Access::Existing => match lifeboat::repository::connect(location, &directory) {
+        Access::Create => Ok(lifeboat::repository::create(&reach.location, &reach.options)?),
+        Access::Existing => match lifeboat::repository::connect(&reach.location, &reach.options) {
             Err(error) if error.kind() == Kind::NotFound => {
-                Err(anyhow::Error::new(error).context(NoRepository(location.to_owned())))
+                Err(anyhow::Error::new(error).context(NoRepository(place.shown())))
             }
             connected => Ok(connected?),
         },
@@ -212,6 +213,19 @@ impl Found {
     }
 }
 
+/// Whether a repository is there, by one look; for who may not have its key.
+pub(crate) fn is_there(reach: &Reach) -> Result<bool> {
+    match lifeboat::repository::connect(&reach.location, &reach.options) {
+        Err(error) if error.kind() == Kind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+        Ok(io) => match io.head(&ObjectKey::Config) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == Kind::NotFound => Ok(false),
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
 /// Looks whether there is a repository at all: that comes before any question for its key.
 fn look_at_config(io: &Io, settings: &Settings) -> Result<Found> {
     match io.get_at_most(&ObjectKey::Config, CONFIG_MAX as u64) {
@@ -229,7 +243,7 @@ fn look_at_config(io: &Io, settings: &Settings) -> Result<Found> {
 }
 
 fn mark_missing(error: lifeboat_repo::Error, settings: &Settings) -> anyhow::Error {
-    let place = settings.repo.clone().unwrap_or_default();
+    let place = settings.place.as_ref().map(Place::shown).unwrap_or_default();
     match error.kind() {
         Kind::NotFound => anyhow::Error::new(error).context(NoRepository(place)),
         _ => error.into(),
@@ -246,7 +260,7 @@ fn find_unlock(settings: &Settings, config: &Found, output: &Output) -> Result<U
         return Ok(passphrase(&source.read()?));
     }
     if matches!(config, Found::Nothing) {
-        return Err(NoRepository(settings.repo()?.to_owned()).into());
+        return Err(NoRepository(settings.place()?.shown()).into());
     }
     let id = config.known().map(|config| config.repository.to_string());
     if let Some(own) = id.and_then(|id| settings.own_key_file(&id)).filter(|own| own.exists()) {
@@ -334,6 +348,6 @@ fn check_memory(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-fn system_clock() -> Arc<dyn Clock> {
+pub(crate) fn system_clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock::new())
 }

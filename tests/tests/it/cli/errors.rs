@@ -85,7 +85,10 @@ fn without_a_location_it_says_what_to_give() {
     let place = Place::new();
     let said = Outcome::of(place.lifeboat().env_remove("LIFEBOAT_REPO").arg("snapshots"));
     said.expect_code(2).expect_stderr("--repo");
-    place.run(["--repo", "s3:bucket/x", "snapshots"]).expect_code(1).expect_stderr("later version");
+    place
+        .run(["--repo", "s3:bucket/x", "snapshots"])
+        .expect_code(2)
+        .expect_stderr("s3://BUCKET/PREFIX");
 }
 
 #[test]

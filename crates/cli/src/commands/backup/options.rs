@@ -39,7 +39,7 @@ pub(super) fn options(args: &BackupArgs, settings: &Settings) -> Result<BackupOp
             KindArg::Differential => Detect::Differential,
         },
         criteria: Criteria { ignore_inode: args.ignore_inode, ignore_ctime: args.ignore_ctime },
-        excludes: excludes(args, own::directory(settings, &cwd))?,
+        excludes: excludes(args, own::directory(settings))?,
         one_file_system: args.one_file_system,
         dry_run: args.dry_run,
         verify_encode: !args.no_verify_encode,

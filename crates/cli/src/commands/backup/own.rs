@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use lifeboat::backup::BackupOptions;
 use lifeboat::report::escape;
-use lifeboat::repository::local_directory;
+use lifeboat::repository::{Location, local_directory};
 use lifeboat::source::exclude::{Cause, Excludes, Explanation};
 
 use crate::exit::Usage;
 use crate::settings::Settings;
 
 /// Where the repository is, if it is a directory that is there.
-pub(super) fn directory(settings: &Settings, cwd: &Path) -> Option<PathBuf> {
-    local_directory(settings.repo.as_deref()?, cwd)
+pub(super) fn directory(settings: &Settings) -> Option<PathBuf> {
+    let place = settings.place.as_ref()?;
+    local_directory(&Location::parse(&place.text, &place.directory).ok()?)
 }
 
 /// What to say of the repository's own directories that are left out since they lie below a root.
