@@ -82,7 +82,7 @@ impl Answer {
     /// Without the content, as HEAD is answered.
     #[must_use]
     pub(super) fn head_only(mut self) -> Self {
-        self.named_bytes = Some(self.content.len() as u64);
+        self.named_bytes = self.named_bytes.or(Some(self.content.len() as u64));
         self.content = Bytes::new();
         self
     }
@@ -110,7 +110,11 @@ fn content(bytes: Bytes, effect: Option<Effect>) -> Content {
     let cut = |at: u64| bytes.slice(..usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len()));
     match effect {
         Some(Effect::TruncatedAnswer { bytes: at }) if cut(at).len() < bytes.len() => {
-            let end = stream::iter([Err(io::Error::other("the test cuts the answer here"))]);
+            let end = stream::once(async {
+                // What comes before is sent while this waits.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                Err(io::Error::other("the test cuts the answer here"))
+            });
             streamed(stream::iter([Ok(cut(at))]).chain(end))
         }
         Some(Effect::StalledAnswer { bytes: at }) if cut(at).len() < bytes.len() => {

@@ -51,7 +51,8 @@ pub(super) struct Object {
     content: Content,
     /// When it was put, if that was in this process.
     born: Option<Instant>,
-    unseen: [u32; 2],
+    /// How many requests might have shown it.
+    looks: [u32; 2],
 }
 
 #[derive(Clone, Debug)]
@@ -98,14 +99,12 @@ impl Object {
     /// Whether it is seen, by a server that is as late as this.
     pub(super) fn is_seen(&mut self, look: Look, lag: Lag) -> bool {
         let Some(born) = self.born else { return true };
+        let looks = &mut self.looks[look as usize];
+        *looks = looks.saturating_add(1);
         match lag {
             Lag::None => true,
             Lag::For(duration) => born.elapsed() >= duration,
-            Lag::Requests(count) => {
-                let unseen = &mut self.unseen[look as usize];
-                *unseen += 1;
-                *unseen > count
-            }
+            Lag::Requests(count) => *looks > count,
         }
     }
 }
@@ -187,7 +186,7 @@ impl Objects {
             bytes: content.len() as u64,
             content: Content::Memory(content),
             born: Some(Instant::now()),
-            unseen: [0; 2],
+            looks: [0; 2],
         };
         if let Some(directory) = &self.directory {
             object.content = write(directory, key, &object)?;
@@ -252,6 +251,6 @@ fn read_head(path: &Path) -> io::Result<Object> {
         bytes: size - offset,
         content: Content::File { path: path.to_owned(), offset },
         born: None,
-        unseen: [0; 2],
+        looks: [0; 2],
     })
 }
