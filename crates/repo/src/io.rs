@@ -106,6 +106,24 @@ impl Io {
             .map_err(|cause| Error::store("put", cause))
     }
 
+    /// Creates the object; never replaces one. Until [`Io::sync`] has returned, a power cut may undo
+    /// or damage it.
+    ///
+    /// # Errors
+    /// As [`Io::put_new`].
+    pub fn put_soon(&self, key: &ObjectKey, data: Payload) -> Result<()> {
+        self.block_on(self.inner.store.put_soon(&key.to_string(), data))
+            .map_err(|cause| Error::store("put", cause))
+    }
+
+    /// Makes durable whatever was put before the call.
+    ///
+    /// # Errors
+    /// The store's own: nothing that was put since the last sync may then be relied on.
+    pub fn sync(&self) -> Result<()> {
+        self.block_on(self.inner.store.sync()).map_err(|cause| Error::store("make durable", cause))
+    }
+
     /// The object's bytes.
     ///
     /// # Errors

@@ -7,8 +7,8 @@
 //!
 //! Invariants: a frame number is sealed at most once. The bytes of open and travelling packs stay
 //! below the limit given. What [`Packer::flush`] returns is durable, and everything that was claimed
-//! before the call is located by it: packs are put before the segment that names them, and the
-//! caller's log entry comes last. Once anything that was claimed could not be stored, every call fails,
+//! before the call is located by it: packs are durable before the segment that names them is put, and
+//! that is before the caller's log entry. Once anything that was claimed could not be stored, every call fails,
 //! so that nobody commits what refers to it.
 
 mod finish;
@@ -132,9 +132,16 @@ impl Packer {
         self.flush_framers()?;
         self.shared.close_and_wait()?;
         self.shared.write_segment(0)?;
-        let mut state = self.shared.lock();
-        state.check()?;
-        Ok(std::mem::take(&mut state.indexed))
+        let indexed = {
+            let mut state = self.shared.lock();
+            state.check()?;
+            std::mem::take(&mut state.indexed)
+        };
+        // Taken first: what another worker puts meanwhile is of the next call.
+        if !indexed.is_empty() {
+            self.shared.or_fail(self.repository().io().sync())?;
+        }
+        Ok(indexed)
     }
 
     /// What was stored so far.
@@ -213,7 +220,9 @@ impl Shared {
     fn put_segment(&self, draft: SegmentDraft, mut objects: Vec<ListedObject>) -> Result<()> {
         let segment = draft.seal(&self.repository, self.options.level)?;
         let size = segment.bytes.len() as u64;
-        self.repository.io().put_new(&segment.key, Payload::from(segment.bytes))?;
+        // All packs of the draft are put, but perhaps not durable.
+        self.repository.io().sync()?;
+        self.repository.io().put_soon(&segment.key, Payload::from(segment.bytes))?;
         self.count_put(size);
         // First the index answers for the ids, then the claims stop doing so.
         self.index.add(&self.repository, segment.key, size)?;

@@ -1,10 +1,11 @@
 //! A store in memory whose power can be cut, and what is left of it then.
 //!
 //! It behaves like a directory on a disk: an object can be seen before it is durable, and an answer
-//! to a put or delete makes durable whatever has happened in the object's directory until then. At
-//! the cut, what was not durable is lost or has landed, as the test says; both must be survived.
+//! to a put or delete makes durable whatever has happened in the object's directory until then; but
+//! the bytes of what was put soon only by a sync. At the cut, what was not durable is lost, damaged or
+//! has landed, as the test says; all of it must be survived.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -17,11 +18,14 @@ use lifeboat_store::{
 };
 use lifeboat_store::{validate_key, validate_prefix};
 
-/// What becomes of changes that were made but not answered when the power goes.
+/// What becomes of changes that are not durable when the power goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// They are undone.
     Lost,
+    /// Of the objects that were put soon some are whole, some short, some all zeros and some missing,
+    /// in turn; other changes are undone.
+    Torn,
     /// They had reached the disk.
     Landed,
 }
@@ -51,14 +55,21 @@ impl Image {
 
     /// A store that holds these objects, with the power on.
     pub fn reopen(&self) -> CrashStore {
-        let state = State { live: self.clone(), durable: self.clone(), calls: 0, cut: Cut::Never };
+        let state = State {
+            live: self.clone(),
+            durable: self.clone(),
+            soon: BTreeSet::new(),
+            calls: 0,
+            cut: Cut::Never,
+        };
         CrashStore { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Makes everything in `directory` as it is in `live`.
-    fn catch_up(&mut self, live: &Self, directory: &str) {
+    /// Makes everything in `directory` as it is in `live`, except for what was put `soon`.
+    fn catch_up(&mut self, live: &Self, directory: &str, soon: &BTreeSet<String>) {
         self.objects.retain(|key, _| parent(key) != directory || live.objects.contains_key(key));
-        let there = live.objects.iter().filter(|(key, _)| parent(key) == directory);
+        let is_durable = |key: &str| parent(key) == directory && !soon.contains(key);
+        let there = live.objects.iter().filter(|(key, _)| is_durable(key));
         self.objects.extend(there.map(|(key, object)| (key.clone(), object.clone())));
     }
 }
@@ -73,6 +84,8 @@ pub struct CrashStore {
 struct State {
     live: Image,
     durable: Image,
+    /// The keys of objects that were put soon and not synced since.
+    soon: BTreeSet<String>,
     calls: u64,
     cut: Cut,
 }
@@ -121,6 +134,11 @@ impl CrashStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The keys of objects that were put soon and not synced since, in order.
+    pub fn soon(&self) -> Vec<String> {
+        self.state().soon.iter().cloned().collect()
+    }
+
     /// A call that changes nothing.
     fn look<T>(&self, verb: Verb, key: &str, look: impl FnOnce(&Image) -> Result<T>) -> Result<T> {
         let mut state = self.state();
@@ -151,8 +169,10 @@ impl CrashStore {
         if matches!(state.cut, Cut::Done) {
             return Err(no_power(verb, key));
         }
-        let State { live, durable, .. } = &mut *state;
-        durable.catch_up(live, parent(key));
+        let State { live, durable, soon, .. } = &mut *state;
+        // Also where the object was there already and had been put soon.
+        soon.remove(key);
+        durable.catch_up(live, parent(key), soon);
         changed
     }
 }
@@ -178,10 +198,39 @@ impl State {
         if matches!(self.cut, Cut::Done) {
             return;
         }
-        if fate == Fate::Landed {
-            self.durable = self.live.clone();
+        match fate {
+            Fate::Lost => {}
+            Fate::Torn => self.tear(),
+            Fate::Landed => self.durable = self.live.clone(),
         }
         self.cut = Cut::Done;
+    }
+
+    /// Leaves a mixture of what was put soon, another one at each call.
+    fn tear(&mut self) {
+        for (turn, key) in (self.calls..).zip(&self.soon) {
+            let Some(object) = self.live.objects.get(key) else { continue };
+            let whole = &object.bytes;
+            let bytes = match turn % 4 {
+                0 => whole.clone(),
+                1 => whole.slice(..whole.len() / 2),
+                2 => vec![0; whole.len()].into(),
+                _ => continue,
+            };
+            self.durable.objects.insert(key.clone(), Object { bytes, modified: object.modified });
+        }
+    }
+
+    /// Makes an object visible, unless there is one.
+    fn create(&mut self, verb: Verb, key: &str, data: &Payload) -> Result<()> {
+        if self.live.objects.contains_key(key) {
+            return Err(Error::new(ErrorKind::AlreadyExists, verb.name(), key));
+        }
+        // A time of its own for every object, the same in every run.
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(self.calls);
+        let object = Object { bytes: data.to_bytes(), modified };
+        self.live.objects.insert(key.to_owned(), object);
+        Ok(())
     }
 }
 
@@ -207,16 +256,7 @@ fn find<'a>(image: &'a Image, verb: Verb, key: &str) -> Result<&'a Object> {
 #[async_trait]
 impl Store for CrashStore {
     async fn put_new(&self, key: &str, data: Payload) -> Result<()> {
-        let put = |state: &mut State| {
-            if state.live.objects.contains_key(key) {
-                return Err(Error::new(ErrorKind::AlreadyExists, Verb::Put.name(), key));
-            }
-            // A time of its own for every object, the same in every run.
-            let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(state.calls);
-            let object = Object { bytes: data.to_bytes(), modified };
-            state.live.objects.insert(key.to_owned(), object);
-            Ok(())
-        };
+        let put = |state: &mut State| state.create(Verb::Put, key, &data);
         self.change(Verb::Put, key, put).await
     }
 
@@ -266,6 +306,42 @@ impl Store for CrashStore {
             None => Err(Error::new(ErrorKind::NotFound, Verb::Delete.name(), key)),
         };
         self.change(Verb::Delete, key, delete).await
+    }
+
+    async fn put_soon(&self, key: &str, data: Payload) -> Result<()> {
+        validate_key(Verb::PutSoon.name(), key)?;
+        let mut state = self.state();
+        state.begin(Verb::PutSoon, key)?;
+        let created = state.create(Verb::PutSoon, key, &data);
+        if created.is_ok() {
+            state.soon.insert(key.to_owned());
+        }
+        state.end(Verb::PutSoon, key)?;
+        created
+    }
+
+    async fn sync(&self) -> Result<()> {
+        let waiting = {
+            let mut state = self.state();
+            state.begin(Verb::Sync, "")?;
+            let waiting = state.soon.clone();
+            state.end(Verb::Sync, "")?;
+            waiting
+        };
+        // What is put meanwhile waits for the next one.
+        tokio::task::yield_now().await;
+        let mut state = self.state();
+        if matches!(state.cut, Cut::Done) {
+            return Err(no_power(Verb::Sync, ""));
+        }
+        let State { live, durable, soon, .. } = &mut *state;
+        for key in waiting {
+            soon.remove(&key);
+            if let Some(object) = live.objects.get(&key) {
+                durable.objects.insert(key, object.clone());
+            }
+        }
+        Ok(())
     }
 
     fn describe(&self) -> String {

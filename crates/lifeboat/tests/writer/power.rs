@@ -12,7 +12,7 @@ fn what_was_committed_survives_a_power_cut_at_any_call() {
     let (mut checkpoints, mut commits, mut cuts) = (0, 0, 0);
     for call in 1.. {
         let mut is_over = true;
-        for fate in [Fate::Lost, Fate::Landed] {
+        for fate in [Fate::Lost, Fate::Torn, Fate::Landed] {
             let store = scene.image.reopen();
             store.cut_at(call, fate);
             let answered = scene.attempt(Arc::new(store.clone())).is_ok();

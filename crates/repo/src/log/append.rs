@@ -184,7 +184,14 @@ impl Attempt<'_> {
             _ => return Err(error),
         }
         match fetch::entry(io, number) {
-            Ok(Some(found)) => self.settle(fold, found, number),
+            Ok(Some(found)) => {
+                let created = self.settle(fold, found, number)?;
+                // It is there; whether it stays after a power cut, only the store knows.
+                if matches!(created, Created::Ours) {
+                    io.sync()?;
+                }
+                Ok(created)
+            }
             // Not there, or not there yet: another create of the same number decides which.
             Ok(None) => Ok(Created::Unknown(error)),
             Err(also) if also.kind() == Kind::Unavailable => Ok(Created::Unknown(error)),

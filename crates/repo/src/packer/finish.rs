@@ -163,7 +163,7 @@ impl Shared {
         self.repository.io().spawn(async move {
             let key = built.record.key().to_string();
             let payload = Payload::from_iter(built.parts.iter().cloned());
-            let put = shared.repository.io().store().put_new(&key, payload).await;
+            let put = shared.repository.io().store().put_soon(&key, payload).await;
             let mut state = shared.lock();
             state.bytes -= held;
             state.travelling.remove(&number);

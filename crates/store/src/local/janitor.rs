@@ -4,19 +4,17 @@
 //! nothing that is being written.
 
 use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, StatxFlags, openat, statx, unlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, OFlags, StatxFlags, fsync, unlinkat};
 use rustix::io::Errno;
 
 use crate::Result;
 use crate::key::TEMPORARY;
-use crate::local::cause::explain;
 use crate::local::read;
 use crate::local::root::Root;
-
-/// A file that is written only to learn what time the file system thinks it is.
-const PROBE: &str = "tmp/now";
+use crate::local::system::Call;
 
 /// How long an untouched temporary file is left alone: far longer than any put takes.
 const STALE_AFTER: Duration = Duration::from_hours(24);
@@ -38,7 +36,7 @@ pub(super) fn remove_stale(root: &Root, older_than: Duration) -> Result<u64> {
         Err(Errno::NOENT) => Ok(0),
         Err(errno) => Err(errno),
     };
-    removed.map_err(|errno| explain("clean", TEMPORARY, &root.full(TEMPORARY), errno))
+    removed.map_err(|errno| root.failed("clean", TEMPORARY, TEMPORARY, errno))
 }
 
 fn remove_from(root: &Root, directory: OwnedFd, older_than: Duration) -> Result<u64, Errno> {
@@ -64,33 +62,39 @@ fn temporaries(root: &Root, directory: OwnedFd) -> Result<Vec<(String, SystemTim
         let Ok(name) = entry.file_name().to_str() else { continue };
         let path = format!("{TEMPORARY}/{name}");
         let wanted = StatxFlags::TYPE | StatxFlags::MTIME;
-        let found = match statx(root.fd(), path.as_str(), AtFlags::SYMLINK_NOFOLLOW, wanted) {
+        let found = match root.system.look(root.fd(), &path, AtFlags::empty(), wanted) {
             Err(Errno::NOENT) => continue,
             found => found?,
         };
         let regular = FileType::from_raw_mode(found.stx_mode.into()) == FileType::RegularFile;
-        if regular && path != PROBE {
+        if regular {
             files.push((path, read::modified(&found)));
         }
     }
     Ok(files)
 }
 
-/// What time the file system thinks it is.
+/// What time the file system thinks it is, by a file that is written only for that. Should it stay
+/// behind, it is a temporary file like any other.
 fn now(root: &Root) -> Result<SystemTime, Errno> {
-    let flags =
-        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let probe = openat(root.fd(), PROBE, flags, Mode::RUSR | Mode::WUSR)?;
-    // An empty file that stays empty may keep its old time.
-    rustix::io::write(&probe, b"now")?;
-    let found = statx(&probe, "", AtFlags::EMPTY_PATH, StatxFlags::MTIME)?;
-    remove(root, PROBE)?;
-    Ok(read::modified(&found))
+    let number = root.next_temporary.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{TEMPORARY}/{}-{number}-now", std::process::id());
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
+    let probe = root.system.open(Call::Create, root.fd(), &name, flags)?;
+    // An empty file that stays empty may keep its old time; and until the bytes are with the
+    // server, the time may be this machine's.
+    let written = rustix::io::write(&probe, b"now").and_then(|_| fsync(&probe));
+    let asked = AtFlags::STATX_FORCE_SYNC;
+    let found = written.and_then(|()| root.system.look(&probe, "", asked, StatxFlags::MTIME));
+    drop(probe);
+    remove(root, &name)?;
+    Ok(read::modified(&found?))
 }
 
 /// Removes a file unless another process was faster.
 fn remove(root: &Root, path: &str) -> Result<bool, Errno> {
-    match unlinkat(root.fd(), path, AtFlags::empty()) {
+    let unlink = || unlinkat(root.fd(), path, AtFlags::empty());
+    match root.system.call(Call::Remove, path, unlink) {
         Ok(()) => Ok(true),
         Err(Errno::NOENT) => Ok(false),
         Err(errno) => Err(errno),

@@ -1,26 +1,24 @@
 //! Creating and removing objects of a local store so that a power cut undoes neither.
 //!
-//! Knows one object at a time. Order: write the temporary file, sync it, publish it under its key
-//! without replacing, sync its directory, answer. Also the answer "exists already" is given only
-//! after that last sync, so that whoever builds on the other's object builds on something durable.
+//! Knows one object at a time. Order of a put: write the temporary file, sync it, publish it under its
+//! key without replacing, sync its directory, answer. Also the answer "exists already" is given only
+//! after its own syncs, so that whoever builds on the other's object builds on something durable. A
+//! put that may become durable later leaves both syncs to [`together`].
 
 use std::fs::File;
-use std::io::{IoSlice, Write};
 use std::sync::atomic::Ordering;
 
 use rustix::fs::{
-    AtFlags, Mode, OFlags, RenameFlags, StatxFlags, linkat, openat, renameat_with, statx, unlinkat,
+    AtFlags, OFlags, RenameFlags, StatxFlags, fsync, linkat, renameat_with, unlinkat,
 };
 use rustix::io::Errno;
 
 use crate::key::TEMPORARY;
-use crate::local::cause::explain;
-use crate::local::janitor;
-use crate::local::root::Root;
+use crate::local::cause::{self, Place};
+use crate::local::root::{Root, parent};
+use crate::local::system::Call;
+use crate::local::{janitor, together};
 use crate::{Error, ErrorKind, Payload, Result};
-
-/// The system takes no more pieces in one write (`IOV_MAX`).
-const PIECES_MAX: usize = 1024;
 
 /// How many names in `tmp/` may be taken before we stop trying.
 const NAMES_MAX: u32 = 65_536;
@@ -28,38 +26,96 @@ const NAMES_MAX: u32 = 65_536;
 pub(super) fn put_new(root: &Root, key: &str, data: &Payload) -> Result<()> {
     root.tidied.call_once(|| janitor::tidy(root));
     let directory = parent(key);
-    ensure_directory(root, key, directory)?;
+    let ensure = || {
+        root.ensure_directory(directory)
+            .map_err(|(path, errno)| root.failed("put", key, &path, errno))
+    };
+    ensure()?;
     let mut temporary = Temporary::create(root, key)?;
     temporary.write(data)?;
-    let published = match temporary.publish() {
-        // Somebody has tidied an empty directory away since we last looked.
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            root.forget_directory(directory);
-            ensure_directory(root, key, directory)?;
-            temporary.publish()
-        }
-        published => published,
-    };
-    if published.as_ref().err().is_none_or(|error| error.kind() == ErrorKind::AlreadyExists) {
-        root.sync_directory(directory)
-            .map_err(|errno| explain("put", key, &root.full(directory), errno))?;
+    temporary.sync()?;
+    let published = temporary.publish_in(directory, ensure);
+    match &published {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => sync_existing(root, key)?,
+        Err(_) => return published,
     }
+    sync_directory(root, "put", key)?;
     published
 }
 
+/// As [`put_new`], durable only by the next [`together::sync`]. On a network file system nothing is
+/// left for later: another machine that meets the key early would keep its half-written length in
+/// its cache.
+pub(super) fn put_soon(root: &Root, key: &str, data: &Payload) -> Result<()> {
+    if root.place == Place::Network {
+        return put_new(root, key, data);
+    }
+    root.tidied.call_once(|| janitor::tidy(root));
+    let directory = parent(key);
+    let ensure = || {
+        together::make_directory(root, directory)
+            .map_err(|(path, errno)| root.failed("put", key, &path, errno))
+    };
+    ensure()?;
+    let mut temporary = Temporary::create(root, key)?;
+    temporary.write(data)?;
+    together::begin(temporary.file());
+    match temporary.publish_in(directory, ensure) {
+        Ok(()) => together::remember(root, key, directory, temporary.into_file()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            // Whoever finds that it is its own builds on it: it is made durable as if it were.
+            let existing = open_existing(root, key)?;
+            together::remember(root, key, directory, existing)?;
+            Err(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 pub(super) fn delete(root: &Root, key: &str) -> Result<()> {
-    unlinkat(root.fd(), key, AtFlags::empty())
-        .map_err(|errno| explain("delete", key, &root.full(key), errno))?;
-    root.sync_directory(parent(key))
-        .map_err(|errno| explain("delete", key, &root.full(parent(key)), errno))
+    let remove = || unlinkat(root.fd(), key, AtFlags::empty());
+    root.find(key, || root.system.call(Call::Remove, key, remove))
+        .map_err(|errno| root.failed("delete", key, key, errno))?;
+    sync_directory(root, "delete", key)
 }
 
-fn parent(key: &str) -> &str {
-    key.rsplit_once('/').map_or("", |(parent, _)| parent)
+/// Makes the object durable that was in the way: its creator may have been cut off, or have left its
+/// sync for later.
+fn sync_existing(root: &Root, key: &str) -> Result<()> {
+    let existing = open_existing(root, key)?;
+    root.system
+        .call(Call::SyncFile, key, || fsync(&existing))
+        .map_err(|errno| unsafe_from_now(root, "put", key, key, errno))
 }
 
-fn ensure_directory(root: &Root, key: &str, directory: &str) -> Result<()> {
-    root.ensure_directory(directory).map_err(|(path, errno)| explain("put", key, &path, errno))
+fn open_existing(root: &Root, key: &str) -> Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let open = || root.system.open(Call::Open, root.fd(), key, flags);
+    let opened = root.find(key, open).map_err(|errno| root.failed("put", key, key, errno))?;
+    Ok(opened.into())
+}
+
+/// Makes the change of a key durable.
+fn sync_directory(root: &Root, operation: &'static str, key: &str) -> Result<()> {
+    let directory = parent(key);
+    let opened = root.open_directory(directory);
+    let opened = opened.map_err(|errno| root.failed(operation, key, directory, errno))?;
+    root.sync_opened(directory, &opened)
+        .map_err(|errno| unsafe_from_now(root, operation, key, directory, errno))
+}
+
+/// What can be seen may be gone after a power cut, and nobody can find out any more.
+fn unsafe_from_now(
+    root: &Root,
+    operation: &'static str,
+    key: &str,
+    relative: &str,
+    errno: Errno,
+) -> Error {
+    let error = cause::explain_sync(operation, key, &root.full(relative), root.place, errno);
+    root.together.give_up(&error);
+    error
 }
 
 /// A file below `tmp/` that is removed again unless it was published.
@@ -67,7 +123,8 @@ struct Temporary<'a> {
     root: &'a Root,
     key: &'a str,
     name: String,
-    file: File,
+    /// Open until it is handed on or given up.
+    file: Option<File>,
     /// The name has become the key: it is free, and whoever takes it next must keep it.
     renamed: bool,
 }
@@ -76,22 +133,26 @@ impl<'a> Temporary<'a> {
     /// Creates a file of a name that nobody else has: process id, number within this process, and
     /// for processes of the same id on other machines the next number that is free.
     fn create(root: &'a Root, key: &'a str) -> Result<Self> {
-        ensure_directory(root, key, TEMPORARY)?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let mode = Mode::RUSR | Mode::WUSR;
+        let ensure = || {
+            root.ensure_directory(TEMPORARY)
+                .map_err(|(path, errno)| root.failed("put", key, &path, errno))
+        };
+        ensure()?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         for _ in 0..NAMES_MAX {
             let number = root.next_temporary.fetch_add(1, Ordering::Relaxed);
             let name = format!("{TEMPORARY}/{}-{number}", std::process::id());
-            match openat(root.fd(), name.as_str(), flags, mode) {
+            match root.system.open(Call::Create, root.fd(), &name, flags) {
                 Ok(file) => {
-                    return Ok(Self { root, key, name, file: file.into(), renamed: false });
+                    let file = Some(file.into());
+                    return Ok(Self { root, key, name, file, renamed: false });
                 }
                 Err(Errno::EXIST) => {}
                 Err(Errno::NOENT) => {
                     root.forget_directory(TEMPORARY);
-                    ensure_directory(root, key, TEMPORARY)?;
+                    ensure()?;
                 }
-                Err(errno) => return Err(explain("put", key, &root.full(&name), errno)),
+                Err(errno) => return Err(root.failed("put", key, &name, errno)),
             }
         }
         Err(Error::new(ErrorKind::Other, "put", key).with_detail(format!(
@@ -100,13 +161,34 @@ impl<'a> Temporary<'a> {
         )))
     }
 
-    /// Writes the pieces as they are, and makes them durable.
+    /// Writes the pieces as they are.
     fn write(&self, data: &Payload) -> Result<()> {
-        let written = write_all(&self.file, data).and_then(|()| self.file.sync_all());
-        written.map_err(|error| match Errno::from_io_error(&error) {
-            Some(errno) => explain("put", self.key, &self.root.full(&self.name), errno),
-            None => Error::new(ErrorKind::Other, "put", self.key).with_source(error),
-        })
+        self.root
+            .system
+            .write_all(&self.name, self.file(), data.parts())
+            .map_err(|errno| self.root.failed("put", self.key, &self.name, errno))
+    }
+
+    /// Makes the bytes durable. After an error the file is given up; another attempt writes another.
+    fn sync(&self) -> Result<()> {
+        let sync = || fsync(self.file());
+        self.root
+            .system
+            .call(Call::SyncFile, &self.name, sync)
+            .map_err(|errno| self.root.failed("put", self.key, &self.name, errno))
+    }
+
+    /// Publishes it, after having made its directory again if somebody has tidied that away.
+    fn publish_in(&mut self, directory: &str, ensure: impl Fn() -> Result<()>) -> Result<()> {
+        match self.publish() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.root.forget_directory(directory);
+                self.root.together.forget_directory(directory);
+                ensure()?;
+                self.publish()
+            }
+            published => published,
+        }
     }
 
     /// Gives the file its key, unless there is an object of that key.
@@ -115,7 +197,9 @@ impl<'a> Temporary<'a> {
         let root = self.root;
         if !root.link_only.load(Ordering::Relaxed) {
             let flags = RenameFlags::NOREPLACE;
-            match renameat_with(root.fd(), self.name.as_str(), root.fd(), self.key, flags) {
+            let rename =
+                || renameat_with(root.fd(), self.name.as_str(), root.fd(), self.key, flags);
+            match root.system.call(Call::Rename, self.key, rename) {
                 // The file system (NFS among them) or the kernel has no such flag.
                 Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                     root.link_only.store(true, Ordering::Relaxed);
@@ -124,11 +208,17 @@ impl<'a> Temporary<'a> {
                     self.renamed = true;
                     return Ok(());
                 }
+                // The server has done it, and was asked once more when its answer was lost.
+                Err(Errno::EXIST | Errno::NOENT) if self.is_published() => {
+                    self.renamed = true;
+                    return Ok(());
+                }
                 Err(errno) => return Err(self.failed(errno)),
             }
         }
-        match linkat(root.fd(), self.name.as_str(), root.fd(), self.key, AtFlags::empty()) {
-            // A network file system may have done it already and lost the answer.
+        let link = || linkat(root.fd(), self.name.as_str(), root.fd(), self.key, AtFlags::empty());
+        match root.system.call(Call::Link, self.key, link) {
+            // As with the rename.
             Err(Errno::EXIST) if self.is_published() => Ok(()),
             Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 Err(Error::new(ErrorKind::Unsupported, "put", self.key).with_detail(format!(
@@ -154,14 +244,16 @@ impl<'a> Temporary<'a> {
 
     /// How many names the file has; none once somebody has removed it.
     fn links(&self) -> Result<u32, Errno> {
-        let found = statx(&self.file, "", AtFlags::EMPTY_PATH, StatxFlags::NLINK)?;
+        let system = &self.root.system;
+        let found = system.look(self.file(), "", AtFlags::empty(), StatxFlags::NLINK)?;
         Ok(found.stx_nlink)
     }
 
+    /// Whether what has the key is this very file.
     fn is_published(&self) -> bool {
-        let identity = StatxFlags::INO;
-        let ours = statx(&self.file, "", AtFlags::EMPTY_PATH, identity);
-        let there = statx(self.root.fd(), self.key, AtFlags::SYMLINK_NOFOLLOW, identity);
+        let (system, wanted) = (&self.root.system, StatxFlags::INO);
+        let ours = system.look(self.file(), "", AtFlags::empty(), wanted);
+        let there = system.look(self.root.fd(), self.key, AtFlags::STATX_FORCE_SYNC, wanted);
         match (ours, there) {
             (Ok(ours), Ok(there)) => {
                 (ours.stx_ino, ours.stx_dev_major, ours.stx_dev_minor)
@@ -172,15 +264,26 @@ impl<'a> Temporary<'a> {
     }
 
     fn failed(&self, errno: Errno) -> Error {
-        explain("put", self.key, &self.root.full(self.key), errno)
+        self.root.failed("put", self.key, self.key, errno)
+    }
+
+    fn file(&self) -> &File {
+        self.file.as_ref().expect("it is handed on with the value itself")
+    }
+
+    /// The published file, still open.
+    fn into_file(mut self) -> File {
+        self.file.take().expect("it is handed on with the value itself")
     }
 }
 
 impl Drop for Temporary<'_> {
     fn drop(&mut self) {
-        if self.renamed || self.links() == Ok(0) {
+        if self.renamed || self.file.is_some() && self.links() == Ok(0) {
             return;
         }
+        // Closed first: of an open file NFS keeps a name of its own making.
+        drop(self.file.take());
         match unlinkat(self.root.fd(), self.name.as_str(), AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(errno) => {
@@ -189,24 +292,6 @@ impl Drop for Temporary<'_> {
             }
         }
     }
-}
-
-fn write_all(mut file: &File, data: &Payload) -> std::io::Result<()> {
-    for parts in data.parts().chunks(PIECES_MAX) {
-        let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
-        let mut rest = &mut slices[..];
-        // Empty pieces in front would make a write of nothing look like the end.
-        IoSlice::advance_slices(&mut rest, 0);
-        while !rest.is_empty() {
-            match file.write_vectored(rest) {
-                Ok(0) => return Err(std::io::ErrorKind::WriteZero.into()),
-                Ok(written) => IoSlice::advance_slices(&mut rest, written),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

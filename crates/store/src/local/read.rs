@@ -10,11 +10,11 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags, openat, statx};
+use rustix::fs::{AtFlags, FileType, OFlags, Statx, StatxFlags};
 use rustix::io::{Errno, pread};
 
-use crate::local::cause::explain;
 use crate::local::root::Root;
+use crate::local::system::Call;
 use crate::{Error, ErrorKind, ObjectInfo, Result};
 
 pub(super) fn get(root: &Root, key: &str) -> Result<Bytes> {
@@ -31,15 +31,15 @@ pub(super) fn get_range(root: &Root, key: &str, range: Range<u64>) -> Result<Byt
 }
 
 pub(super) fn head(root: &Root, key: &str) -> Result<ObjectInfo> {
-    info(root, key)
+    root.find(key, || info(root, key))
         .and_then(|info| info.ok_or(Errno::ISDIR))
-        .map_err(|errno| explain("head", key, &root.full(key), errno))
+        .map_err(|errno| root.failed("head", key, key, errno))
 }
 
 /// Size and time of the object `key`, or `None` if that is not a regular file.
 pub(super) fn info(root: &Root, key: &str) -> Result<Option<ObjectInfo>, Errno> {
     let wanted = StatxFlags::TYPE | StatxFlags::SIZE | StatxFlags::MTIME;
-    let found = statx(root.fd(), key, AtFlags::SYMLINK_NOFOLLOW, wanted)?;
+    let found = root.system.look(root.fd(), key, AtFlags::empty(), wanted)?;
     if FileType::from_raw_mode(found.stx_mode.into()) != FileType::RegularFile {
         return Ok(None);
     }
@@ -59,9 +59,10 @@ pub(super) fn modified(found: &Statx) -> SystemTime {
 }
 
 fn open(root: &Root, operation: &'static str, key: &str) -> Result<(File, u64)> {
-    let failed = |errno| explain(operation, key, &root.full(key), errno);
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file: File = openat(root.fd(), key, flags, Mode::empty()).map_err(failed)?.into();
+    let failed = |errno| root.failed(operation, key, key, errno);
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let open = || root.system.open(Call::Open, root.fd(), key, flags);
+    let file: File = root.find(key, open).map_err(failed)?.into();
     let metadata = file
         .metadata()
         .map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
@@ -88,11 +89,12 @@ fn read(
     bytes.try_reserve_exact(wanted).map_err(|error| too_large().with_source(error))?;
     while bytes.len() < wanted {
         let at = range.start + bytes.len() as u64;
-        match pread(file, spare_capacity(&mut bytes), at) {
+        let piece = || pread(file, spare_capacity(&mut bytes), at);
+        match root.system.call(Call::Read, key, piece) {
             // It was cut short since its size was looked at.
             Ok(0) => return Err(beyond_end(operation, key, &range, at)),
             Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(explain(operation, key, &root.full(key), errno)),
+            Err(errno) => return Err(root.failed(operation, key, key, errno)),
         }
     }
     // The allocation may be a little larger than what was reserved.

@@ -7,6 +7,11 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod mounted;
+mod network;
+mod together;
+mod trouble;
+
 fn store() -> (TempDir, LocalStore) {
     let dir = tempfile::tempdir().unwrap();
     let store = LocalStore::create(&dir.path().join("a/repo")).unwrap();
@@ -216,49 +221,4 @@ async fn refusals_name_the_path_and_what_to_do() {
     fs::set_permissions(root(&dir), fs::Permissions::from_mode(0o700)).unwrap();
     assert_eq!(error.kind(), ErrorKind::Denied);
     assert!(error.to_string().contains("check the owner and mode"), "{error}");
-}
-
-/// A full file system, for real: a tmpfs of one MiB.
-mod full {
-    use std::process::Command;
-
-    use super::*;
-
-    struct Mount(TempDir);
-
-    impl Mount {
-        fn new() -> Option<Self> {
-            let dir = tempfile::tempdir().unwrap();
-            let mounted = rustix::process::geteuid().is_root()
-                && Command::new("mount")
-                    .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
-                    .arg(dir.path())
-                    .status()
-                    .is_ok_and(|status| status.success());
-            mounted.then(|| Self(dir))
-        }
-    }
-
-    impl Drop for Mount {
-        fn drop(&mut self) {
-            assert!(Command::new("umount").arg(self.0.path()).status().unwrap().success());
-        }
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_is_said_so_and_leaves_nothing_behind() {
-        let Some(mount) = Mount::new() else {
-            eprintln!("skipped: a tmpfs can't be mounted here (needs root)");
-            return;
-        };
-        let store = LocalStore::create(&mount.0.path().join("repo")).unwrap();
-        let error = store.put_new("packs/x", vec![1; 2 << 20].into()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NoSpace);
-        let text = error.to_string();
-        assert!(text.contains(mount.0.path().to_str().unwrap()) && text.contains("free"), "{text}");
-        assert_eq!(keys(&store, "").await, Vec::<String>::new());
-        assert_eq!(fs::read_dir(mount.0.path().join("repo/tmp")).unwrap().count(), 0);
-        store.put_new("packs/x", vec![1; 1 << 19].into()).await.unwrap();
-        drop(store);
-    }
 }

@@ -8,11 +8,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
-use rustix::fs::{AtFlags, Dir, FileType, StatxFlags, statx};
+use rustix::fs::{AtFlags, Dir, FileType, StatxFlags};
 use rustix::io::Errno;
 
 use crate::key::TEMPORARY;
-use crate::local::cause::explain;
 use crate::local::root::Root;
 use crate::local::{blocking, read};
 use crate::{Listed, ObjectStream, Result, validate_key};
@@ -90,7 +89,8 @@ impl Walk {
     }
 
     fn names_of(&self, folder: &str) -> Result<VecDeque<Name>, Errno> {
-        let directory = self.root.open_directory(folder.trim_end_matches('/'))?;
+        let folder_path = folder.trim_end_matches('/');
+        let directory = self.root.find(folder_path, || self.root.open_directory(folder_path))?;
         let mut names = Vec::new();
         for entry in Dir::new(directory)? {
             let entry = entry?;
@@ -123,11 +123,12 @@ impl Walk {
         if told != FileType::Unknown {
             return Ok(told);
         }
-        let found = statx(self.root.fd(), path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE)?;
+        let found =
+            self.root.system.look(self.root.fd(), path, AtFlags::empty(), StatxFlags::TYPE)?;
         Ok(FileType::from_raw_mode(found.stx_mode.into()))
     }
 
     fn failed(&self, path: &str, errno: Errno) -> crate::Error {
-        explain("list", &self.prefix, &self.root.full(path), errno)
+        self.root.failed("list", &self.prefix, path, errno)
     }
 }

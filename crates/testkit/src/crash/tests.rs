@@ -53,3 +53,47 @@ async fn puts_under_way_are_seen_before_they_are_durable() {
     store.cut(Fate::Lost);
     one.await.unwrap_err();
 }
+
+#[tokio::test]
+async fn what_was_put_soon_is_safe_once_it_is_synced() {
+    let store = CrashStore::new();
+    store.put_soon("packs/1", b"one".into()).await.unwrap();
+    assert_eq!(store.get("packs/1").await.unwrap(), "one");
+    store.put_new("packs/2", b"two".into()).await.unwrap();
+    // Another answer in the same directory makes the name durable, not the bytes.
+    assert_eq!(
+        (keys(&store.durable()), store.soon()),
+        (vec!["packs/2"], vec!["packs/1".to_owned()])
+    );
+    store.sync().await.unwrap();
+    store.put_soon("packs/3", b"three".into()).await.unwrap();
+    assert_eq!(store.soon(), ["packs/3"]);
+    store.cut(Fate::Lost);
+    store.sync().await.unwrap_err();
+    assert_eq!(keys(&store.durable()), ["packs/1", "packs/2"]);
+    assert_eq!(store.durable().get("packs/1").unwrap(), "one");
+}
+
+#[tokio::test]
+async fn what_exists_already_is_durable_when_that_is_answered() {
+    let store = CrashStore::new();
+    store.put_soon("packs/1", b"one".into()).await.unwrap();
+    store.put_new("packs/1", b"one".into()).await.unwrap_err();
+    assert_eq!((keys(&store.durable()), store.soon()), (vec!["packs/1"], vec![]));
+}
+
+#[tokio::test]
+async fn a_power_cut_tears_what_was_put_soon() {
+    let mut seen = BTreeSet::new();
+    for calls in 0..4 {
+        let store = CrashStore::new();
+        store.put_soon("a", b"1234".into()).await.unwrap();
+        for _ in 0..calls {
+            store.get("a").await.unwrap();
+        }
+        store.cut(Fate::Torn);
+        seen.insert(store.durable().get("a").cloned());
+    }
+    let torn = [None, Some("12"), Some("1234"), Some("\0\0\0\0")];
+    assert_eq!(seen, torn.map(|text| text.map(Bytes::from)).into());
+}
