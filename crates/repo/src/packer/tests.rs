@@ -1,3 +1,5 @@
+mod power;
+
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc;
