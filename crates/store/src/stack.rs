@@ -45,10 +45,15 @@ pub fn open(location: &Location, options: &StoreOptions, mode: Mode) -> Result<S
 
 fn base(location: &Location, options: &StoreOptions, mode: Mode) -> Result<Arc<dyn Store>> {
     Ok(match location {
-        Location::Local(path) | Location::Nfs(path) => Arc::new(match mode {
-            Mode::Open => LocalStore::open(path)?,
-            Mode::Create => LocalStore::create(path)?,
-        }),
+        Location::Local(path) | Location::Nfs(path) => {
+            let connect = match (location, mode) {
+                (Location::Nfs(_), Mode::Open) => LocalStore::open_network,
+                (Location::Nfs(_), Mode::Create) => LocalStore::create_network,
+                (_, Mode::Open) => LocalStore::open,
+                (_, Mode::Create) => LocalStore::create,
+            };
+            Arc::new(connect(path)?.with_options(options.local))
+        }
         Location::Bucket(bucket) => cloud::open(bucket, options)?.store,
     })
 }
