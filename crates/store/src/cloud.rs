@@ -17,6 +17,7 @@ mod failure;
 mod list;
 mod policy;
 mod provider;
+mod settings;
 mod sign;
 mod store;
 mod traffic;
@@ -24,13 +25,15 @@ mod traffic;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+pub use self::settings::{Retention, Versioning};
 pub use self::traffic::{ClassTraffic, RequestClass, Traffic};
 
 use self::client::{HttpCarrier, Inner, Service};
 use self::policy::Policy;
+use self::settings::Settings;
 use self::store::CloudStore;
 use crate::options::StoreOptions;
-use crate::url::{Bucket, Provider};
+use crate::url::Bucket;
 use crate::{Result, Store};
 
 /// For how long a transfer may rest when the options don't say.
@@ -43,6 +46,26 @@ pub struct Cloud {
     pub store: Arc<dyn Store>,
     /// The requests that are made for it.
     pub traffic: Traffic,
+    settings: Settings,
+}
+
+impl Cloud {
+    /// Whether the bucket keeps what is deleted.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) unless it is S3 or its like.
+    pub async fn versioning(&self) -> Result<Versioning> {
+        self.settings.versioning().await
+    }
+
+    /// Until when the object `key` can't be deleted; `None` if it can.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) if there is no such object,
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) unless it is S3 or its like.
+    pub async fn retention(&self, key: &str) -> Result<Option<Retention>> {
+        self.settings.retention(key).await
+    }
 }
 
 /// Prepares to use `bucket`; makes no request yet. The store needs a tokio runtime with a timer.
@@ -64,20 +87,11 @@ pub fn open(bucket: &Bucket, options: &StoreOptions) -> Result<Cloud> {
         now: Arc::clone(&options.now),
         aim: OnceLock::new(),
     });
+    let settings = Settings::new(bucket, address.base.clone(), &service);
     let ready = provider::build(bucket, options, address, &service)?;
     let store = CloudStore::new(bucket, options, policy, ready, &service);
-    Ok(Cloud { store: Arc::new(store), traffic: service.traffic().clone() })
+    Ok(Cloud { store: Arc::new(store), traffic: service.traffic().clone(), settings })
 }
 
-/// A bucket as messages name it.
-fn place(bucket: &Bucket) -> String {
-    let scheme = match bucket.provider {
-        Provider::S3 => "s3",
-        Provider::Gcs => "gs",
-        Provider::Azure => "az",
-    };
-    match bucket.prefix.is_empty() {
-        true => format!("{scheme}://{}", bucket.name),
-        false => format!("{scheme}://{}/{}", bucket.name, bucket.prefix),
-    }
-}
+#[cfg(test)]
+mod tests;

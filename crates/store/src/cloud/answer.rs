@@ -6,6 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, StatusCode};
+use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event;
 
 /// The longest explanation of a service that is repeated in an error.
@@ -79,14 +80,15 @@ impl Answer {
         now: SystemTime,
     ) -> Self {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let described = describe(body);
+        let [code, message, region] = first_texts(body, ["Code", "Message", "Region"]);
+        let text = |text: Option<String>| text.as_deref().map(clean);
         let size = header("content-range").and_then(|range| range.rsplit_once('/'));
         Self {
             status,
-            code: header("x-ms-error-code").map(clean).or(described.code),
-            message: described.message,
+            code: header("x-ms-error-code").map(clean).or(text(code)),
+            message: text(message),
             retry_after: header("retry-after").and_then(|text| retry_after(text, now)),
-            region: header("x-amz-bucket-region").map(clean).or(described.region),
+            region: header("x-amz-bucket-region").map(clean).or(text(region)),
             object_bytes: size.and_then(|(_, size)| size.trim().parse().ok()),
             copy_pending: header("x-ms-copy-status") == Some("pending"),
         }
@@ -107,36 +109,34 @@ impl Answer {
     }
 }
 
-#[derive(Default)]
-struct Described {
-    code: Option<String>,
-    message: Option<String>,
-    region: Option<String>,
-}
-
-/// The first `Code`, `Message` and `Region` of an XML text, at whatever depth.
-fn describe(body: &[u8]) -> Described {
-    let mut found = Described::default();
-    let mut reader = quick_xml::Reader::from_reader(body);
-    let mut inside: Option<Vec<u8>> = None;
+/// The text of the first element of each name in an XML document, at whatever depth; what comes
+/// before an error in it counts.
+pub(super) fn first_texts<const N: usize>(xml: &[u8], names: [&str; N]) -> [Option<String>; N] {
+    let mut found = [const { None::<String> }; N];
+    let mut inside = None;
+    let mut reader = quick_xml::Reader::from_reader(xml);
     loop {
         match reader.read_event() {
-            Ok(Event::Start(start)) => inside = Some(start.local_name().as_ref().to_vec()),
+            Ok(Event::Start(start)) => {
+                let name = start.local_name();
+                let known = names.iter().position(|known| known.as_bytes() == name.as_ref());
+                inside = known.filter(|&at| found[at].is_none());
+            }
             Ok(Event::End(_)) => inside = None,
-            Ok(Event::Text(text)) => {
-                let place = match inside.as_deref() {
-                    Some(b"Code") => &mut found.code,
-                    Some(b"Message") => &mut found.message,
-                    Some(b"Region") => &mut found.region,
-                    _ => continue,
-                };
-                if let (None, Ok(text)) = (&place, text.decode()) {
-                    *place = Some(clean(&text));
-                }
+            Ok(Event::Text(text)) => add(&mut found, inside, text.decode().ok().as_deref()),
+            Ok(Event::GeneralRef(name)) => {
+                let letter = name.decode().ok().and_then(|name| resolve_predefined_entity(&name));
+                add(&mut found, inside, letter);
             }
             Ok(Event::Eof) | Err(_) => return found,
             Ok(_) => {}
         }
+    }
+}
+
+fn add(found: &mut [Option<String>], at: Option<usize>, text: Option<&str>) {
+    if let (Some(at), Some(text)) = (at, text) {
+        found[at].get_or_insert_default().push_str(text);
     }
 }
 
@@ -160,3 +160,6 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let until = SystemTime::from(until.timestamp());
     Some(until.duration_since(now).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

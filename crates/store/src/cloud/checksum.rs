@@ -93,3 +93,6 @@ fn crc(algorithm: CrcAlgorithm, parts: &[Bytes]) -> [u8; 8] {
     #[expect(clippy::big_endian_bytes, reason = "the services' order, nothing of ours")]
     digest.finalize().to_be_bytes()
 }
+
+#[cfg(test)]
+mod tests;

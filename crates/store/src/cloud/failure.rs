@@ -185,3 +185,6 @@ fn is_transient(status: StatusCode) -> bool {
     // Those above 509 are of proxies and load balancers.
     matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504 | 509 | 520..=530)
 }
+
+#[cfg(test)]
+mod tests;

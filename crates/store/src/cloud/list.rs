@@ -106,3 +106,6 @@ fn strange(wanted: &str, what: &str) -> Error {
          move it elsewhere"
     ))
 }
+
+#[cfg(test)]
+mod tests;

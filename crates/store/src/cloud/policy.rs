@@ -167,11 +167,14 @@ fn until(key: &str, lock: ObjectLock, now: SystemTime) -> Result<HeaderValue> {
 
 fn value(bucket: &Bucket, what: &str, text: &str) -> Result<HeaderValue> {
     HeaderValue::from_str(text).ok().filter(|value| !value.is_empty()).ok_or_else(|| {
-        Error::new(ErrorKind::Invalid, "open", super::place(bucket))
+        Error::new(ErrorKind::Invalid, "open", bucket.to_string())
             .with_detail(format!("the {what} is empty or has characters that can't be sent"))
     })
 }
 
 fn unsupported(bucket: &Bucket, rule: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, "open", super::place(bucket)).with_detail(rule)
+    Error::new(ErrorKind::Unsupported, "open", bucket.to_string()).with_detail(rule)
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,7 +108,7 @@ fn malformed(bucket: &Bucket) -> Error {
 }
 
 fn refuse(bucket: &Bucket, rule: &str) -> Error {
-    Error::new(ErrorKind::Invalid, "open", super::place(bucket)).with_detail(rule)
+    Error::new(ErrorKind::Invalid, "open", bucket.to_string()).with_detail(rule)
 }
 
 /// What a builder refuses: always the configuration, as it makes no request.
@@ -117,3 +117,6 @@ fn unbuilt(bucket: &Bucket, error: &object_store::Error) -> Error {
     let cause = source.map_or_else(|| error.to_string(), ToString::to_string);
     refuse(bucket, &format!("its credentials or settings can't be used: {cause}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ use super::list::Lists;
 use super::policy::Policy;
 use super::provider::Ready;
 use super::traffic::RequestClass;
-use super::{bulk, failure, place};
+use super::{bulk, failure};
 use crate::options::{Now, StoreOptions};
 use crate::url::{Bucket, Provider};
 use crate::{Error, ErrorKind, Listed, ObjectInfo, ObjectStream, Payload, Result, Store};
@@ -78,7 +78,7 @@ impl CloudStore {
         service.aim(ready.aim);
         Self {
             provider: bucket.provider,
-            place: place(bucket),
+            place: bucket.to_string(),
             lists: Lists::new(ready.pages, prefix.clone()),
             prefix,
             objects: ready.objects,

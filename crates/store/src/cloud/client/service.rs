@@ -223,3 +223,6 @@ impl fmt::Debug for Service {
         f.debug_struct("Service").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

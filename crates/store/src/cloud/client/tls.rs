@@ -73,3 +73,6 @@ fn read(file: &Path) -> std::io::Result<Vec<CertificateDer<'static>>> {
     let all: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     all.map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;
