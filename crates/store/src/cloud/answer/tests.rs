@@ -59,7 +59,8 @@ fn a_pause_can_be_a_date() {
 
 #[test]
 fn no_secret_of_a_url_is_repeated_and_nothing_long() {
-    let body = "<Error><Message>see https://host/c/blob?sv=1&amp;sig=SECRET now\nmore</Message></Error>";
+    let body =
+        "<Error><Message>see https://host/c/blob?sv=1&amp;sig=SECRET now\nmore</Message></Error>";
     let text = answer(403, &[], body).text();
     assert!(text.ends_with("(see https://host/c/blob now)"), "{text}");
     let long = format!("<Error><Message>{}</Message></Error>", "x".repeat(5000));

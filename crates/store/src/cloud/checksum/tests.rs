@@ -11,10 +11,10 @@ async fn header(checksum: Checksum, payload: &Payload) -> (String, String) {
 async fn each_checksum_is_the_one_that_it_is_called() {
     let parts = [Bytes::from_static(b"1234"), Bytes::new(), Bytes::from_static(b"56789")];
     let payload = Payload::from_iter(parts);
-    let crc64 = 0xae8b_1486_0a79_9888_u64.to_be_bytes();
+    let crc64 = [0xae, 0x8b, 0x14, 0x86, 0x0a, 0x79, 0x98, 0x88];
     let expected = ("x-amz-checksum-crc64nvme".to_owned(), BASE64_STANDARD.encode(crc64));
     assert_eq!(header(Checksum::Crc64Nvme, &payload).await, expected);
-    let crc32c = BASE64_STANDARD.encode(0xe306_9283_u32.to_be_bytes());
+    let crc32c = BASE64_STANDARD.encode([0xe3, 0x06, 0x92, 0x83]);
     let expected = ("x-goog-hash".to_owned(), format!("crc32c={crc32c}"));
     assert_eq!(header(Checksum::Crc32c, &payload).await, expected);
     let md5 = "JfnnlDI7RTiF9RgfG2JNCw==";

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use http::{HeaderMap, StatusCode};
-use object_store::path::Path;
 use object_store::ListResult;
+use object_store::path::Path;
 
 use super::*;
 use crate::cloud::answer::Answer;
@@ -97,7 +97,8 @@ async fn a_later_page_is_asked_for_again_and_nothing_is_lost_or_repeated() {
     ];
     let (pages, lists) = lists(given);
     assert_eq!(keys(&lists, "").await.unwrap(), ["a", "b"]);
-    let tokens: Vec<_> = pages.asked.lock().unwrap().iter().map(|(_, token)| token.clone()).collect();
+    let tokens: Vec<_> =
+        pages.asked.lock().unwrap().iter().map(|(_, token)| token.clone()).collect();
     let one = Some("one".to_owned());
     assert_eq!(tokens, [None, one.clone(), one.clone(), one]);
 }

@@ -29,7 +29,8 @@ fn the_longest_beginning_gives_the_class() {
     let classes = [("", "STANDARD"), ("packs/", "STANDARD_IA"), ("packs/t", "ONEZONE_IA")];
     let storage_class = classes.map(|(key, class)| (key.to_owned(), class.to_owned())).into();
     let options = CloudOptions { storage_class, ..CloudOptions::default() };
-    for (key, class) in [("log/1", "STANDARD"), ("packs/a", "STANDARD_IA"), ("packs/t1", "ONEZONE_IA")]
+    for (key, class) in
+        [("log/1", "STANDARD"), ("packs/a", "STANDARD_IA"), ("packs/t1", "ONEZONE_IA")]
     {
         assert_eq!(headers(Provider::S3, &options, key), [pair("x-amz-storage-class", class)]);
         assert_eq!(headers(Provider::Gcs, &options, key), [pair("x-goog-storage-class", class)]);

@@ -35,7 +35,8 @@ fn amazons_buckets_are_hosts_unless_their_names_have_dots() {
 
 #[test]
 fn others_buckets_are_paths_unless_it_is_said() {
-    let place = |variables| by_variables(&bucket(Provider::S3, "bucket"), variables);
+    let place =
+        |variables: &[(&str, &str)]| by_variables(&bucket(Provider::S3, "bucket"), variables);
     let other = |text: &str| (text.to_owned(), false);
     let general = ("AWS_ENDPOINT_URL", "https://store.example:9000/");
     assert_eq!(place(&[general]), other("https://store.example:9000/bucket"));
@@ -71,7 +72,11 @@ fn without_tls_only_where_that_is_allowed() {
     by_variables(&bucket, &[plain, ("AWS_ALLOW_HTTP", "true")]);
     for malformed in ["store.example", "ftp://store.example", "https://", "https://a b", "://"] {
         let options = options(&[("AWS_ENDPOINT_URL", malformed)], CloudOptions::default());
-        assert_eq!(address(&bucket, &options).unwrap_err().kind(), ErrorKind::Invalid, "{malformed}");
+        assert_eq!(
+            address(&bucket, &options).unwrap_err().kind(),
+            ErrorKind::Invalid,
+            "{malformed}"
+        );
     }
 }
 

@@ -120,10 +120,11 @@ async fn a_request_to_the_bucket_gets_our_headers_and_is_counted() {
 #[tokio::test]
 async fn other_places_are_asked_for_credentials_without_our_headers() {
     let (far, nearby, service) = service(What::Answers);
-    for uri in ["http://host:1/buckets", "https://host:1/bucket", "http://host/bucket", "http://x/"] {
+    for uri in ["http://host:1/buckets", "https://host:1/bucket", "http://host/bucket", "http://x/"]
+    {
         ask(&service, &call(RequestClass::Put), uri, 0).await.unwrap();
     }
-    let asked = far.asked.lock().unwrap();
+    let asked = std::mem::take(&mut *far.asked.lock().unwrap());
     assert_eq!(asked.len(), 4);
     assert!(asked.iter().all(|(_, headers, _)| !headers.contains_key("x-ours")));
     let get = call(RequestClass::Get);

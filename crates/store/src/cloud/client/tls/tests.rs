@@ -22,7 +22,9 @@ fn a_file_of_authorities_is_enough() {
 #[test]
 fn a_file_that_is_of_no_use_is_refused() {
     assert!(refusal("").contains("no certificate in it"));
-    assert!(refusal("-----BEGIN CERTIFICATE-----\n%\n-----END CERTIFICATE-----\n").contains("(PEM)"));
+    assert!(
+        refusal("-----BEGIN CERTIFICATE-----\n%\n-----END CERTIFICATE-----\n").contains("(PEM)")
+    );
     let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     assert!(refusal(nonsense).contains("can't be used"));
     let error = config(Some(Path::new("/no/such/file.pem")), false).unwrap_err();
