@@ -29,7 +29,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done in part (some files could not be \
-read or written, see the problems); 4 damage was found; 10 there is no repository; 12 wrong passphrase or key; \
+read or written, see the problems); 4 damage was found; 5 the store is not fit for what was asked; 10 there is no \
+repository; 12 wrong passphrase or key; \
 75 interrupted, what was done is kept and the next run goes on from there; 130 interrupted";
 
 /// Options of every command.
@@ -86,8 +87,9 @@ pub(crate) struct StoreArgs {
     /// Receives at most so many bytes a second, or by a timetable [env: LIFEBOAT_LIMIT_DOWNLOAD]
     #[arg(long, global = true, value_name = "RATE")]
     pub(crate) limit_download: Option<String>,
-    /// Says that nobody else writes to the repository meanwhile: needed where the store can't keep
-    /// two writers apart
+    /// Says that nobody else writes to the repository meanwhile: needed to create it in a store that
+    /// can't keep two writers apart (`doctor` says so), and from then on for whatever writes to it
+    /// [env: LIFEBOAT_EXCLUSIVE]
     #[arg(long, global = true)]
     pub(crate) exclusive: bool,
     /// Trusts the certificates in this file, besides the system's [env: AWS_CA_BUNDLE,
@@ -127,6 +129,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Looks at the configuration file and what it leads to
     Config(ConfigArgs),
+    /// Tries out what a store can do, and says what that rules out
+    Doctor(DoctorArgs),
     /// Prints a completion script for a shell
     Completions(CompletionsArgs),
     /// Prints docs/cli.md
@@ -303,6 +307,17 @@ pub(crate) struct ConfigCheckArgs {
     /// Asks each store whether it can be reached, too
     #[arg(long)]
     pub(crate) connect: bool,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Moves no large objects to measure the speed, and makes fewer tries
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// How many bytes go up, and come down again, to measure the speed
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", conflicts_with = "quick")]
+    pub(crate) size: ByteSize,
 }
 
 /// `completions`

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod config;
 mod diff;
+mod doctor;
 mod find;
 mod heads;
 mod heard;
@@ -47,6 +48,7 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::Key(args) => key::run(args, settings, output),
         Command::Check(args) => check::run(&args, settings, output),
         Command::Config(args) => config::run(&args, settings, output),
+        Command::Doctor(args) => doctor::run(&args, settings, output),
         Command::Completions(args) => completions::run(&args, output),
         Command::Reference => reference::print(output),
     };

@@ -18,6 +18,8 @@ pub(crate) enum End {
     Damage,
     /// Done looking, and what was looked at won't do.
     Unfit,
+    /// Done, and what a store can't do rules out what was asked for.
+    RuledOut,
     /// Stopped on request; what was done is kept, and the same command goes on from there.
     Continue,
 }
@@ -30,6 +32,7 @@ impl End {
             Self::Unfit => 1,
             Self::Partial => 3,
             Self::Damage => 4,
+            Self::RuledOut => 5,
             Self::Continue => 75,
         }
     }

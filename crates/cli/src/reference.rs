@@ -147,8 +147,8 @@ mod tests {
             assert!(text.contains(&format!("\n## lifeboat {name}\n")), "{name}");
         }
         assert!(!text.contains("lifeboat reference\n"));
-        for end in [crate::exit::End::Partial, crate::exit::End::Damage, crate::exit::End::Continue]
-        {
+        use crate::exit::End;
+        for end in [End::Partial, End::Damage, End::RuledOut, End::Continue] {
             assert!(text.contains(&format!("| {} |", end.code())), "{end:?}");
         }
     }

@@ -112,6 +112,11 @@ impl Settings {
         })
     }
 
+    /// Whether nothing else writes to the repository meanwhile, on the user's word.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.exclusive(&self.store).0)
+    }
+
     /// The repository of that name in the configuration file.
     pub(crate) fn named(&self, name: &str) -> Option<Place> {
         self.file.place(name)
@@ -189,6 +194,14 @@ fn user_dir(variable: &str, below_home: &str) -> Option<PathBuf> {
     let base = path(variable).filter(|dir| dir.is_absolute());
     let base = base.or_else(|| path("HOME").map(|home| home.join(below_home)));
     base.filter(|dir| dir.is_absolute()).map(|dir| dir.join("lifeboat"))
+}
+
+fn flag(name: &str) -> Result<bool> {
+    match text(name)?.as_deref() {
+        None | Some("0" | "false" | "no") => Ok(false),
+        Some("1" | "true" | "yes") => Ok(true),
+        Some(_) => Err(Usage(format!("{name}: give 1 (yes) or 0 (no)")).into()),
+    }
 }
 
 fn path(name: &str) -> Option<PathBuf> {

@@ -19,6 +19,13 @@ pub const CHUNKER: &str = "fastcdc-2020-keyed-gear";
 /// What a signature of a configuration is over, before its text.
 pub const SIGNATURE_CONTEXT: &[u8] = b"lifeboat 1 config";
 
+/// The feature of a repository in a store that can't create conditionally: only one writer at a time,
+/// and each says that it is the only one.
+pub const EXCLUSIVE: &str = "exclusive";
+
+/// The features without which nothing may be written, and which this version has.
+const WRITE_FEATURES: [&str; 1] = [EXCLUSIVE];
+
 const WHAT: &str = "config";
 const SIGNATURE_MEMBER: &str = ",\n  \"signature\": \"";
 const END: &str = "\"\n}\n";
@@ -162,13 +169,22 @@ impl Config {
         self.keys.iter().find(|key| key.public == *public).map_or(&[], |key| &key.roles)
     }
 
+    /// Whether only one writer at a time may work on it: its store can't keep two apart.
+    #[must_use]
+    pub fn is_exclusive(&self) -> bool {
+        self.features.write_required.iter().any(|name| name == EXCLUSIVE)
+    }
+
     /// Whether this version may write to the repository.
     ///
     /// # Errors
     /// `Unsupported`, naming the features or the chunker that it does not know.
     pub fn check_writable(&self) -> Result<()> {
-        if !self.features.write_required.is_empty() {
-            let names = self.features.write_required.join(", ");
+        let unknown = |name: &&String| !WRITE_FEATURES.contains(&name.as_str());
+        let unknown: Vec<&str> =
+            self.features.write_required.iter().filter(unknown).map(String::as_str).collect();
+        if !unknown.is_empty() {
+            let names = unknown.join(", ");
             let detail = format!("writing to it needs features of a newer version: {names}");
             return Err(Error::unsupported(WHAT, detail));
         }

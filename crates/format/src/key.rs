@@ -20,6 +20,8 @@ pub const KEYS: &str = "keys/";
 pub const LOG: &str = "log/";
 /// The key prefix below which checkpoints of the log lie.
 pub const CHECKPOINTS: &str = "checkpoints/";
+/// The key prefix below which stores are tried out: nothing there belongs to a repository.
+pub const PROBE: &str = "probe/";
 /// The key of the configuration.
 pub const CONFIG: &str = "config";
 

@@ -53,7 +53,8 @@
 //!
 //! // From then on: open it, back up.
 //! let unlock = Unlock::KeyFile(Box::new(key_file));
-//! let options = OpenOptions { entropy, clock, memory_bytes, remembered: None };
+//! let options =
+//!     OpenOptions { entropy, clock, memory_bytes, remembered: None, exclusive: false };
 //! let repository = match open(connect(&place, &store)?, &unlock, &options) {
 //!     Err(error) if error.kind() == Kind::WrongKey => return Err("another key, please".into()),
 //!     opened => opened?,
@@ -83,6 +84,7 @@
 
 pub mod backup;
 pub mod context;
+pub mod doctor;
 pub mod error;
 pub mod monitor;
 pub mod report;

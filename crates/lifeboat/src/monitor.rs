@@ -21,6 +21,8 @@ pub enum Phase {
     Check,
     /// Reading every byte back.
     ReadData,
+    /// Trying out a store.
+    Probe,
 }
 
 /// Hears of a run's progress. Every method does nothing by default.

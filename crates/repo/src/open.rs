@@ -53,6 +53,9 @@ pub struct OpenOptions {
     pub memory_bytes: u64,
     /// The head of the log when it was last seen, so that a log that was rolled back is noticed.
     pub remembered: Option<Head>,
+    /// Nobody else writes meanwhile, on the user's word: without it a repository that is marked
+    /// [exclusive](Config::is_exclusive) is only read.
+    pub exclusive: bool,
 }
 
 /// An open repository; clones are the same one.
@@ -81,8 +84,40 @@ struct Inner {
     opened_by: OpenedBy,
     options: OpenOptions,
     /// Why nothing may be written, if so.
-    read_only: Option<String>,
+    read_only: Option<ReadOnly>,
     warnings: Vec<String>,
+}
+
+/// Why nothing may be written, and what the user can do.
+struct ReadOnly {
+    kind: Kind,
+    reason: String,
+    hint: &'static str,
+}
+
+impl ReadOnly {
+    fn of(config: &Config, is_copy: bool, exclusive: bool) -> Option<Self> {
+        let unsupported = |reason| Self {
+            kind: Kind::Unsupported,
+            reason,
+            hint: "reading and restoring work; upgrade Lifeboat or repair 'config' to write",
+        };
+        match config.check_writable() {
+            Err(cause) => Some(unsupported(cause.to_string())),
+            Ok(()) if is_copy => Some(unsupported(
+                "'config' is missing or damaged, and a copy is in its place".to_owned(),
+            )),
+            Ok(()) if config.is_exclusive() && !exclusive => Some(Self {
+                kind: Kind::Invalid,
+                reason: "its store can't keep two writers apart, so it takes one at a time, and \
+                         nobody has said that this is the only one"
+                    .to_owned(),
+                hint: "make sure that nothing else writes to this repository meanwhile, and say so \
+                       with --exclusive; reading and restoring work without",
+            }),
+            Ok(()) => None,
+        }
+    }
 }
 
 /// Opens the repository at `io`.
@@ -99,13 +134,7 @@ pub fn open(io: Io, unlock: &Unlock, options: &OpenOptions) -> Result<Repository
         unlock::find_bundle(&io, loaded.config(), unlock, options, &mut warnings)?;
     loaded.verify(&bundle)?;
     let LoadedConfig { config, bytes, is_copy } = loaded.into_config();
-    let read_only = match config.check_writable() {
-        Err(cause) => Some(cause.to_string()),
-        Ok(()) if is_copy => {
-            Some("'config' is missing or damaged, and a copy is in its place".to_owned())
-        }
-        Ok(()) => None,
-    };
+    let read_only = ReadOnly::of(&config, is_copy, options.exclusive);
     Ok(Repository {
         inner: Arc::new(Inner {
             io,
@@ -190,13 +219,16 @@ impl Repository {
     ///
     /// # Errors
     /// [`Kind::Unsupported`], with the features that this version would have to know, or that
-    /// `config` is missing.
+    /// `config` is missing; [`Kind::Invalid`] when the repository is exclusive and
+    /// [`OpenOptions::exclusive`] was not said.
     pub fn require_writable(&self) -> Result<()> {
         match &self.inner.read_only {
             None => Ok(()),
-            Some(reason) => Err(Error::new(Kind::Unsupported, "write to", self.io().describe())
-                .because(reason.clone())
-                .hint("reading and restoring work; upgrade Lifeboat or repair 'config' to write")),
+            Some(ReadOnly { kind, reason, hint }) => {
+                Err(Error::new(*kind, "write to", self.io().describe())
+                    .because(reason.clone())
+                    .hint(hint))
+            }
         }
     }
 

@@ -24,6 +24,8 @@ use crate::error::{Error, Kind, Result};
 use crate::io::Io;
 use crate::open::{Repository, open_slot, random};
 
+const OPERATION: &str = "make key slot";
+
 /// Key slots that are looked at; more are a sign that something fills the place up.
 const SLOTS_MAX: usize = 1000;
 
@@ -244,15 +246,15 @@ pub(crate) fn decode(key: ObjectKey, bytes: &[u8]) -> Result<KeySlot> {
     }
 }
 
-/// Wraps `bundle` for a new slot.
-pub(crate) fn seal_slot(
+/// Wraps `bundle` for a new slot, several times: each has other bytes, and one of them is to be put.
+pub(crate) fn seal_slots(
     bundle: &KeyBundle,
     new: &NewSlot,
     entropy: &Entropy,
     clock: &Arc<dyn Clock>,
     memory_bytes: u64,
-) -> Result<KeySlot> {
-    const OPERATION: &str = "make key slot";
+    times: usize,
+) -> Result<Vec<KeySlot>> {
     let mut slot = KeySlot {
         repository: bundle.repository,
         slot: SlotId(random(entropy)?),
@@ -262,9 +264,26 @@ pub(crate) fn seal_slot(
         kdf: None,
         sealed: Vec::new(),
     };
+    let kek = derive_kek(&mut slot, new, entropy, memory_bytes)?;
+    (0..times)
+        .map(|_| {
+            let mut slot = slot.clone();
+            seal(&mut slot, &kek, bundle, entropy)?;
+            Ok(slot)
+        })
+        .collect()
+}
+
+/// The key that wraps; makes `slot` say how it is derived.
+fn derive_kek(
+    slot: &mut KeySlot,
+    new: &NewSlot,
+    entropy: &Entropy,
+    memory_bytes: u64,
+) -> Result<Secret32> {
     let id = slot.slot;
     let invalid = |reason: String| Error::new(Kind::Invalid, OPERATION, id).because(reason);
-    let kek = match &new.secret {
+    Ok(match &new.secret {
         SlotSecret::Passphrase(passphrase, _) if passphrase.is_empty() => {
             return Err(invalid("the passphrase is empty".to_owned()));
         }
@@ -288,15 +307,19 @@ pub(crate) fn seal_slot(
             kek
         }
         SlotSecret::KeyFile(secret) => kdf::derive_kek_key_file(secret),
-    };
+    })
+}
+
+fn seal(slot: &mut KeySlot, kek: &Secret32, bundle: &KeyBundle, entropy: &Entropy) -> Result<()> {
+    let id = slot.slot;
     let subject =
         Subject { object_type: ObjectType::KeyBundle, epoch: 0, repository: bundle.repository };
-    slot.sealed = seal_envelope(&kek, &subject, &slot.binding(), &bundle.encode(), entropy)
+    slot.sealed = seal_envelope(kek, &subject, &slot.binding(), &bundle.encode(), entropy)
         .map_err(|cause| Error::codec(OPERATION, id, cause))?;
     // A slot that does not open is found now, while another still does.
     let read = decode(ObjectKey::Slot(id), &slot.encode())?;
-    match open_slot(&read, &kek) {
-        Ok(opened) if opened == *bundle => Ok(slot),
+    match open_slot(&read, kek) {
+        Ok(opened) if opened == *bundle => Ok(()),
         Ok(_) => Err(Error::new(Kind::Internal, OPERATION, id)
             .because("it holds other keys than were put into it")),
         Err(cause) => Err(Error::codec(OPERATION, id, cause)),
@@ -305,13 +328,15 @@ pub(crate) fn seal_slot(
 
 fn put(repository: &Repository, new: &NewSlot) -> Result<KeySlot> {
     repository.require_writable()?;
-    let slot = seal_slot(
+    let sealed = seal_slots(
         repository.keyring().bundle(),
         new,
         repository.entropy(),
         repository.clock(),
         repository.memory_bytes(),
+        1,
     )?;
+    let [slot] = <[KeySlot; 1]>::try_from(sealed).expect("one was asked for");
     repository.io().put_new(&ObjectKey::Slot(slot.slot), Payload::from(slot.encode()))?;
     Ok(slot)
 }

@@ -1,10 +1,11 @@
 //! One suite of checks that every store must pass before a repository is kept in it.
 //!
 //! Knows the [`Store`] trait's promises and nothing of any store. It runs in tests against memory
-//! and directories, and can be run against a real bucket: it writes below one prefix (some 40 MiB)
-//! and removes what it wrote. It can prove a store wrong, never right: races are tried, not ruled
+//! and directories, and can be run against a real bucket: it writes below one prefix (some 40 MiB and
+//! 1200 small objects) and removes what it wrote. It can prove a store wrong, never right: races are tried, not ruled
 //! out.
 
+mod bulk;
 mod checks;
 
 use std::fmt;
@@ -79,10 +80,11 @@ impl Place {
     }
 
     async fn clear(&self) -> Outcome {
-        for name in self.names("").await? {
-            self.store.delete(&self.key(&name)).await.map_err(text)?;
+        let keys: Vec<_> = self.names("").await?.iter().map(|name| self.key(name)).collect();
+        match self.store.delete_many(&keys).await.into_iter().next() {
+            Some(error) => Err(text(error)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

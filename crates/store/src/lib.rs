@@ -20,6 +20,7 @@ pub mod layer;
 pub mod local;
 pub mod object;
 pub mod options;
+pub mod probe;
 pub mod stack;
 pub mod url;
 

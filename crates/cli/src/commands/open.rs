@@ -44,6 +44,7 @@ pub(crate) fn open(settings: &Settings, output: &Output) -> Result<Repository> {
         clock: system_clock(),
         memory_bytes: settings.memory_bytes,
         remembered: known.and_then(|known| heads::recall(settings, known.repository, known.log)),
+        exclusive: settings.is_exclusive(),
     };
     let repository = lifeboat_repo::open::open(io, &unlock, &options)
         .map_err(|error| mark_missing(error, settings))?;
@@ -113,6 +114,7 @@ pub(crate) fn init(
     let io = connect(settings, Access::Create)?;
     let (entropy, clock) = (Entropy::os(), system_clock());
     let mut options = InitOptions::new(entropy, clock, settings.memory_bytes, TOOL)?;
+    options.exclusive = settings.is_exclusive();
     adjust(&mut options)?;
     if let Some(source) = settings.password.as_ref().or(settings.password_beside.as_ref()) {
         let passphrase = source.read()?;
@@ -126,7 +128,11 @@ pub(crate) fn init(
         let passphrase = ask_twice()?;
         options.slots.push(passphrase_slot(&passphrase, "init"));
     }
-    Ok(lifeboat_repo::open::init(io, &options)?)
+    let repository = lifeboat_repo::open::init(io, &options)?;
+    for warning in repository.warnings() {
+        output.notice(format!("warning: {warning}"));
+    }
+    Ok(repository)
 }
 
 /// A slot that a passphrase opens.
@@ -180,9 +186,21 @@ enum Access {
     Create,
 }
 
+/// Connects to a store to see what it does of itself: without the look before each put that hides
+/// whether it creates conditionally.
+pub(crate) fn connect_to_try_out(settings: &Settings) -> Result<Io> {
+    let mut reach = settings.place()?.reach(&settings.store, &Entropy::os(), &system_clock())?;
+    reach.options.exclusive = false;
+    connect_by(&reach, settings.place()?, Access::Existing)
+}
+
 fn connect(settings: &Settings, access: Access) -> Result<Io> {
     let place = settings.place()?;
     let reach = place.reach(&settings.store, &Entropy::os(), &system_clock())?;
+    connect_by(&reach, place, access)
+}
+
+fn connect_by(reach: &Reach, place: &Place, access: Access) -> Result<Io> {
     match access {
         Access::Create => Ok(lifeboat::repository::create(&reach.location, &reach.options)?),
         Access::Existing => match lifeboat::repository::connect(&reach.location, &reach.options) {
@@ -348,6 +366,7 @@ fn check_memory(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
+/// The clock of this machine.
 pub(crate) fn system_clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock::new())
 }

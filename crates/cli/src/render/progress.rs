@@ -66,6 +66,7 @@ impl Monitor for LineMonitor {
             Phase::Commit => ("committing", STEP),
             Phase::Restore => ("restoring", COUNTING),
             Phase::Check => ("checking", STEP),
+            Phase::Probe => ("trying out", COUNTING),
             Phase::ReadData => ("reading data", COUNTING),
             _ => ("", STEP),
         };

@@ -38,7 +38,8 @@ pub(crate) struct Place {
 pub(crate) struct StoreSettings {
     pub(super) limit_upload: Option<Given>,
     pub(super) limit_download: Option<Given>,
-    pub(super) exclusive: bool,
+    /// Where it was said that nobody else writes meanwhile, if it was.
+    pub(super) exclusive: Option<&'static str>,
     pub(super) ca_file: Option<PathBuf>,
 }
 
@@ -158,11 +159,11 @@ impl Place {
             download,
             &local_time,
         )?;
-        options.exclusive = settings.exclusive;
-        if settings.exclusive {
-            found.say("exclusive", "true", "--exclusive");
-        } else if let Some(exclusive) = entry.and_then(|entry| entry.exclusive) {
-            options.exclusive = exclusive;
+        let (exclusive, said) = self.exclusive(settings);
+        options.exclusive = exclusive;
+        if let Some(origin) = said {
+            found.say("exclusive", "true", origin);
+        } else if entry.is_some_and(|entry| entry.exclusive.is_some()) {
             found.say_file("exclusive", exclusive);
         }
         if let Some(sync) = entry.and_then(|entry| entry.sync) {
@@ -178,6 +179,12 @@ impl Place {
             options.cloud = found.cloud(bucket, settings, &options.credentials)?;
         }
         Ok(Reach { location, options, said: found.said })
+    }
+
+    /// Whether nobody else writes meanwhile, and which option or variable says so, if one does.
+    pub(super) fn exclusive(&self, settings: &StoreSettings) -> (bool, Option<&'static str>) {
+        let by_file = self.entry.as_ref().and_then(|(entry, _)| entry.exclusive);
+        (settings.exclusive.is_some() || by_file == Some(true), settings.exclusive)
     }
 
     fn credentials(&self) -> Credentials {
@@ -416,7 +423,10 @@ impl StoreSettings {
                 "--limit-download",
                 "LIFEBOAT_LIMIT_DOWNLOAD",
             )?,
-            exclusive: args.exclusive,
+            exclusive: match args.exclusive {
+                true => Some("--exclusive"),
+                false => super::flag("LIFEBOAT_EXCLUSIVE")?.then_some("LIFEBOAT_EXCLUSIVE"),
+            },
             ca_file: args.ca_file.clone(),
         })
     }

@@ -62,6 +62,17 @@ fn newer_formats_and_features_stop() {
     write.features.write_required = vec!["warp".to_owned()];
     let write = SignedConfig::decode(&write.encode(&[0; 64])).unwrap().config;
     assert_eq!(write.check_writable().unwrap_err().kind(), Kind::Unsupported);
+    // What this version knows is no hindrance; an unknown name beside it is.
+    let mut exclusive = config();
+    assert!(!exclusive.is_exclusive());
+    exclusive.features.write_required = vec![EXCLUSIVE.to_owned()];
+    let exclusive = SignedConfig::decode(&exclusive.encode(&[0; 64])).unwrap().config;
+    assert!(exclusive.is_exclusive());
+    exclusive.check_writable().unwrap();
+    let mut both = exclusive;
+    both.features.write_required.push("warp".to_owned());
+    let error = both.check_writable().unwrap_err().to_string();
+    assert!(error.ends_with("newer version: warp"), "{error}");
     let mut chunker = config();
     chunker.chunker.id = "prf".to_owned();
     let chunker = SignedConfig::decode(&chunker.encode(&[0; 64])).unwrap().config;

@@ -48,6 +48,7 @@ pub(crate) fn open_in(store: Arc<dyn Store>) -> Result<Repository, Error> {
         clock: Arc::new(SystemClock::new()),
         memory_bytes: MEMORY_BYTES,
         remembered: None,
+        exclusive: false,
     };
     Ok(open(Io::new(store)?, &Unlock::KeyFile(Box::new(file)), &options)?)
 }

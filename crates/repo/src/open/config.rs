@@ -5,7 +5,7 @@
 use lifeboat_codec::sign::verify;
 use lifeboat_format as format;
 use lifeboat_format::config::{CONFIG_MAX, Config, SIGNATURE_CONTEXT, SignedConfig};
-use lifeboat_format::key::{KEYS, ObjectKey};
+use lifeboat_format::key::{KEYS, ObjectKey, PROBE};
 use lifeboat_format::keys::KeyBundle;
 
 use crate::error::{Error, Kind, Result};
@@ -129,6 +129,8 @@ pub(super) fn look_around(io: &Io) -> Result<Contents> {
         match listed.key.parse::<ObjectKey>() {
             Ok(ObjectKey::Slot(_)) => slots = true,
             Ok(_) => object = object.take().or(Some(listed.key)),
+            // What a trial of the store could not remove again.
+            Err(_not_ours) if listed.key.starts_with(PROBE) => {}
             Err(_not_ours) => foreign = foreign.take().or(Some(listed.key)),
         }
         Ok(())

@@ -3,18 +3,26 @@
 //! Invariants: `config` is the moment of creation, put only once, after the slots that open it; what an
 //! interrupted `init` leaves are key slots of a repository that never was, and the next `init` passes
 //! over them. A place where anything else lies is never taken.
+//!
+//! What is written first is also what the store is tried with: several creates race for the first key
+//! slot and for `config`, each with bytes that are fit to stay. So a store that can't create
+//! conditionally is found before anything counts, and where objects can't be deleted nothing is left.
 
 use std::sync::Arc;
 
 use lifeboat_codec::sign::SigningKey;
 use lifeboat_codec::{Clock, Entropy};
-use lifeboat_format::config::{Chunker, Config, GrantedKey, SIGNATURE_CONTEXT, SignedConfig};
+use lifeboat_format::config::{
+    Chunker, Config, EXCLUSIVE, GrantedKey, SIGNATURE_CONTEXT, SignedConfig,
+};
 use lifeboat_format::id::{LogId, RepositoryId};
-use lifeboat_format::key::ObjectKey;
+use lifeboat_format::key::{KEYS, ObjectKey};
 use lifeboat_format::keys::{
     ContentKeys, EpochKeys, KeyBundle, Secret32, SigningRole, SigningSecret,
 };
+use lifeboat_format::keyslot::KeySlot;
 use lifeboat_store::Payload;
+use lifeboat_store::probe::{Outcome, Race, create_raced};
 
 use crate::error::{Error, Kind, Result};
 use crate::io::Io;
@@ -24,6 +32,9 @@ use crate::open::{Inner, OpenOptions, OpenedBy, Repository, random};
 use crate::slots::{self, NewSlot};
 
 const OPERATION: &str = "create a repository at";
+
+/// Enough that a store which looks first and writes later is caught; they cost one round trip.
+const RACERS: usize = 8;
 
 /// How a repository is created.
 #[derive(Clone, Debug)]
@@ -48,6 +59,12 @@ pub struct InitOptions {
     pub tree_frame_bytes: u32,
     /// The program, such as `lifeboat 0.1.0`.
     pub tool: String,
+    /// Never more than one writer works at a time, on the user's word: for stores that can't create
+    /// conditionally. The repository is marked, and whoever writes to it has to say so again.
+    pub exclusive: bool,
+    /// How many creates race for the first key slot and for `config`, to see that the store lets one
+    /// win. With one nothing is tried, and the same randomness makes the same repository.
+    pub racers: usize,
 }
 
 impl InitOptions {
@@ -78,6 +95,8 @@ impl InitOptions {
             frame_bytes,
             tree_frame_bytes,
             tool,
+            exclusive: false,
+            racers: RACERS,
         })
     }
 }
@@ -86,7 +105,8 @@ impl InitOptions {
 ///
 /// # Errors
 /// [`Kind::AlreadyExists`] when there is one, [`Kind::Corrupt`] when there are the objects of one,
-/// [`Kind::Invalid`] when there is anything else or an option makes no sense; else the store's. After
+/// [`Kind::Invalid`] when there is anything else or an option makes no sense, [`Kind::Unsupported`]
+/// when the store lets two creates of one name succeed; else the store's. After
 /// [`Kind::Unavailable`] it may exist all the same: try to open it.
 pub fn init(io: Io, options: &InitOptions) -> Result<Repository> {
     if options.slots.is_empty() {
@@ -95,38 +115,43 @@ pub fn init(io: Io, options: &InitOptions) -> Result<Repository> {
     }
     require_empty(&io)?;
     let keys = NewKeys::generate(options)?;
-    let (config, config_bytes) = keys.config(options, &io)?;
-    let mut written = Vec::new();
-    for slot in &options.slots {
-        let slot = slots::seal_slot(
-            &keys.bundle,
-            slot,
-            &options.entropy,
-            &options.clock,
-            options.memory_bytes,
-        )?;
-        io.put_new(&ObjectKey::Slot(slot.slot), Payload::from(slot.encode()))?;
-        written.push(OpenedBy { slot: slot.slot, kind: slot.kind, label: slot.label });
+    let racers = if options.exclusive { 1 } else { options.racers.max(1) };
+    let (configs, texts) = keys.configs(options, racers, &io)?;
+    let mut written = Written { io: &io, objects: Vec::new() };
+    let mut opened_by = None;
+    for (number, slot) in options.slots.iter().enumerate() {
+        let times = if number == 0 { racers } else { 1 };
+        let slots = seal_slots(&keys.bundle, slot, options, times)?;
+        let texts: Vec<Vec<u8>> = slots.iter().map(KeySlot::encode).collect();
+        let Some(winner) = written.create(ObjectKey::Slot(slots[0].slot), &texts)? else {
+            return Err(Error::new(Kind::AlreadyExists, OPERATION, io.describe())
+                .because("a new key slot exists already"));
+        };
+        let slot = &slots[winner];
+        let first =
+            OpenedBy { slot: slot.slot, kind: slot.kind.clone(), label: slot.label.clone() };
+        opened_by.get_or_insert(first);
     }
-    put_config(&io, &config_bytes, &written)?;
-    let opened_by = written.swap_remove(0);
+    let opened_by = opened_by.expect("there is at least one slot");
+    let warnings = warn_of_late_list(&io, &opened_by)?;
+    let Some(winner) = written.create(ObjectKey::Config, &texts)? else {
+        // Somebody else was faster: these slots open nothing, and only tidiness asks to remove them.
+        written.remove();
+        return Err(Error::new(Kind::AlreadyExists, OPERATION, io.describe())
+            .because("another `init` has just created one"));
+    };
+    let (config, config_bytes) = (configs[winner].clone(), texts[winner].clone());
     let options = OpenOptions {
         entropy: options.entropy.clone(),
         clock: Arc::clone(&options.clock),
         memory_bytes: options.memory_bytes,
         remembered: None,
+        exclusive: options.exclusive,
     };
     let keyring = Arc::new(Keyring::new(keys.bundle));
-    let inner = Inner {
-        io,
-        config,
-        config_bytes,
-        keyring,
-        opened_by,
-        options,
-        read_only: None,
-        warnings: Vec::new(),
-    };
+    let read_only = None;
+    let inner =
+        Inner { io, config, config_bytes, keyring, opened_by, options, read_only, warnings };
     Ok(Repository { inner: Arc::new(inner) })
 }
 
@@ -161,9 +186,19 @@ impl NewKeys {
         Ok(Self { bundle, root, granted })
     }
 
-    /// The configuration and its signed bytes, read back as every reader will.
+    /// Configurations that differ in their log's id alone, and their signed bytes.
+    fn configs(
+        &self,
+        options: &InitOptions,
+        count: usize,
+        io: &Io,
+    ) -> Result<(Vec<Config>, Vec<Vec<u8>>)> {
+        (0..count).map(|_| self.config(options, io)).collect()
+    }
+
+    /// A configuration and its signed bytes, read back as every reader will.
     fn config(&self, options: &InitOptions, io: &Io) -> Result<(Config, Vec<u8>)> {
-        let config = Config {
+        let mut config = Config {
             chunker: options.chunker.clone(),
             pack_bytes: options.pack_bytes,
             frame_bytes: options.frame_bytes,
@@ -176,6 +211,9 @@ impl NewKeys {
                 self.granted.clone(),
             )
         };
+        if options.exclusive {
+            config.features.write_required.push(EXCLUSIVE.to_owned());
+        }
         let signature = self.root.sign(SIGNATURE_CONTEXT, config.unsigned_text().as_bytes());
         let bytes = config.encode(&signature);
         let invalid = |cause| Error::new(Kind::Invalid, OPERATION, io.describe()).because(cause);
@@ -183,6 +221,112 @@ impl NewKeys {
         read.config.check_writable().map_err(invalid)?;
         debug_assert_eq!(read.config, config);
         Ok((config, bytes))
+    }
+}
+
+fn seal_slots(
+    bundle: &KeyBundle,
+    slot: &NewSlot,
+    options: &InitOptions,
+    times: usize,
+) -> Result<Vec<KeySlot>> {
+    let InitOptions { entropy, clock, memory_bytes, .. } = options;
+    slots::seal_slots(bundle, slot, entropy, clock, *memory_bytes, times)
+}
+
+/// Slots are found by a list: one that does not show them at once is worth knowing.
+fn warn_of_late_list(io: &Io, opened_by: &OpenedBy) -> Result<Vec<String>> {
+    let wanted = ObjectKey::Slot(opened_by.slot).to_string();
+    let mut is_listed = false;
+    io.list(KEYS, |listed| {
+        is_listed |= listed.key == wanted;
+        Ok(())
+    })?;
+    if is_listed {
+        return Ok(Vec::new());
+    }
+    Ok(vec![format!(
+        "a list of {} does not show what was just written: a new key may be found only later",
+        io.describe()
+    )])
+}
+
+/// What `init` has put so far.
+struct Written<'a> {
+    io: &'a Io,
+    objects: Vec<ObjectKey>,
+}
+
+impl Written<'_> {
+    /// Creates the object from one of `candidates`; which one, or `None` when it is another's.
+    fn create(&mut self, key: ObjectKey, candidates: &[Vec<u8>]) -> Result<Option<usize>> {
+        self.objects.push(key);
+        let candidates: Vec<Payload> = candidates.iter().cloned().map(Payload::from).collect();
+        if let [only] = candidates.as_slice() {
+            let created = put(self.io, &key, only)?;
+            return Ok(self.ours_if(created.then_some(0)));
+        }
+        let text = key.to_string();
+        let race = self.io.block_on(create_raced(self.io.store(), &text, &candidates));
+        let race = race.map_err(|cause| Error::store("put", cause))?;
+        match race.outcome {
+            Outcome::Created(winner) => Ok(Some(winner)),
+            Outcome::Taken => Ok(self.ours_if(None)),
+            Outcome::Overwritten => Err(self.refuse(&race)),
+        }
+    }
+
+    /// What another has created is not removed.
+    fn ours_if(&mut self, created: Option<usize>) -> Option<usize> {
+        if created.is_none() {
+            self.objects.pop();
+        }
+        created
+    }
+
+    fn refuse(&mut self, race: &Race) -> Error {
+        let mut reason = format!(
+            "this store does not create conditionally: {} of {} creates of one name won, and one \
+             must; two writers at once would lose the backup of one of them without a word",
+            race.won, race.creates
+        );
+        let left = self.remove();
+        if !left.is_empty() {
+            let names: Vec<_> = left.iter().map(ToString::to_string).collect();
+            reason.push_str("; what was written could not be removed: ");
+            reason.push_str(&names.join(", "));
+        }
+        Error::new(Kind::Unsupported, OPERATION, self.io.describe()).because(reason).hint(
+            "choose another store; or, if never more than one writer works at a time, say so with \
+             --exclusive (`doctor` says what this store can do)",
+        )
+    }
+
+    /// Removes everything, the last first; what is left where that is refused.
+    fn remove(&mut self) -> Vec<ObjectKey> {
+        let mut left = Vec::new();
+        while let Some(key) = self.objects.pop() {
+            if let Err(error) = self.io.delete(&key)
+                && error.kind() != Kind::NotFound
+            {
+                tracing::warn!(%key, %error, "what a failed init has written is left behind");
+                left.push(key);
+            }
+        }
+        left
+    }
+}
+
+/// Puts the only candidate; whether it is there now.
+fn put(io: &Io, key: &ObjectKey, data: &Payload) -> Result<bool> {
+    let Err(error) = io.put_new(key, data.clone()) else {
+        return Ok(true);
+    };
+    // The answer to our own put may have been lost, here or in a layer that tried again.
+    match io.get(key) {
+        Ok(found) if data.equals(&found) => Ok(true),
+        Ok(_) if error.kind() == Kind::AlreadyExists => Ok(false),
+        _ => Err(error),
     }
 }
 
@@ -212,24 +356,4 @@ fn exists(io: &Io) -> Result<bool> {
         Err(error) if error.kind() == Kind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-fn put_config(io: &Io, bytes: &[u8], slots: &[OpenedBy]) -> Result<()> {
-    let Err(error) = io.put_new(&ObjectKey::Config, Payload::from(bytes.to_vec())) else {
-        return Ok(());
-    };
-    // The answer to our own put may have been lost, here or in a layer that tried again.
-    match io.get(&ObjectKey::Config) {
-        Ok(found) if found == bytes => return Ok(()),
-        Ok(_) if error.kind() == Kind::AlreadyExists => {}
-        _ => return Err(error),
-    }
-    // Somebody else was faster: these slots open nothing, and only tidiness asks to remove them.
-    for slot in slots {
-        if let Err(error) = io.delete(&ObjectKey::Slot(slot.slot)) {
-            tracing::warn!(%error, "a key slot that opens nothing is left behind");
-        }
-    }
-    Err(Error::new(Kind::AlreadyExists, OPERATION, io.describe())
-        .because("another `init` has just created one"))
 }

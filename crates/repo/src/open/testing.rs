@@ -44,6 +44,7 @@ pub(crate) fn open_options(seed: u64) -> OpenOptions {
         clock: Arc::new(TestClock::new()),
         memory_bytes: MEMORY_BYTES,
         remembered: None,
+        exclusive: false,
     }
 }
 

@@ -10,6 +10,8 @@ use super::testing::{
 use super::*;
 use crate::slots;
 
+mod exclusive;
+
 fn try_open(store: &Arc<dyn lifeboat_store::Store>, unlock: &Unlock) -> Result<Repository> {
     open(Io::new(Arc::clone(store)).unwrap(), unlock, &open_options(9))
 }
@@ -72,7 +74,8 @@ fn a_lost_answer_to_config_is_read_back() {
     for moment in [Moment::Before, Moment::After] {
         let store = mem();
         let fault = FaultStore::new(Arc::clone(&store));
-        fault.add(Rule::on(Verb::Put).below("config").fails(ErrorKind::Unavailable, moment));
+        let rule = Rule::on(Verb::Put).below("config").forever();
+        fault.add(rule.fails(ErrorKind::Unavailable, moment));
         let outcome = init(Io::new(Arc::new(fault)).unwrap(), &init_options(1));
         match moment {
             Moment::After => drop(outcome.unwrap()),

@@ -42,14 +42,19 @@ fn the_last_slot_stays() {
     remove(&repository, second).unwrap();
     // Nor is one of an init that was interrupted, of another repository.
     let other = new_in(&mem(), 2);
-    let foreign = seal_slot(
+    let foreign = seal_slots(
         other.keyring().bundle(),
         &passphrase_slot("x"),
         other.entropy(),
         other.clock(),
         other.memory_bytes(),
+        3,
     )
     .unwrap();
+    // Each has other bytes; one is put.
+    assert_ne!(foreign[0].encode(), foreign[1].encode());
+    assert_eq!(foreign[0].slot, foreign[2].slot);
+    let foreign = &foreign[2];
     let key = ObjectKey::Slot(foreign.slot);
     repository.io().put_new(&key, foreign.encode().into()).unwrap();
     assert_eq!(remove(&repository, first).unwrap_err().kind(), Kind::Invalid);

@@ -78,6 +78,7 @@ fn opened(fixture: Fixture, secret: Secret) -> Repository {
         clock: Arc::new(TestClock::new()),
         memory_bytes: MEMORY_BYTES,
         remembered: None,
+        exclusive: false,
     };
     let io = Io::new(Arc::new(store)).expect("the runtime starts");
     let repository = open(io, &secret.unlock(fixture), &options).expect("the secret opens it");

@@ -9,6 +9,7 @@ use futures::TryStreamExt;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
+use super::bulk;
 use super::{Check, Outcome, Place, fails, same, text};
 use crate::{ErrorKind, Payload};
 
@@ -18,7 +19,7 @@ const RACES: usize = 8;
 const LARGE_PIECE_BYTES: usize = 8 << 20;
 const LARGE_PIECES: usize = 5;
 
-pub(super) const ALL: [(&str, Check); 10] = [
+pub(super) const ALL: [(&str, Check); 14] = [
     ("create", |place| Box::pin(create(place))),
     ("race", |place| Box::pin(race(place))),
     ("read", |place| Box::pin(read(place))),
@@ -29,6 +30,10 @@ pub(super) const ALL: [(&str, Check); 10] = [
     ("odd-keys", |place| Box::pin(odd_keys(place))),
     ("bad-keys", |place| Box::pin(bad_keys(place))),
     ("large", |place| Box::pin(large(place))),
+    ("soon", |place| Box::pin(bulk::soon(place))),
+    ("copy", |place| Box::pin(bulk::copy(place))),
+    ("delete-many", |place| Box::pin(bulk::delete_many(place))),
+    ("pages", |place| Box::pin(bulk::pages(place))),
 ];
 
 async fn create(place: &Place) -> Outcome {
@@ -244,6 +249,6 @@ async fn large(place: &Place) -> Outcome {
     same("ten bytes over a seam", &part.as_ref(), &expected)
 }
 
-fn owned(names: &[&str]) -> Vec<String> {
+pub(super) fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }

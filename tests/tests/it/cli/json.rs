@@ -105,6 +105,34 @@ fn lists() {
 }
 
 #[test]
+fn a_store() {
+    let place = super::place_with_two_snapshots();
+    let report = place.json(["doctor", "--size", "1MiB"]);
+    expect(
+        &report,
+        "doctor",
+        "location fit grade repository findings capabilities latency speed clock_ahead_ms left",
+    );
+    assert_eq!((&report["fit"], &report["grade"]), (&true.into(), &"good".into()), "{report}");
+    expect_members(&report["repository"], "id exclusive");
+    expect_members(&report["findings"][0], "subject grade found meaning advice");
+    expect_members(
+        &report["capabilities"],
+        "conditional_create read_after_write list_after_write ranges deletes deleted_name_is_free \
+         versions locks",
+    );
+    expect_members(&report["latency"], "put_ms get_ms");
+    expect_members(&report["speed"], "object_bytes at_once put_one put_many get_one get_many");
+    let subjects: Vec<_> = report["findings"].as_array().unwrap().iter().collect();
+    let subjects: Vec<_> = subjects.iter().map(|f| f["subject"].as_str().unwrap()).collect();
+    for subject in ["create", "read", "list", "ranges", "delete", "clock", "speed", "writers"] {
+        assert!(subjects.contains(&subject), "{subject}: {subjects:?}");
+    }
+    let quick = place.json(["doctor", "--quick"]);
+    assert_eq!((&quick["speed"], &quick["fit"]), (&Value::Null, &true.into()));
+}
+
+#[test]
 fn objects_and_bytes() {
     let place = super::place_with_two_snapshots();
     let file = place.json(["cat", &format!("latest:{}/a.txt", place.path("src").display())]);
