@@ -73,6 +73,7 @@ pub struct Error {
     detail: Option<String>,
     attempts: u32,
     retry_after: Option<Duration>,
+    throttled: bool,
     source: Option<BoxError>,
 }
 
@@ -87,6 +88,7 @@ impl Error {
             detail: None,
             attempts: 1,
             retry_after: None,
+            throttled: false,
             source: None,
         }
     }
@@ -116,7 +118,20 @@ impl Error {
     #[must_use]
     pub fn with_retry_after(mut self, pause: Duration) -> Self {
         self.retry_after = Some(pause);
+        self.throttled = true;
         self
+    }
+
+    /// Says that the store was asked too much: it said so, or did not get around to answering.
+    #[must_use]
+    pub fn with_throttled(mut self) -> Self {
+        self.throttled = true;
+        self
+    }
+
+    /// Whether fewer calls at once may help.
+    pub fn is_throttled(&self) -> bool {
+        self.throttled
     }
 
     /// How long the store asked to be left alone, if it did.

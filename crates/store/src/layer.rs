@@ -2,8 +2,16 @@
 //!
 //! A layer knows verbs, keys, sizes and kinds of errors; never what the objects mean.
 
+pub mod adaptive;
 pub mod bandwidth;
+pub mod cost;
+pub mod hedge;
 pub mod meter;
 pub mod metrics;
 pub mod record;
 pub mod retry;
+pub mod throttle;
+pub mod watchdog;
+
+#[cfg(test)]
+mod scripted;

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::credentials::Credentials;
 use crate::layer::bandwidth::Bandwidth;
+use crate::stack::LayerOptions;
 
 /// Tells the time of day, for what a store must be told in dates.
 pub type Now = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -31,6 +32,8 @@ pub struct StoreOptions {
     /// Nobody else writes to this store meanwhile, on the user's word: where the store can't create
     /// conditionally, an object is looked for before it is put.
     pub exclusive: bool,
+    /// What lies around the store.
+    pub layers: LayerOptions,
     /// Where the jitter of pauses begins. Different clients should have different seeds.
     pub seed: u64,
     /// The wall clock.
@@ -166,6 +169,7 @@ impl StoreOptions {
             upload: Bandwidth::unlimited(),
             download: Bandwidth::unlimited(),
             exclusive: false,
+            layers: LayerOptions::default(),
             seed: 0,
             now,
         }
@@ -181,6 +185,7 @@ impl fmt::Debug for StoreOptions {
             .field("upload", &self.upload)
             .field("download", &self.download)
             .field("exclusive", &self.exclusive)
+            .field("layers", &self.layers)
             .finish_non_exhaustive()
     }
 }

@@ -52,6 +52,22 @@ impl Payload {
         }
         rest.is_empty()
     }
+
+    /// Whether the pieces, joined, hold `bytes` from position `start` on.
+    pub fn holds_at(&self, start: u64, bytes: &[u8]) -> bool {
+        let (mut skip, mut rest) = (start, bytes);
+        for part in self.parts.iter() {
+            // What does not fit a usize is longer than any part.
+            let from = usize::try_from(skip).unwrap_or(usize::MAX).min(part.len());
+            skip -= from as u64;
+            let both = rest.len().min(part.len() - from);
+            if rest[..both] != part[from..from + both] {
+                return false;
+            }
+            rest = &rest[both..];
+        }
+        rest.is_empty()
+    }
 }
 
 impl FromIterator<Bytes> for Payload {

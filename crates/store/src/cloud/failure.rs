@@ -15,7 +15,9 @@ pub(super) fn error(class: RequestClass, operation: &'static str, key: &str, see
     // Trouble comes last: a body that broke has had a good head.
     if let Some(trouble) = seen.trouble {
         let (kind, advice) = of_trouble(&trouble);
-        return Error::new(kind, operation, key).with_detail(format!("{trouble}{advice}"));
+        let error = Error::new(kind, operation, key).with_detail(format!("{trouble}{advice}"));
+        let slow = matches!(trouble, Trouble::Stuck(_) | Trouble::Slow(_));
+        return if slow { error.with_throttled() } else { error };
     }
     let Some(answer) = seen.answer else {
         return Error::new(ErrorKind::Other, operation, key)
@@ -39,9 +41,17 @@ pub(super) fn error(class: RequestClass, operation: &'static str, key: &str, see
         });
     }
     match answer.retry_after {
-        Some(pause) if meaning.kind == ErrorKind::Unavailable => error.with_retry_after(pause),
-        _ => error,
+        _ if meaning.kind != ErrorKind::Unavailable => error,
+        Some(pause) => error.with_retry_after(pause),
+        None if asks_for_less(&answer) => error.with_throttled(),
+        None => error,
     }
+}
+
+/// Whether the service says that it is asked too much.
+fn asks_for_less(answer: &Answer) -> bool {
+    matches!(answer.status.as_u16(), 408 | 429 | 503 | 504 | 509)
+        || matches!(answer.code.as_deref(), Some("SlowDown" | "ServerBusy" | "OperationTimedOut"))
 }
 
 fn of_trouble(trouble: &Trouble) -> (ErrorKind, &'static str) {

@@ -106,11 +106,11 @@ impl Traffic {
         RequestClass::ALL.into_iter().map(|class| (class, self.of(class))).collect()
     }
 
-    pub(super) fn request(&self, class: RequestClass) {
+    pub(crate) fn request(&self, class: RequestClass) {
         self.counters(class).requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn failure(&self, class: RequestClass, status: Option<http::StatusCode>) {
+    pub(crate) fn failure(&self, class: RequestClass, status: Option<http::StatusCode>) {
         let counters = self.counters(class);
         counters.failures.fetch_add(1, Ordering::Relaxed);
         if status.is_some_and(|status| matches!(status.as_u16(), 429 | 503)) {
@@ -122,7 +122,7 @@ impl Traffic {
         self.counters(class).bytes_up.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn down(&self, class: RequestClass, bytes: u64) {
+    pub(crate) fn down(&self, class: RequestClass, bytes: u64) {
         self.counters(class).bytes_down.fetch_add(bytes, Ordering::Relaxed);
     }
 

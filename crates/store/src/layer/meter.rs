@@ -10,25 +10,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::Verb;
+use crate::cloud::{ClassTraffic, RequestClass, Traffic};
+use crate::layer::cost::PriceTable;
 use crate::layer::meter::histogram::{Counts, Histogram};
-
-/// What an HTTP request is to those who charge for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum RequestClass {
-    /// Creates or changes something: PUT, COPY, POST.
-    Write,
-    /// Names objects: a page of a list.
-    List,
-    /// Reads an object or what is known of it: GET, HEAD.
-    Read,
-    /// Removes objects, one or many.
-    Delete,
-}
-
-impl RequestClass {
-    /// Every class, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Write, Self::List, Self::Read, Self::Delete];
-}
 
 /// Calls that share a limit of how many may be under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,25 +39,13 @@ pub struct VerbMetrics {
     pub failures: u64,
     /// Attempts beyond the first.
     pub retries: u64,
-    /// Attempts that the store turned away because it was asked too much.
+    /// Failed attempts that showed that the store is asked too much: it said so, or did not answer in
+    /// time.
     pub throttled: u64,
     /// Bytes of content put or got by calls that succeeded.
     pub bytes: u64,
     /// How long calls took with all their attempts and pauses; of a list, until its first object.
     pub latency: Histogram,
-}
-
-/// What was counted of one class of HTTP requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RequestMetrics {
-    /// Requests sent.
-    pub sent: u64,
-    /// Answers of 429 and 503.
-    pub throttled: u64,
-    /// Other answers from 500 on.
-    pub broken: u64,
-    /// Requests without an answer.
-    pub lost: u64,
 }
 
 /// What was counted of second requests for slow reads.
@@ -100,14 +72,10 @@ pub struct PoolMetrics {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metrics {
     verbs: [VerbMetrics; Verb::ALL.len()],
-    requests: [RequestMetrics; RequestClass::ALL.len()],
+    http: [ClassTraffic; RequestClass::ALL.len()],
     pools: [PoolMetrics; Pool::ALL.len()],
     /// Second requests for slow reads.
     pub hedges: HedgeMetrics,
-    /// Bytes of bodies that were sent over HTTP, also in vain.
-    pub bytes_sent: u64,
-    /// Bytes of bodies that were received over HTTP, also in vain.
-    pub bytes_received: u64,
 }
 
 impl Metrics {
@@ -117,8 +85,8 @@ impl Metrics {
     }
 
     /// The numbers of one class of HTTP requests; all zero for a store without HTTP.
-    pub fn http(&self, class: RequestClass) -> RequestMetrics {
-        self.requests[class as usize]
+    pub fn http(&self, class: RequestClass) -> ClassTraffic {
+        self.http[class as usize]
     }
 
     /// The state of one pool of concurrency.
@@ -134,7 +102,7 @@ impl Metrics {
     /// What the store was asked in all: HTTP requests, and without HTTP every attempt of every
     /// call.
     pub fn requests(&self) -> u64 {
-        let http: u64 = self.requests.iter().map(|class| class.sent).sum();
+        let http: u64 = self.http.iter().map(|class| class.requests).sum();
         if http > 0 {
             return http;
         }
@@ -149,7 +117,7 @@ impl Metrics {
 
     /// How often the store turned a request away because it was asked too much.
     pub fn throttled(&self) -> u64 {
-        let http: u64 = self.requests.iter().map(|class| class.throttled).sum();
+        let http: u64 = self.http.iter().map(|class| class.throttled).sum();
         http.max(self.verbs.iter().map(|verb| verb.throttled).sum())
     }
 
@@ -175,16 +143,15 @@ impl Metrics {
             verb.bytes -= before.bytes;
             verb.latency = verb.latency.since(&before.latency);
         }
-        for (class, before) in later.requests.iter_mut().zip(&earlier.requests) {
-            class.sent -= before.sent;
+        for (class, before) in later.http.iter_mut().zip(&earlier.http) {
+            class.requests -= before.requests;
+            class.failures -= before.failures;
             class.throttled -= before.throttled;
-            class.broken -= before.broken;
-            class.lost -= before.lost;
+            class.bytes_up -= before.bytes_up;
+            class.bytes_down -= before.bytes_down;
         }
         later.hedges.sent -= earlier.hedges.sent;
         later.hedges.won -= earlier.hedges.won;
-        later.bytes_sent -= earlier.bytes_sent;
-        later.bytes_received -= earlier.bytes_received;
         later
     }
 }
@@ -193,17 +160,16 @@ impl Metrics {
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
     shared: Arc<Shared>,
+    traffic: Traffic,
+    prices: Option<Arc<PriceTable>>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     verbs: [VerbCounters; Verb::ALL.len()],
-    requests: [RequestCounters; RequestClass::ALL.len()],
     pools: [PoolCounters; Pool::ALL.len()],
     hedges_sent: AtomicU64,
     hedges_won: AtomicU64,
-    bytes_sent: AtomicU64,
-    bytes_received: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -214,14 +180,6 @@ struct VerbCounters {
     throttled: AtomicU64,
     bytes: AtomicU64,
     latency: Counts,
-}
-
-#[derive(Debug, Default)]
-struct RequestCounters {
-    sent: AtomicU64,
-    throttled: AtomicU64,
-    broken: AtomicU64,
-    lost: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -237,6 +195,16 @@ impl Meter {
         Self::default()
     }
 
+    /// Nothing counted yet but the requests that `traffic` counts, which are paid for by `prices`.
+    pub fn over_http(traffic: Traffic, prices: PriceTable) -> Self {
+        Self { shared: Arc::default(), traffic, prices: Some(Arc::new(prices)) }
+    }
+
+    /// What requests and storage cost; `None` where nobody charges for them.
+    pub fn prices(&self) -> Option<&PriceTable> {
+        self.prices.as_deref()
+    }
+
     /// The numbers as they are now; calls under way are counted as calls only.
     pub fn snapshot(&self) -> Metrics {
         let shared = &*self.shared;
@@ -249,47 +217,14 @@ impl Meter {
                 bytes: read(&verb.bytes),
                 latency: verb.latency.snapshot(),
             }),
-            requests: shared.requests.each_ref().map(|class| RequestMetrics {
-                sent: read(&class.sent),
-                throttled: read(&class.throttled),
-                broken: read(&class.broken),
-                lost: read(&class.lost),
-            }),
+            http: RequestClass::ALL.map(|class| self.traffic.of(class)),
             pools: shared.pools.each_ref().map(|pool| PoolMetrics {
                 limit: pool.limit.load(Ordering::Relaxed),
                 in_flight: pool.in_flight.load(Ordering::Relaxed),
                 lowered: read(&pool.lowered),
             }),
             hedges: HedgeMetrics { sent: read(&shared.hedges_sent), won: read(&shared.hedges_won) },
-            bytes_sent: read(&shared.bytes_sent),
-            bytes_received: read(&shared.bytes_received),
         }
-    }
-
-    /// An HTTP request is about to be sent.
-    pub fn request_sent(&self, class: RequestClass) {
-        add(&self.shared.requests[class as usize].sent, 1);
-    }
-
-    /// An HTTP request was answered.
-    pub fn request_answered(&self, class: RequestClass, status: u16) {
-        let class = &self.shared.requests[class as usize];
-        match status {
-            429 | 503 => add(&class.throttled, 1),
-            500.. => add(&class.broken, 1),
-            _ => {}
-        }
-    }
-
-    /// An HTTP request got no answer.
-    pub fn request_lost(&self, class: RequestClass) {
-        add(&self.shared.requests[class as usize].lost, 1);
-    }
-
-    /// So many bytes of bodies moved over HTTP.
-    pub fn bytes_moved(&self, sent: u64, received: u64) {
-        add(&self.shared.bytes_sent, sent);
-        add(&self.shared.bytes_received, received);
     }
 
     pub(super) fn call_begins(&self, verb: Verb) {
@@ -301,6 +236,39 @@ impl Meter {
         counters.latency.add(took);
         add(&counters.bytes, bytes);
         add(&counters.failures, failures);
+    }
+
+    pub(super) fn call_repeated(&self, verb: Verb) {
+        add(&self.shared.verbs[verb as usize].retries, 1);
+    }
+
+    pub(super) fn call_throttled(&self, verb: Verb) {
+        add(&self.shared.verbs[verb as usize].throttled, 1);
+    }
+
+    pub(super) fn hedge_sent(&self) {
+        add(&self.shared.hedges_sent, 1);
+    }
+
+    pub(super) fn hedge_won(&self) {
+        add(&self.shared.hedges_won, 1);
+    }
+
+    pub(super) fn limit_is(&self, pool: Pool, limit: u32) {
+        self.shared.pools[pool as usize].limit.store(limit, Ordering::Relaxed);
+    }
+
+    pub(super) fn limit_lowered(&self, pool: Pool) {
+        add(&self.shared.pools[pool as usize].lowered, 1);
+    }
+
+    pub(super) fn in_flight_changes(&self, pool: Pool, more: bool) {
+        let in_flight = &self.shared.pools[pool as usize].in_flight;
+        if more {
+            in_flight.fetch_add(1, Ordering::Relaxed);
+        } else {
+            in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// A call failed whose time was told before.

@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{ErrorKind, ObjectInfo, ObjectStream, Payload, Result, Store, Verb};
+use crate::{Error, ErrorKind, ObjectInfo, ObjectStream, Payload, Result, Store, Verb};
 
 /// One call, in the order in which calls were made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// What was asked for.
     pub verb: Verb,
-    /// The object's key, or the prefix of a list.
+    /// The object's key, the prefix of a list, the first key of a delete of many, the new object's of
+    /// a copy; nothing for a sync.
     pub key: String,
     /// The bytes asked for, of a [`Verb::GetRange`].
     pub range: Option<Range<u64>>,
@@ -116,6 +117,36 @@ impl Store for RecordStore {
     async fn delete(&self, key: &str) -> Result<()> {
         let call = self.begin(Verb::Delete, key, None);
         let result = self.inner.delete(key).await;
+        self.end(call, result, no_bytes)
+    }
+
+    async fn put_soon(&self, key: &str, data: Payload) -> Result<()> {
+        let call = self.begin(Verb::PutSoon, key, None);
+        let size = data.len();
+        let result = self.inner.put_soon(key, data).await;
+        self.end(call, result, |()| size)
+    }
+
+    async fn sync(&self) -> Result<()> {
+        let call = self.begin(Verb::Sync, "", None);
+        let result = self.inner.sync().await;
+        self.end(call, result, no_bytes)
+    }
+
+    async fn delete_many(&self, keys: &[String]) -> Vec<Error> {
+        let first = keys.first().map_or("", String::as_str);
+        let call = self.begin(Verb::DeleteMany, first, None);
+        let failed = self.inner.delete_many(keys).await;
+        let outcome = failed.first().map_or(Ok(0), |error| Err(error.kind()));
+        if let Some(call) = self.locked().get_mut(call) {
+            call.outcome = Some(outcome);
+        }
+        failed
+    }
+
+    async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
+        let call = self.begin(Verb::Copy, to, None);
+        let result = self.inner.copy_new(from, to).await;
         self.end(call, result, no_bytes)
     }
 

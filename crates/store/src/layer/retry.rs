@@ -3,21 +3,27 @@
 //! Only errors that say so themselves are repeated ([`Error::is_retryable`]). A put or delete whose
 //! answer was lost may have been done: here, and nowhere above, it is found out. Exactly one layer
 //! of a stack retries, so that numbers of attempts don't multiply.
+//!
+//! Every call ends: by its patience, by the number of its attempts, or because all calls together
+//! have repeated too much. Once a call has been given up, later ones are made once each, until the
+//! store answers one of them: a run that goes on without what it could not get still ends soon.
+
+mod patience;
+mod relist;
+mod settle;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 
+use crate::layer::meter::Meter;
+use crate::layer::retry::patience::{Patience, Shared};
+use crate::layer::retry::settle::{Content, Found};
 use crate::{Error, ErrorKind, ObjectInfo, ObjectStream, Payload, Result, Store, Verb};
-
-/// What one success gives back to the budget, where a retry costs [`RETRY_COST`].
-const SUCCESS_GAIN: u64 = 1;
-const RETRY_COST: u64 = 10;
 
 /// How often and how patiently calls are repeated.
 #[derive(Clone, Copy, Debug)]
@@ -26,23 +32,36 @@ pub struct RetryOptions {
     pub attempts_max: u32,
     /// The longest pause after the first failure; each further one may be twice as long.
     pub pause_first: Duration,
-    /// The longest pause of all.
+    /// The longest pause of all, unless the store asks for a longer one.
     pub pause_max: Duration,
+    /// For how long after its first failure a call is repeated. A few attempts are made in any case:
+    /// one alone may take that long.
+    pub patience: Duration,
+    /// The same while the store has not answered anything yet: a place that is not there is found out
+    /// sooner.
+    pub patience_unanswered: Duration,
     /// How many retries, of all calls together, may be ahead of the successes: a retry takes one, a
     /// success gives a tenth back. When they are used up, failures are returned at once, so that a
     /// store that is down is not kept down by us.
     pub budget_retries: u32,
+    /// After how long one retry is given back without any success, so that a run of days survives
+    /// many bad minutes; never if it is zero.
+    pub budget_refill: Duration,
     /// Where the jitter begins. Different clients should have different seeds.
     pub seed: u64,
 }
 
 impl Default for RetryOptions {
+    /// A call gives up after some five minutes; decision 13 has the reasons.
     fn default() -> Self {
         Self {
-            attempts_max: 6,
+            attempts_max: 20,
             pause_first: Duration::from_millis(200),
-            pause_max: Duration::from_secs(15),
-            budget_retries: 100,
+            pause_max: Duration::from_secs(30),
+            patience: Duration::from_secs(300),
+            patience_unanswered: Duration::from_secs(30),
+            budget_retries: 1000,
+            budget_refill: Duration::from_secs(1),
             seed: 0,
         }
     }
@@ -52,129 +71,99 @@ impl Default for RetryOptions {
 #[derive(Clone, Debug)]
 pub struct RetryStore {
     inner: Arc<dyn Store>,
-    options: RetryOptions,
     shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    budget: AtomicU64,
-    pauses: AtomicU64,
 }
 
 impl RetryStore {
     /// Repeats failed calls to `inner` as `options` say. Needs a tokio runtime with a timer.
     pub fn new(inner: Arc<dyn Store>, options: RetryOptions) -> Self {
-        let budget = u64::from(options.budget_retries) * RETRY_COST;
-        let shared = Shared { budget: AtomicU64::new(budget), pauses: AtomicU64::new(0) };
-        Self { inner, options, shared: Arc::new(shared) }
+        Self::counted(inner, options, Meter::new())
     }
 
-    /// Makes the call, with the number of the attempt from 1, until it succeeds or must not be
-    /// repeated.
-    async fn repeat<T, F, C>(&self, verb: Verb, key: &str, mut call: F) -> Result<T>
+    /// As [`RetryStore::new`], and counts retries in `meter`.
+    pub fn counted(inner: Arc<dyn Store>, options: RetryOptions, meter: Meter) -> Self {
+        Self { inner, shared: Arc::new(Shared::new(options, meter)) }
+    }
+
+    /// Makes the call until it succeeds or must not be repeated; it is told the number of the
+    /// attempt, from 1.
+    async fn repeat<T, F, C>(&self, verb: Verb, mut call: F) -> Result<T>
     where
         F: FnMut(u32) -> C + Send,
         C: Future<Output = Result<T>> + Send,
         T: Send,
     {
-        let mut attempt = 1;
+        let mut patience = Patience::new(&self.shared, verb);
         loop {
-            let error = match call(attempt).await {
+            match call(patience.attempt()).await {
                 Ok(value) => {
-                    self.earn();
+                    patience.succeeded();
                     return Ok(value);
+                }
+                Err(error) => patience.after(error).await?,
+            }
+        }
+    }
+
+    /// Makes a call that creates the object `key` until it is known what became of it.
+    async fn create<F, C>(&self, verb: Verb, key: &str, content: Content<'_>, call: F) -> Result<()>
+    where
+        F: Fn() -> C + Send + Sync,
+        C: Future<Output = Result<()>> + Send,
+    {
+        let mut patience = Patience::new(&self.shared, verb);
+        loop {
+            let error = match call().await {
+                Ok(()) => {
+                    patience.succeeded();
+                    return Ok(());
                 }
                 Err(error) => error,
             };
-            if !error.is_retryable() || attempt >= self.options.attempts_max || !self.spend() {
-                return Err(error.with_attempts(attempt));
+            let in_doubt = patience.attempt() > 1 && error.kind() == ErrorKind::AlreadyExists;
+            if !in_doubt {
+                patience.after(error).await?;
+                continue;
             }
-            let pause = self.pause(attempt);
-            tracing::info!(verb = verb.name(), key, attempt, ?pause, %error, "trying again");
-            tokio::time::sleep(pause).await;
-            attempt += 1;
-        }
-    }
-
-    fn earn(&self) {
-        let full = u64::from(self.options.budget_retries) * RETRY_COST;
-        // Two at once may overfill it by one: no harm.
-        if self.shared.budget.load(Ordering::Relaxed) < full {
-            self.shared.budget.fetch_add(SUCCESS_GAIN, Ordering::Relaxed);
-        }
-    }
-
-    fn spend(&self) -> bool {
-        let less = |budget: u64| budget.checked_sub(RETRY_COST);
-        self.shared.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
-    }
-
-    /// Between half and all of the pause that doubles with each attempt.
-    fn pause(&self, attempt: u32) -> Duration {
-        let doubled = 2_u32.saturating_pow(attempt - 1);
-        let longest = self.options.pause_first.saturating_mul(doubled).min(self.options.pause_max);
-        let number = self.shared.pauses.fetch_add(1, Ordering::Relaxed);
-        let random = scramble(self.options.seed.wrapping_add(scramble(number)));
-        let half = longest / 2;
-        // Nanoseconds of the half pause fit: it would have to be 584 years otherwise.
-        let span = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX).saturating_add(1);
-        half + Duration::from_nanos(random % span)
-    }
-
-    /// Finds out whose object is in the way of a put whose answer may have been lost.
-    async fn settle_put(&self, key: &str, data: &Payload, exists: Error) -> Result<()> {
-        match self.get(key).await {
-            Ok(there) if data.equals(&there) => Ok(()),
-            Ok(_) => Err(exists),
-            // Refused by a racing create that came to nothing: the key is free.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(Error::new(ErrorKind::Unavailable, "put", key)
-                    .with_detail("the store said that it exists, and then that it doesn't")
-                    .with_source(exists))
+            match self.settle(key, &content).await? {
+                Found::Ours => {
+                    patience.succeeded();
+                    return Ok(());
+                }
+                Found::Another => return Err(error.with_attempts(patience.attempt())),
+                // Refused by a racing create that came to nothing: the key is free.
+                Found::Nothing => {
+                    let odd = Error::new(ErrorKind::Unavailable, verb.name(), key)
+                        .with_detail("the store said that it exists, and then that it doesn't")
+                        .with_source(error);
+                    patience.after(odd).await?;
+                }
             }
-            Err(error) => Err(error),
         }
     }
-}
-
-/// The finaliser of `SplitMix64`: neighbouring numbers become unrelated ones.
-fn scramble(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[async_trait]
 impl Store for RetryStore {
     async fn put_new(&self, key: &str, data: Payload) -> Result<()> {
-        let data = &data;
-        let put = |attempt| async move {
-            match self.inner.put_new(key, data.clone()).await {
-                Err(error) if attempt > 1 && error.kind() == ErrorKind::AlreadyExists => {
-                    self.settle_put(key, data, error).await
-                }
-                result => result,
-            }
-        };
-        self.repeat(Verb::Put, key, put).await
+        let put = || self.inner.put_new(key, data.clone());
+        self.create(Verb::Put, key, Content::Bytes(&data), put).await
     }
 
     async fn get(&self, key: &str) -> Result<Bytes> {
-        self.repeat(Verb::Get, key, |_| self.inner.get(key)).await
+        self.repeat(Verb::Get, |_| self.inner.get(key)).await
     }
 
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
-        self.repeat(Verb::GetRange, key, |_| self.inner.get_range(key, range.clone())).await
+        self.repeat(Verb::GetRange, |_| self.inner.get_range(key, range.clone())).await
     }
 
     async fn head(&self, key: &str) -> Result<ObjectInfo> {
-        self.repeat(Verb::Head, key, |_| self.inner.head(key)).await
+        self.repeat(Verb::Head, |_| self.inner.head(key)).await
     }
 
-    /// Repeats until the first object has arrived; a list that breaks off later is an error, since
-    /// only the caller knows whether to begin again.
+    /// Repeats until the first object has arrived. A list that breaks off later is begun again where
+    /// nothing can be lost or told twice by that: as long as its keys came in ascending order.
     async fn list(&self, prefix: &str) -> Result<ObjectStream> {
         let begin = |_| async move {
             // An empty list has ended before it is chained, and must not be asked again.
@@ -182,7 +171,8 @@ impl Store for RetryStore {
             let first = listed.next().await.transpose()?;
             Ok(stream::iter(first.map(Ok)).chain(listed).boxed())
         };
-        self.repeat(Verb::List, prefix, begin).await
+        let begun = self.repeat(Verb::List, begin).await?;
+        Ok(relist::continued(self.clone(), prefix, begun))
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
@@ -193,12 +183,65 @@ impl Store for RetryStore {
                 result => result,
             }
         };
-        self.repeat(Verb::Delete, key, delete).await
+        self.repeat(Verb::Delete, delete).await
+    }
+
+    async fn put_soon(&self, key: &str, data: Payload) -> Result<()> {
+        let put = || self.inner.put_soon(key, data.clone());
+        self.create(Verb::PutSoon, key, Content::Bytes(&data), put).await
+    }
+
+    /// A store that fails to make something durable doesn't call that
+    /// [`Unavailable`](ErrorKind::Unavailable): what is repeated here is a call that did not begin.
+    async fn sync(&self) -> Result<()> {
+        self.repeat(Verb::Sync, |_| self.inner.sync()).await
+    }
+
+    /// Repeats for those objects alone that may still be there.
+    async fn delete_many(&self, keys: &[String]) -> Vec<Error> {
+        let mut given_up = Vec::new();
+        let mut left = None;
+        let mut patience = Patience::new(&self.shared, Verb::DeleteMany);
+        loop {
+            let asked = left.as_deref().unwrap_or(keys);
+            let failed = self.inner.delete_many(asked).await;
+            let (mut again, lasting): (Vec<_>, Vec<_>) =
+                failed.into_iter().partition(Error::is_retryable);
+            let attempt = patience.attempt();
+            given_up.extend(lasting.into_iter().map(|error| error.with_attempts(attempt)));
+            // The one that asks for the longest pause speaks for all.
+            again.sort_by_key(Error::retry_after);
+            let Some(error) = again.pop() else {
+                patience.succeeded();
+                return given_up;
+            };
+            let remaining = keys_of(asked, &error, &again);
+            if let Err(error) = patience.after(error).await {
+                given_up.push(error);
+                given_up.extend(again.into_iter().map(|error| error.with_attempts(attempt)));
+                return given_up;
+            }
+            left = Some(remaining);
+        }
+    }
+
+    async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
+        let copy = || self.inner.copy_new(from, to);
+        self.create(Verb::Copy, to, Content::Object(from), copy).await
     }
 
     fn describe(&self) -> String {
         self.inner.describe()
     }
+}
+
+/// Those of the keys `asked` that the errors are about; all, if one of them is about something else.
+fn keys_of(asked: &[String], error: &Error, others: &[Error]) -> Vec<String> {
+    let named: std::collections::HashSet<&str> =
+        others.iter().chain([error]).map(Error::key).collect();
+    let found: Vec<String> =
+        asked.iter().filter(|key| named.contains(key.as_str())).cloned().collect();
+    if found.len() < named.len() { asked.to_vec() } else { found }
 }
 
 #[cfg(test)]

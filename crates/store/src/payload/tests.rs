@@ -19,6 +19,13 @@ proptest! {
         prop_assert_eq!(&payload.to_bytes(), &joined);
         prop_assert!(payload.equals(&joined));
         prop_assert_eq!(payload.equals(&other), joined == other);
+        for start in 0..=joined.len() {
+            let end = joined.len().min(start + 7);
+            prop_assert!(payload.holds_at(start as u64, &joined[start..end]));
+            prop_assert!(!payload.holds_at(start as u64 + 1, &joined[start..]));
+            let held = joined[start..].starts_with(&other);
+            prop_assert_eq!(payload.holds_at(start as u64, &other), held);
+        }
         let mut longer = joined;
         longer.push(0);
         prop_assert!(!payload.equals(&longer));
