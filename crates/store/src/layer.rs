@@ -14,4 +14,4 @@ pub mod throttle;
 pub mod watchdog;
 
 #[cfg(test)]
-mod scripted;
+pub(crate) mod scripted;

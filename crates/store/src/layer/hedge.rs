@@ -130,7 +130,10 @@ impl HedgeStore {
         };
         match result {
             // No answer is not the first answer.
-            Err(error) if error.is_retryable() => other.await.map_err(|_| error),
+            Err(error) if error.is_retryable() => match other.await {
+                Err(other) if other.is_retryable() => Err(error),
+                result => result,
+            },
             result => {
                 if second_was_first {
                     self.shared.meter.hedge_won();

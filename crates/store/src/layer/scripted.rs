@@ -54,7 +54,7 @@ pub(crate) struct Scripted {
     in_flight: AtomicU64,
     peak: AtomicU64,
     seen: Mutex<BTreeMap<Verb, u64>>,
-    /// Lists tell their keys in this order instead of their own.
+    /// What lists tell first, before all else.
     order: Option<Vec<&'static str>>,
 }
 
@@ -82,7 +82,7 @@ impl Scripted {
         })
     }
 
-    /// As `new`, with lists in another order than their keys have.
+    /// As `new`, with lists that tell these keys first.
     pub(crate) fn listing(faults: &[Option<Fault>], order: &[&'static str]) -> Arc<Self> {
         let mut new = Arc::into_inner(Self::new(faults)).unwrap();
         new.order = Some(order.to_vec());
@@ -168,7 +168,8 @@ impl Scripted {
         let mut listed: Vec<_> = self.inner.list(prefix).await.unwrap().collect().await;
         if let Some(order) = &self.order {
             let place = |listed: &Result<Listed>| {
-                order.iter().position(|key| *key == listed.as_ref().unwrap().key)
+                let key = &listed.as_ref().unwrap().key;
+                order.iter().position(|first| first == key).unwrap_or(usize::MAX)
             };
             listed.sort_by_key(place);
         }

@@ -11,7 +11,7 @@ const STEPS: u64 = 16;
 const STEP_BITS: u32 = STEPS.trailing_zeros();
 /// 2^40 µs are twelve days.
 const MICROS_BITS: u32 = 40;
-const BUCKETS: usize = ((MICROS_BITS - STEP_BITS + 1) as usize) * STEPS as usize;
+const BUCKETS: usize = ((MICROS_BITS - STEP_BITS + 1) as usize) << STEP_BITS;
 
 /// Times, as they were at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

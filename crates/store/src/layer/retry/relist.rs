@@ -155,3 +155,6 @@ impl Skip {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

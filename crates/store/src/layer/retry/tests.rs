@@ -162,8 +162,8 @@ async fn all_calls_together_repeat_only_so_much() {
     for _ in 0..100 {
         failed += u64::from(store.get("x").await.is_err());
     }
-    // Seven at first, and one for every ten successes.
-    assert!((85..=93).contains(&failed), "{failed}");
+    // Seven are repeated, and one for every ten successes; of the others every second one fails.
+    assert!((38..=46).contains(&failed), "{failed}");
     let error = loop {
         if let Err(error) = store.get("x").await {
             break error;
