@@ -88,8 +88,9 @@ pub fn over_directory(base: Arc<dyn Store>, options: &StoreOptions, meter: Meter
 /// The layers of a store that is a service of others, which limits its bandwidth itself.
 pub fn over_service(base: Arc<dyn Store>, options: &StoreOptions, meter: Meter) -> Stack {
     let layers = &options.layers;
-    let watchdog = layers.watchdog.unwrap_or_else(WatchdogOptions::for_services);
-    let watchdog = watchdog.within(&options.upload, &options.download);
+    let usual = WatchdogOptions::for_services(options.cloud.stall);
+    let watchdog = layers.watchdog.unwrap_or(usual);
+    let watchdog = watchdog.within(&options.upload, &options.download, layers.adaptive);
     let watched = Arc::new(WatchdogStore::new(base, watchdog));
     let adapted = Arc::new(AdaptiveStore::new(watched, layers.adaptive, &meter));
     let hedged = Arc::new(HedgeStore::new(adapted, layers.hedge, meter.clone()));

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use tokio::time::timeout;
 
+use crate::layer::adaptive::AdaptiveOptions;
 use crate::layer::bandwidth::Bandwidth;
 use crate::{Error, ErrorKind, ObjectInfo, ObjectStream, Payload, Result, Store, Verb};
 
@@ -48,22 +49,33 @@ impl Default for WatchdogOptions {
 }
 
 impl WatchdogOptions {
-    /// For services, whose transfers have deadlines of their own, by what moves: these are later.
+    /// For services, whose transfers have deadlines of their own by what moves, and end when nothing
+    /// moves for as long as `stall`: these are later.
     #[must_use]
-    pub fn for_services() -> Self {
+    pub fn for_services(stall: Option<Duration>) -> Self {
         const SLOWEST: NonZeroU64 = NonZeroU64::new(12 << 10).expect("not zero");
-        let base = Duration::from_secs(120);
+        let base = Duration::from_secs(120).max(stall.unwrap_or_default() * 4);
         Self { base, up_slowest: SLOWEST, down_slowest: SLOWEST, ..Self::default() }
     }
 
-    /// Allows for limits that are lower than the slowest link that was thought of. Half of a limit:
-    /// what begins later takes a share of it, too.
+    /// Allows for our own limits where they are lower than the slowest link that was thought of, and
+    /// are shared by as many calls as may be under way.
     #[must_use]
-    pub fn within(mut self, upload: &Bandwidth, download: &Bandwidth) -> Self {
-        let half = |limit: NonZeroU64| NonZeroU64::new(limit.get() / 2).unwrap_or(NonZeroU64::MIN);
-        for (slowest, limit) in [(&mut self.up_slowest, upload), (&mut self.down_slowest, download)]
-        {
-            *slowest = limit.slowest().map_or(*slowest, |limit| half(limit).min(*slowest));
+    pub fn within(
+        mut self,
+        upload: &Bandwidth,
+        download: &Bandwidth,
+        together: AdaptiveOptions,
+    ) -> Self {
+        let share = |limit: NonZeroU64, calls: u32| {
+            // Half of it again: shares are never quite equal.
+            NonZeroU64::new(limit.get() / u64::from(calls.max(1)) / 2).unwrap_or(NonZeroU64::MIN)
+        };
+        if let Some(limit) = upload.slowest() {
+            self.up_slowest = self.up_slowest.min(share(limit, together.put_max));
+        }
+        if let Some(limit) = download.slowest() {
+            self.down_slowest = self.down_slowest.min(share(limit, together.get_max));
         }
         self
     }

@@ -76,10 +76,21 @@ async fn a_list_that_stops_ends() {
 }
 
 #[test]
-fn a_limit_below_the_slowest_link_gives_more_time() {
+fn our_own_limits_give_more_time() {
     let limit = |bytes| Bandwidth::per_second(NonZeroU64::new(bytes).unwrap());
-    let options = WatchdogOptions::default().within(&limit(1000), &Bandwidth::unlimited());
-    assert_eq!((options.up_slowest.get(), options.down_slowest.get()), (500, 64 << 10));
-    let options = WatchdogOptions::default().within(&limit(1), &limit(1 << 30));
-    assert_eq!((options.up_slowest.get(), options.down_slowest.get()), (1, 64 << 10));
+    let within = |upload, download| {
+        let together = AdaptiveOptions { put_max: 5, get_max: 10, other_max: 1 };
+        let options = WatchdogOptions::default().within(&upload, &download, together);
+        (options.up_slowest.get(), options.down_slowest.get())
+    };
+    assert_eq!(within(limit(1000), Bandwidth::unlimited()), (100, 64 << 10));
+    assert_eq!(within(limit(1 << 30), limit(1000)), (64 << 10, 50));
+    assert_eq!(within(limit(1), limit(1)), (1, 1));
+}
+
+#[test]
+fn a_service_may_rest_as_long_as_it_was_told() {
+    let base = |stall| WatchdogOptions::for_services(stall).base.as_secs();
+    assert_eq!(base(None), 120);
+    assert_eq!(base(Some(Duration::from_secs(100))), 400);
 }
