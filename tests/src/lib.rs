@@ -35,6 +35,8 @@ pub struct Place {
     dir: tempfile::TempDir,
     /// Whether `lifeboat` gets the key file `key` and no passphrase.
     keyed: bool,
+    /// What else is in its environment.
+    variables: Vec<(String, String)>,
 }
 
 impl Place {
@@ -51,7 +53,7 @@ impl Place {
             .prefix("lifeboat-e2e-")
             .tempdir_in(parent)
             .unwrap_or_else(|error| panic!("make a folder below {}: {error}", parent.display()));
-        let place = Self { dir, keyed: false };
+        let place = Self { dir, keyed: false, variables: Vec::new() };
         place.folder("home");
         place
     }
@@ -60,6 +62,18 @@ impl Place {
     #[must_use]
     pub fn with_key_file() -> Self {
         Self::new().keyed(&[])
+    }
+
+    /// Puts variables into the environment of every command here. With `LIFEBOAT_REPO` among them
+    /// the repository is elsewhere than [`Place::repository`].
+    #[must_use]
+    pub fn with<K: Into<String>, V: Into<String>>(
+        mut self,
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        self.variables
+            .extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
+        self
     }
 
     /// Creates the repository of this place, with these options of `init`, for the key file `key`.
@@ -139,6 +153,7 @@ impl Place {
             true => command.env("LIFEBOAT_KEY_FILE", self.path("key")),
             false => command.env("LIFEBOAT_PASSWORD", PASSPHRASE),
         };
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
     }
 
     /// Runs `lifeboat` with `arguments` to its end, whatever that is.

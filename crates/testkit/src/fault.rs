@@ -146,17 +146,22 @@ fn failure(kind: ErrorKind, verb: Verb, key: &str) -> Error {
     Error::new(kind, verb.name(), key).with_source("injected by the test")
 }
 
+/// What arrives of content that is put.
+fn damaged(effect: Option<Effect>, data: Payload) -> Payload {
+    match effect {
+        Some(effect @ (Effect::Truncate { .. } | Effect::Flip { .. })) => {
+            effect.damage(&data.to_bytes()).into()
+        }
+        _ => data,
+    }
+}
+
 #[async_trait]
 impl Store for FaultStore {
     async fn put_new(&self, key: &str, data: Payload) -> Result<()> {
         let effect = self.decide(Verb::Put, key);
-        let data = match effect {
-            Some(effect @ (Effect::Truncate { .. } | Effect::Flip { .. })) => {
-                effect.damage(&data.to_bytes()).into()
-            }
-            _ => data,
-        };
-        self.call(Verb::Put, key, effect, self.inner.put_new(key, data)).await
+        let put = self.inner.put_new(key, damaged(effect, data));
+        self.call(Verb::Put, key, effect, put).await
     }
 
     async fn get(&self, key: &str) -> Result<Bytes> {
@@ -190,6 +195,36 @@ impl Store for FaultStore {
     async fn delete(&self, key: &str) -> Result<()> {
         let effect = self.decide(Verb::Delete, key);
         self.call(Verb::Delete, key, effect, self.inner.delete(key)).await
+    }
+
+    async fn put_soon(&self, key: &str, data: Payload) -> Result<()> {
+        let effect = self.decide(Verb::PutSoon, key);
+        let put = self.inner.put_soon(key, damaged(effect, data));
+        self.call(Verb::PutSoon, key, effect, put).await
+    }
+
+    async fn sync(&self) -> Result<()> {
+        let effect = self.decide(Verb::Sync, "");
+        self.call(Verb::Sync, "", effect, self.inner.sync()).await
+    }
+
+    /// One call, whatever the number of keys; it is about the first of them. Where it fails, it fails
+    /// for each.
+    async fn delete_many(&self, keys: &[String]) -> Vec<Error> {
+        let effect = self.decide(Verb::DeleteMany, keys.first().map_or("", String::as_str));
+        let Some(Effect::Fail { kind, moment }) = effect else {
+            return self.inner.delete_many(keys).await;
+        };
+        if moment == Moment::After {
+            drop(self.inner.delete_many(keys).await);
+        }
+        keys.iter().map(|key| failure(kind, Verb::DeleteMany, key)).collect()
+    }
+
+    /// It is about the key that is created.
+    async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
+        let effect = self.decide(Verb::Copy, to);
+        self.call(Verb::Copy, to, effect, self.inner.copy_new(from, to)).await
     }
 
     fn describe(&self) -> String {

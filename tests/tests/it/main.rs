@@ -11,5 +11,6 @@ mod main_job;
 mod memory;
 mod reader;
 mod refusals;
+mod remote;
 mod smoke;
 mod tour;

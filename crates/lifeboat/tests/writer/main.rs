@@ -1,12 +1,15 @@
 //! The writer of docs/protocol.md over stores that fail, lose power or are shared, and runs that are
 //! stopped: what was committed restores, the next run goes on, and `check` finds nothing.
+#![expect(clippy::print_stdout, reason = "figures")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod company;
 mod faults;
 mod history;
 mod interrupted;
+mod outage;
 mod power;
+mod restores;
 mod scene;
 mod stuck;
 mod world;

@@ -9,15 +9,17 @@ use std::time::Duration;
 
 use lifeboat::backup::{BackupOptions, BackupReport, backup};
 use lifeboat::repository::View;
+use lifeboat::restore::{Origin, RestoreOptions, RestoreReport, restore};
 use lifeboat::{Context, Error};
 use lifeboat_format::id::SnapshotId;
 use lifeboat_store::Store;
 use lifeboat_testkit::crash::{CrashStore, Image};
+use lifeboat_testkit::same_tree::{Aspect, assert_same_tree_except};
 use lifeboat_testkit::tree::Scratch;
 
 use crate::world::{
     assert_clean, assert_complete, assert_restores, assert_restores_beginning, in_time, init_in,
-    noise, open_in, plain_copy, run, settle,
+    noise, open_in, plain_copy, run, settle, snapshot,
 };
 
 /// Two roots, so that a run has several steps after each of which it may commit.
@@ -69,6 +71,31 @@ impl Scene {
             let repository = open_in(store)?;
             backup(&repository, &options, &Context { threads: 1, ..Context::default() })
         })
+    }
+
+    /// Restores the first snapshot as a process of its own.
+    pub(crate) fn fetch(
+        &self,
+        store: Arc<dyn Store>,
+        target: PathBuf,
+    ) -> Result<RestoreReport, Error> {
+        let first = self.first;
+        in_time(move || {
+            let view = View::load(&open_in(store)?)?;
+            let origin = Origin { reader: &view.reader, locate: &*view.index };
+            let mut options = RestoreOptions::new(target);
+            options.sync = false;
+            let context = Context { threads: 1, ..Context::default() };
+            restore(origin, &snapshot(&view, first), &options, &context)
+        })
+    }
+
+    /// What [`Scene::fetch`] has restored to `target` is what was backed up.
+    pub(crate) fn assert_fetched(&self, target: &Path) {
+        for (tree, root) in self.before.iter().zip(&self.now) {
+            let restored = target.join(root.strip_prefix("/").unwrap());
+            assert_same_tree_except(tree, &restored, &[Aspect::Holes]);
+        }
     }
 
     /// Everything committed is whole, and the next run is too. How many checkpoints there were, and how

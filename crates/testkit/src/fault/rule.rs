@@ -73,7 +73,7 @@ impl Rule {
         Self { verb: None, prefix: String::new(), number: 1, forever: false, effect, seen: 0 }
     }
 
-    /// As [`Rule::any`], about the calls of one verb.
+    /// As [`Rule::any`], about the calls of one verb; puts are meant whether at once or soon.
     pub fn on(verb: Verb) -> Self {
         Self { verb: Some(verb), ..Self::any() }
     }
@@ -122,7 +122,8 @@ impl Rule {
 
     /// Counts a call that it is about; returns what becomes of it if it is meant.
     pub(super) fn meets(&mut self, verb: Verb, key: &str) -> Option<Effect> {
-        if self.verb.is_some_and(|wanted| wanted != verb) || !key.starts_with(&self.prefix) {
+        let is_meant = |wanted| wanted == verb || wanted == Verb::Put && verb == Verb::PutSoon;
+        if !self.verb.is_none_or(is_meant) || !key.starts_with(&self.prefix) {
             return None;
         }
         self.seen += 1;

@@ -62,6 +62,32 @@ async fn a_call_can_fail_before_or_after_its_effect() {
 }
 
 #[tokio::test]
+async fn later_verbs_fail_like_the_others() {
+    let store = store();
+    store.add(Rule::on(Verb::Put));
+    store.put_soon("soon", b"1".into()).await.unwrap_err();
+    store.add(Rule::on(Verb::PutSoon).fails(ErrorKind::NoSpace, Moment::After));
+    let full = store.put_soon("soon", b"1".into()).await.unwrap_err();
+    assert_eq!(full.kind(), ErrorKind::NoSpace);
+    store.add(Rule::on(Verb::Sync));
+    store.sync().await.unwrap_err();
+    store.sync().await.unwrap();
+    store.add(Rule::on(Verb::Copy).below("copy").fails(ErrorKind::Unavailable, Moment::After));
+    store.copy_new("soon", "copy").await.unwrap_err();
+    assert_eq!(store.get("copy").await.unwrap(), "1");
+    let keys = ["copy".to_owned(), "soon".to_owned()];
+    for (moment, left) in [(Moment::Before, 2), (Moment::After, 0)] {
+        store.add(Rule::on(Verb::DeleteMany).fails(ErrorKind::Denied, moment));
+        let errors = store.delete_many(&keys).await;
+        assert_eq!(errors.iter().map(Error::key).collect::<Vec<_>>(), ["copy", "soon"]);
+        let listed: Vec<_> = store.list("").await.unwrap().try_collect().await.unwrap();
+        assert_eq!(listed.len(), left);
+    }
+    let calls = [Verb::PutSoon, Verb::Sync, Verb::Copy, Verb::DeleteMany].map(|v| store.calls(v));
+    assert_eq!((calls, store.calls(Verb::Delete)), ([2, 2, 1, 2], 0));
+}
+
+#[tokio::test]
 async fn content_is_damaged_silently() {
     let store = store();
     store.put_new("x", b"ab".into()).await.unwrap();

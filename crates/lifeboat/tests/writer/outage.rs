@@ -1,0 +1,56 @@
+//! A store that goes away at every call that a backup makes and does not come back: the run fails with
+//! the reason and soon, and the next one is as if nothing had been.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lifeboat::Kind;
+use lifeboat_store::ErrorKind;
+use lifeboat_store::layer::retry::{RetryOptions, RetryStore};
+use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
+
+use crate::faults::calls;
+use crate::scene::Scene;
+use crate::world::assert_complete;
+
+/// How many retries a run may be ahead of its successes.
+pub(crate) const BUDGET: u32 = 20;
+
+/// Retries that take no time.
+pub(crate) fn retries() -> RetryOptions {
+    let pause = Duration::from_micros(100);
+    RetryOptions {
+        pause_first: pause,
+        pause_max: pause,
+        budget_retries: BUDGET,
+        ..RetryOptions::default()
+    }
+}
+
+#[test]
+fn a_store_that_goes_away_fails_a_backup_within_the_budget() {
+    let scene = Scene::new();
+    let calls = calls(&scene);
+    let mut failed = 0;
+    for call in 1..=calls {
+        for moment in [Moment::Before, Moment::After] {
+            let store = FaultStore::new(Arc::new(scene.image.reopen()));
+            store.add(Rule::any().call(call).fails(ErrorKind::Unavailable, moment).forever());
+            let retrying = RetryStore::new(Arc::new(store.clone()), retries());
+            match scene.attempt(Arc::new(retrying)) {
+                // The order of calls may differ a little from run to run, so that the last may not come;
+                // and what only helps later runs may be given up.
+                Ok(report) => assert_complete(&report),
+                Err(error) => {
+                    failed += 1;
+                    assert_eq!(error.kind(), Kind::Unavailable, "call {call}: {error}");
+                    assert!(error.to_string().contains("injected"), "call {call}: {error}");
+                }
+            }
+            assert!(store.injected() <= calls + u64::from(BUDGET), "{}", store.injected());
+            store.heal();
+            scene.assert_recovers(Arc::new(store));
+        }
+    }
+    assert!(failed > calls, "{failed} of {} failed", 2 * calls);
+}

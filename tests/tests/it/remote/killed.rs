@@ -1,0 +1,200 @@
+//! `kill -9` of the program, and of a server whose state survives it: nothing committed is lost, and
+//! what was committed is not uploaded again.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use e2e::{Place, noise};
+use lifeboat_testkit::{
+    same_tree::assert_same_tree,
+    server::{Fault, Operation, Request, S3Options, S3Server},
+    tree::Scratch,
+};
+
+use super::{restored, s3_place};
+
+const MEBIBYTES: u64 = 48;
+
+/// The variable that makes a process of the server: its directory, a colon, its port.
+const SERVE: &str = "LIFEBOAT_TEST_SERVE";
+
+fn place_with_much(endpoint: &str) -> Place {
+    let place = s3_place(endpoint);
+    for number in 0..MEBIBYTES / 2 {
+        place.file(format!("src/{number:03}"), noise(number, 2 << 20));
+    }
+    thread::sleep(Duration::from_millis(60));
+    place
+}
+
+fn start_backup(place: &Place) -> Child {
+    let mut command = place.lifeboat();
+    command.args(["backup", "src", "--checkpoint-interval", "1s", "--json"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until `is_so`, while the backup runs.
+fn wait_until(backup: &mut Child, is_so: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(backup.try_wait().unwrap().is_none(), "it ended before it could be interrupted");
+        assert!(started.elapsed() < Duration::from_secs(120), "it does not come that far");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn assert_whole(place: &Place) {
+    assert_eq!(place.json(["check", "--read-data"])["clean"], true);
+    place.ok(["restore", "latest", "--target", "whole"]);
+    assert_same_tree(&place.path("src"), &restored(place, "whole"));
+}
+
+fn is_put(request: &Request, folder: &str) -> bool {
+    request.operation == Operation::Put
+        && request.status == Some(200)
+        && request.key.contains(folder)
+}
+
+fn put_bytes(requests: &[Request]) -> u64 {
+    let puts = requests.iter().filter(|request| request.operation == Operation::Put);
+    puts.map(|request| request.received_bytes).sum()
+}
+
+#[test]
+fn a_backup_that_is_killed_uploads_less_than_a_checkpoint_interval_again() {
+    let server = S3Server::start(S3Options::default());
+    let place = place_with_much(&server.endpoint());
+    // Long enough for checkpoints: a second of uploads is less than a fifth of it.
+    server.script(
+        Fault::delay(Duration::from_millis(400)).on(Operation::Put).about("/packs/").forever(),
+    );
+    server.forget_requests();
+    let mut backup = start_backup(&place);
+    let commits = || server.requests().iter().filter(|request| is_put(request, "/log/")).count();
+    let packs = || server.requests().iter().filter(|request| is_put(request, "/packs/")).count();
+    wait_until(&mut backup, || commits() >= 2);
+    let at = packs();
+    wait_until(&mut backup, || packs() > at + 2);
+    backup.kill().unwrap();
+    backup.wait().unwrap();
+    let first = server.requests();
+    let last_commit = first.iter().rposition(|request| is_put(request, "/log/")).unwrap();
+    let (committed, later) = (put_bytes(&first[..last_commit]), put_bytes(&first[last_commit..]));
+    server.heal();
+    assert_eq!(place.json(["check", "--read-data"])["clean"], true);
+    server.forget_requests();
+    let report = place.json(["backup", "src"]);
+    assert_eq!(report["outcome"], "complete", "{report:#}");
+    let second = put_bytes(&server.requests());
+    println!(
+        "{committed} bytes before the last commit, {later} after it, {second} by the next run"
+    );
+    // Packs that were made for the next commit are put beside those of this one.
+    const BESIDE: u64 = 10 << 20;
+    assert!(committed > BESIDE, "{committed}");
+    assert!(committed + second <= (MEBIBYTES << 20) + BESIDE, "{committed} + {second}");
+    assert_whole(&place);
+}
+
+/// A server in a process of its own.
+struct Process {
+    child: Child,
+    endpoint: String,
+    directory: PathBuf,
+}
+
+impl Process {
+    fn start(directory: &Path, port: u16) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "remote::killed::serves_where_it_is_asked_to", "--nocapture"])
+            .env(SERVE, format!("{}:{port}", directory.display()))
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines = lines.map(|line| line.unwrap());
+        let endpoint = lines.find_map(|line| line.find("http://").map(|at| line[at..].to_owned()));
+        Self { child, endpoint: endpoint.unwrap(), directory: directory.to_owned() }
+    }
+
+    fn port(&self) -> u16 {
+        self.endpoint.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    /// How many packs it has acknowledged, or is about to.
+    fn packs(&self) -> usize {
+        let objects = fs::read_dir(self.directory.join("objects")).unwrap();
+        let names = objects.map(|object| object.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().contains("%2Fpacks%2F")).count()
+    }
+
+    fn kill(mut self) -> u16 {
+        let port = self.port();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        port
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The server's process, which is this test binary; an ordinary run has nothing to do here.
+#[test]
+fn serves_where_it_is_asked_to() {
+    #[expect(clippy::disallowed_methods, reason = "the test that starts it tells in this variable")]
+    let Ok(asked) = std::env::var(SERVE) else { return };
+    let (directory, port) = asked.rsplit_once(':').unwrap();
+    let (directory, port) = (Some(directory.into()), port.parse().unwrap());
+    let server = S3Server::start(S3Options { directory, port, ..S3Options::default() });
+    println!("{}", server.endpoint());
+    loop {
+        thread::sleep(Duration::from_secs(3600));
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_and_comes_back_is_only_a_pause() {
+    let scratch = Scratch::new().unwrap();
+    let mut server = Process::start(scratch.path(), 0);
+    let place = place_with_much(&server.endpoint);
+    let mut backup = start_backup(&place);
+    for _ in 0..2 {
+        let before = server.packs();
+        wait_until(&mut backup, || server.packs() > before + 3);
+        let port = server.kill();
+        server = Process::start(scratch.path(), port);
+    }
+    let output = backup.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_whole(&place);
+}
+
+#[test]
+fn a_server_that_stays_away_fails_the_backup_and_the_next_one_goes_on() {
+    let scratch = Scratch::new().unwrap();
+    let server = Process::start(scratch.path(), 0);
+    let place = place_with_much(&server.endpoint);
+    let mut backup = start_backup(&place);
+    wait_until(&mut backup, || server.packs() > 10);
+    let port = server.kill();
+    let output = backup.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("try again later"), "{said}");
+    let _server = Process::start(scratch.path(), port);
+    assert_eq!(place.json(["check", "--read-data"])["clean"], true);
+    place.ok(["backup", "src"]);
+    assert_whole(&place);
+}
