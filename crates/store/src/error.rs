@@ -4,6 +4,7 @@
 //! is its [`source`](std::error::Error::source) and is not repeated in the text.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Any error that can be sent between threads.
@@ -91,6 +92,20 @@ impl Error {
             throttled: false,
             source: None,
         }
+    }
+
+    /// The error of asking for the bytes `range` of an object that has `size`.
+    pub(crate) fn beyond_end(
+        operation: &'static str,
+        key: &str,
+        range: &Range<u64>,
+        size: u64,
+    ) -> Self {
+        Self::new(ErrorKind::Range, operation, key).with_detail(format!(
+            "the bytes {}..{} were asked for, the object has {size}: it is truncated or not what \
+             was written",
+            range.start, range.end
+        ))
     }
 
     /// Replaces the kind's general cause and advice by a sentence that is more to the point.

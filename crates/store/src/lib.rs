@@ -10,6 +10,7 @@
 
 mod error;
 mod key;
+mod memory;
 mod payload;
 mod store;
 
@@ -18,7 +19,6 @@ pub mod conformance;
 pub mod credentials;
 pub mod layer;
 pub mod local;
-pub mod object;
 pub mod options;
 pub mod probe;
 pub mod stack;
@@ -26,6 +26,6 @@ pub mod url;
 
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use key::{KEY_BYTES_MAX, validate_key, validate_prefix};
-pub use object::mem;
+pub use memory::mem;
 pub use payload::Payload;
 pub use store::{Listed, ObjectInfo, ObjectStream, Store, Verb};

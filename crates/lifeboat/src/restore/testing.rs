@@ -79,7 +79,7 @@ impl NodeSink for &mut Shelf {
 
 impl Shelf {
     pub(super) fn new() -> Self {
-        let io = Io::new(lifeboat_store::object::mem()).unwrap();
+        let io = Io::new(lifeboat_store::mem()).unwrap();
         let keyring = keyring(&io);
         let (data, meta, roots) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         Self { keyring, io, data, meta, roots }

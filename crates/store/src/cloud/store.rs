@@ -277,13 +277,7 @@ impl Store for CloudStore {
 
     async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
         const OPERATION: &str = "get range";
-        let beyond = |size: u64| {
-            Err(Error::new(ErrorKind::Range, OPERATION, key).with_detail(format!(
-                "the bytes {}..{} were asked for, the object has {size}: it is truncated or not \
-                 what was written",
-                range.start, range.end
-            )))
-        };
+        let beyond = |size| Err(Error::beyond_end(OPERATION, key, &range, size));
         if range.is_empty() {
             // Not to be said in a header; the object must be there and reach that far.
             let size = self.head_for(OPERATION, key).await?.size;

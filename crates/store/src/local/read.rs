@@ -25,7 +25,7 @@ pub(super) fn get(root: &Root, key: &str) -> Result<Bytes> {
 pub(super) fn get_range(root: &Root, key: &str, range: Range<u64>) -> Result<Bytes> {
     let (file, size) = open(root, "get range", key)?;
     if range.start > range.end || range.end > size {
-        return Err(beyond_end("get range", key, &range, size));
+        return Err(Error::beyond_end("get range", key, &range, size));
     }
     read(root, "get range", key, &file, range)
 }
@@ -92,7 +92,7 @@ fn read(
         let piece = || pread(file, spare_capacity(&mut bytes), at);
         match root.system.call(Call::Read, key, piece) {
             // It was cut short since its size was looked at.
-            Ok(0) => return Err(beyond_end(operation, key, &range, at)),
+            Ok(0) => return Err(Error::beyond_end(operation, key, &range, at)),
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(root.failed(operation, key, key, errno)),
         }
@@ -100,12 +100,4 @@ fn read(
     // The allocation may be a little larger than what was reserved.
     bytes.truncate(wanted);
     Ok(bytes.into())
-}
-
-fn beyond_end(operation: &'static str, key: &str, range: &Range<u64>, size: u64) -> Error {
-    Error::new(ErrorKind::Range, operation, key).with_detail(format!(
-        "the bytes {}..{} were asked for, the object has {size}: it is truncated or not what was \
-         written",
-        range.start, range.end
-    ))
 }
