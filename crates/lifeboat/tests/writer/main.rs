@@ -7,6 +7,7 @@ mod faults;
 mod history;
 mod interrupted;
 mod power;
+mod requests;
 mod scene;
 mod stuck;
 mod world;
