@@ -5,6 +5,7 @@
 
 pub mod compare;
 pub mod corpus;
+pub mod link;
 pub mod measure;
 pub mod results;
 pub mod small_files;

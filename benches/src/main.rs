@@ -1,11 +1,12 @@
 //! The command line of the comparison; `cargo xtask bench` builds and calls it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use bench::{
     compare::{self, compare},
     corpus::{self, Spec},
+    link::{self, link},
     measure::say,
     small_files::{self, small_files},
     tool::{Place, Tool},
@@ -41,6 +42,23 @@ enum Verb {
         rounds: u32,
         #[command(flatten)]
         size: Size,
+        #[command(flatten)]
+        scene: Scene,
+    },
+    /// Back up and restore over a link of the given kind, and count requests
+    Link {
+        /// How much data, in MiB
+        #[arg(long, default_value_t = 1024)]
+        mib: u64,
+        /// What the link carries each way, in MB/s
+        #[arg(long, default_value_t = 100)]
+        rate: u64,
+        /// How long there and back takes, in ms
+        #[arg(long, default_value_t = 40)]
+        round_trip: u64,
+        /// The same where faults are compared with none, in ms
+        #[arg(long, default_value_t = 50)]
+        delay: u64,
         #[command(flatten)]
         scene: Scene,
     },
@@ -112,6 +130,15 @@ fn main() -> Result<()> {
             let tools = tools.iter().map(|name| tool(name)).collect::<Result<_>>()?;
             let options = compare::Options { spec: size.spec()?, tools, rounds };
             compare(&options, &scene.place("volume")?, &scene.results)
+        }
+        Verb::Link { mib, rate, round_trip, delay, scene } => {
+            let options = link::Options {
+                mib,
+                bytes_per_second: rate * 1_000_000,
+                round_trip: Duration::from_millis(round_trip),
+                delay: Duration::from_millis(delay),
+            };
+            link(options, &scene.place("link")?, &scene.results)
         }
         Verb::SmallFiles { count, scene } => {
             let options = small_files::Options { count, seed: 1 };

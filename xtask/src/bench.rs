@@ -10,6 +10,9 @@ pub(crate) struct Options {
     /// Install restic, rustic and borg first (benches/peers/install.sh)
     #[arg(long)]
     peers: bool,
+    /// Only what a far store takes: a link with a rate and a delay, and one with faults
+    #[arg(long)]
+    link: bool,
     /// Size of the corpus in GiB
     #[arg(long, default_value_t = 3.0)]
     gib: f64,
@@ -29,7 +32,10 @@ pub(crate) fn bench(options: &Options) -> Result<()> {
     step("build bench", || run(cargo(build).arg("bench")))?;
     let gib = options.gib.to_string();
     let program = ["run", "--release", "--locked", "--quiet", "--package", "bench", "--"];
-    let verbs = [vec!["compare", "--gib", &gib], vec!["small-files"]];
+    let verbs = match options.link {
+        true => vec![vec!["link"]],
+        false => vec![vec!["compare", "--gib", &gib], vec!["small-files"]],
+    };
     for verb in verbs {
         let mut command = cargo(program);
         command.args(&verb).args(&options.rest);

@@ -104,14 +104,20 @@ fn load_index(repository: &Repository, fold: &Fold) -> Result<(Arc<Index>, bool)
     }
 }
 
+/// What open and travelling packs may take: by default enough for three packs of the usual size, one of
+/// them on its way while two are filled; the rest is for the workers' buffers, the index, the frame cache
+/// and the program itself.
+fn packs_share(memory: u64) -> u64 {
+    (memory / 2).saturating_sub(16 << 20).max(memory / 3)
+}
+
 fn packer_options(repository: &Repository, options: &BackupOptions) -> PackerOptions {
     let memory = repository.memory_bytes();
     PackerOptions {
         level: options.compression,
         verify_encode: options.verify_encode,
         dry_run: options.dry_run,
-        // The rest is for the workers' buffers, the index, the frame cache and the program itself.
-        bytes_max: memory / 3,
+        bytes_max: packs_share(memory),
         // A record and its claim take some 150 bytes.
         records_max: usize::try_from(memory / 16 / 150).unwrap_or(usize::MAX).max(4096),
     }

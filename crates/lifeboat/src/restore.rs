@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! tree scan ─► plan ─► locate ─► fetch ─► open, inflate ─► verify id ─► write ─► metadata ─► sync
-//!              └ a window ahead, on its own thread         └ to all its places in the window
+//!              │                 │                        └ to all its places in the window
+//!              │                 └ many requests at once, bounded in bytes
+//!              └ a window ahead, on its own thread
 //! ```
 //!
 //! What holds for what is restored:
@@ -56,8 +58,10 @@ use crate::monitor::Phase;
 use crate::report::Problems;
 use crate::target::dir::Target;
 
-/// What one thread holds while it fetches: a request and a frame, in bytes.
-const THREAD_BYTES: u64 = 24 << 20;
+/// What one thread holds: a frame, opened and inflated, in bytes.
+const THREAD_BYTES: u64 = 4 << 20;
+/// The part of a restore's memory for what is on its way or not yet inflated.
+const FLYING_PART: u64 = 2;
 
 /// Where chunks come from: a repository's reader, and the index that it follows.
 #[derive(Clone, Copy)]
@@ -199,7 +203,9 @@ fn write_all(
             planned
         });
         let Origin { reader, locate } = origin;
-        let written = write_windows(&Writer { job, reader, locate, target: &root }, &receive, pool);
+        let flying_max = job.options.memory_bytes / FLYING_PART;
+        let writer = Writer { job, reader, locate, target: &root, flying_max };
+        let written = write_windows(&writer, &receive, pool);
         if written.is_err() {
             job.stop();
         }
@@ -215,14 +221,32 @@ fn write_all(
     })
 }
 
+/// Takes window after window. While one is brought to its end the next one, if it is planned by then,
+/// is on its way, so that the store is never waited for twice.
 fn write_windows(writer: &Writer<'_>, receive: &Receiver<Window>, pool: &ThreadPool) -> Result<()> {
-    receive.iter().try_for_each(|window| pool.install(|| writer.write(window)))
+    let begin = |window| pool.install(|| writer.begin(window));
+    let mut next = None;
+    loop {
+        let begun = match next.take() {
+            Some(begun) => begun,
+            None => match receive.recv() {
+                Ok(window) => begin(window)?,
+                // The planner has ended.
+                Err(_) => return Ok(()),
+            },
+        };
+        pool.install(|| writer.content(&begun))?;
+        if let Ok(window) = receive.try_recv() {
+            next = Some(begin(window)?);
+        }
+        pool.install(|| writer.finish(begun))?;
+    }
 }
 
-/// Threads that fetch, inflate and write; more than there are cores, since some wait for the store,
-/// but no more than the memory allows.
+/// Threads that inflate and write; more than there are cores, since some wait for the store or the
+/// disk, but no more than the memory allows.
 fn pool(options: &RestoreOptions, context: &Context<'_>) -> Result<ThreadPool> {
-    let affordable = usize::try_from(options.memory_bytes / 2 / THREAD_BYTES).unwrap_or(usize::MAX);
+    let affordable = usize::try_from(options.memory_bytes / 8 / THREAD_BYTES).unwrap_or(usize::MAX);
     rayon::ThreadPoolBuilder::new()
         .num_threads((2 * context.thread_count()).min(affordable).max(1))
         .thread_name(|number| format!("lifeboat-restore-{number}"))

@@ -181,9 +181,9 @@ impl Check<'_> {
         }
         self.report.problem_count += fold.void_count() - fold.voids().len() as u64;
         self.report.counts.log_entries = fold.entries_read();
-        for number in checkpoint::numbers(self.repository)?.into_iter().rev().take(CHECKPOINTS_MAX)
-        {
-            if let Err(error) = checkpoint::read(self.repository, number) {
+        let newest = checkpoint::all(self.repository)?.into_iter().rev().take(CHECKPOINTS_MAX);
+        for (number, size) in newest {
+            if let Err(error) = checkpoint::read(self.repository, number, size) {
                 self.found(ObjectKey::Checkpoint(number), error)?;
             }
         }

@@ -1,8 +1,10 @@
 //! The index: which chunks the repository has, and where they lie.
 //!
 //! A set of segments, those that the log counts and those that this run has written since. Segments
-//! are opened by their directory alone; filters, records and pack tables are fetched block by block
-//! into a cache of bounded size. Knows ids and places; not what the chunks mean.
+//! are opened, many at once, by their end: directory, pack table and filters, which are kept as they
+//! came while there is room, so that a look-up asks the store for one block of records at most. What
+//! is not kept is fetched block by block into a cache of bounded size. Knows ids and places; not what
+//! the chunks mean.
 //!
 //! Invariants: memory is bounded by the cache and the directories, not by the number of chunks. The
 //! segment of the earliest entry answers first.
@@ -21,7 +23,7 @@ use lifeboat_format::index::{IndexRecord, PackRecord};
 use lifeboat_format::key::{INDEX, ObjectKey};
 
 use self::cache::BlockCache;
-use self::segment::Segment;
+use self::segment::{EndsRoom, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::log::Fold;
 use crate::open::Repository;
@@ -40,6 +42,7 @@ pub struct Ordinal {
 pub struct Index {
     segments: RwLock<Vec<Arc<Segment>>>,
     cache: BlockCache,
+    ends: EndsRoom,
     /// Whether damage was logged: once is enough.
     damage_told: AtomicBool,
 }
@@ -50,11 +53,11 @@ impl Index {
     /// # Errors
     /// The store's, or [`Corrupt`](crate::Kind::Corrupt) with the segment's key.
     pub fn load(repository: &Repository, fold: &Fold) -> Result<Self> {
-        let index = Self::empty(repository);
-        for (key, object) in fold.segments() {
-            index.add(repository, key, object.size)?;
-        }
-        Ok(index)
+        let mut failure = None;
+        let index = Self::load_what_is_there(repository, fold, |_, error| {
+            failure.get_or_insert(error);
+        });
+        failure.map_or(Ok(index), Err)
     }
 
     /// Opens what can be opened of the segments that count; each that can't be is told to `lost`.
@@ -64,12 +67,32 @@ impl Index {
         mut lost: impl FnMut(ObjectKey, Error),
     ) -> Self {
         let index = Self::empty(repository);
-        for (key, object) in fold.segments() {
-            if let Err(error) = index.add(repository, key, object.size) {
-                lost(key, error);
+        let segments: Vec<_> =
+            fold.segments().into_iter().map(|(key, object)| (key, object.size)).collect();
+        for (key, opened) in index.open_all(repository, &segments) {
+            match opened {
+                Ok(segment) => index.push(segment),
+                Err(error) => lost(key, error),
             }
         }
         index
+    }
+
+    /// Opens many at once; they come back in the order given.
+    fn open_all(
+        &self,
+        repository: &Repository,
+        segments: &[(ObjectKey, u64)],
+    ) -> Vec<(ObjectKey, Result<Segment>)> {
+        let open = |(key, size): &(ObjectKey, u64)| {
+            (*key, Segment::open(repository, *key, *size, &self.ends))
+        };
+        repository.io().each_of(segments, open)
+    }
+
+    fn push(&self, segment: Segment) {
+        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+        segments.push(Arc::new(segment));
     }
 
     /// Opens the segments that no entry names, too: for reading only, where an entry of the log is
@@ -90,9 +113,12 @@ impl Index {
             Ok(())
         })?;
         let mut added = 0;
-        for (key, size) in unnamed {
-            match self.add(repository, key, size) {
-                Ok(()) => added += 1,
+        for (_, opened) in self.open_all(repository, &unnamed) {
+            match opened {
+                Ok(segment) => {
+                    self.push(segment);
+                    added += 1;
+                }
                 Err(error) if is_damage(&error) => {
                     tracing::debug!(%error, "a segment that no entry names is passed over");
                 }
@@ -114,8 +140,10 @@ impl Index {
 
     fn empty(repository: &Repository) -> Self {
         // An eighth of the budget; the rest belongs to packs, frames and the program.
-        let cache = BlockCache::new(repository.memory_bytes() / 8);
-        Self { segments: RwLock::default(), cache, damage_told: AtomicBool::new(false) }
+        let memory = repository.memory_bytes();
+        let cache = BlockCache::new(memory / 8);
+        let ends = EndsRoom::new(memory / 32);
+        Self { segments: RwLock::default(), cache, ends, damage_told: AtomicBool::new(false) }
     }
 
     /// Opens one more segment, of `size` bytes.
@@ -123,8 +151,7 @@ impl Index {
     /// # Errors
     /// As [`Index::load`].
     pub fn add(&self, repository: &Repository, key: ObjectKey, size: u64) -> Result<()> {
-        let segment = Arc::new(Segment::open(repository, key, size)?);
-        self.segments.write().unwrap_or_else(PoisonError::into_inner).push(segment);
+        self.push(Segment::open(repository, key, size, &self.ends)?);
         Ok(())
     }
 

@@ -3,12 +3,16 @@
 //! Knows keys and bytes, not what they mean. Every method blocks the calling thread and must not be
 //! called from inside an async task.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
+use futures::future::{Either, select, try_join};
 use lifeboat_format::key::ObjectKey;
 use lifeboat_store::layer::meter::Meter;
 use lifeboat_store::{Listed, ObjectInfo, Payload, Store};
@@ -19,6 +23,11 @@ use crate::error::{Error, Kind, Result};
 
 /// How many threads drive the store's traffic; the work on bytes is done elsewhere.
 const RUNTIME_THREADS: usize = 2;
+/// How many small requests wait for the store at once. Sixteen of a few KiB each hide the latency of a
+/// continent, and no store minds them.
+pub(crate) const TOGETHER: usize = 16;
+/// How many large requests of one reader wait at once.
+const LARGE_TOGETHER: usize = 4;
 
 /// A store, reached from plain threads.
 #[derive(Clone)]
@@ -133,18 +142,35 @@ impl Io {
             .map_err(|cause| Error::store("read", cause))
     }
 
-    /// The object's bytes, of which there may be at most `bytes_max`; a larger object is not fetched.
+    /// The object's bytes, of which there may be at most `bytes_max`; a larger object is given up as
+    /// soon as its size is known. Size and bytes are asked for side by side.
     ///
     /// # Errors
     /// [`Kind::Corrupt`] when it is larger, [`Kind::NotFound`], or the store's own.
     pub fn get_at_most(&self, key: &ObjectKey, bytes_max: u64) -> Result<Bytes> {
-        let size = self.head(key)?.size;
-        if size > bytes_max {
+        let (name, store) = (key.to_string(), &self.inner.store);
+        let failed = |operation| move |cause| Error::store(operation, cause);
+        let within = |size| {
+            if size <= bytes_max {
+                return Ok(());
+            }
             let reason =
                 format!("it has {size} bytes, and no such object has more than {bytes_max}");
-            return Err(Error::new(Kind::Corrupt, "read", key).because(reason));
-        }
-        self.get(key)
+            Err(Error::new(Kind::Corrupt, "read", key).because(reason))
+        };
+        self.block_on(async {
+            let (head, get) = (pin!(store.head(&name)), pin!(store.get(&name)));
+            match select(head, get).await {
+                Either::Left((info, get)) => {
+                    within(info.map_err(failed("look at"))?.size)?;
+                    get.await.map_err(failed("read"))
+                }
+                Either::Right((bytes, _head)) => {
+                    let bytes = bytes.map_err(failed("read"))?;
+                    within(bytes.len() as u64).map(|()| bytes)
+                }
+            }
+        })
     }
 
     /// Some of the object's bytes, all of them there or an error.
@@ -154,6 +180,104 @@ impl Io {
     pub fn get_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes> {
         self.block_on(self.inner.store.get_range(&key.to_string(), range))
             .map_err(|cause| Error::store("read", cause))
+    }
+
+    /// Two ranges of the object, asked for side by side.
+    ///
+    /// # Errors
+    /// As [`Io::get_range`].
+    pub async fn two_ranges(
+        &self,
+        key: &ObjectKey,
+        first: Range<u64>,
+        second: Range<u64>,
+    ) -> Result<(Bytes, Bytes)> {
+        let (key, store) = (key.to_string(), &self.inner.store);
+        try_join(store.get_range(&key, first), store.get_range(&key, second))
+            .await
+            .map_err(|cause| Error::store("read", cause))
+    }
+
+    /// Calls `each` with every range's bytes, in the order of `ranges`; a few are asked for ahead.
+    ///
+    /// # Errors
+    /// As [`Io::get_range`], or what `each` returns.
+    pub fn each_range(
+        &self,
+        key: &ObjectKey,
+        ranges: impl IntoIterator<Item = Range<u64>>,
+        mut each: impl FnMut(Bytes) -> Result<()>,
+    ) -> Result<()> {
+        let mut ranges = ranges.into_iter();
+        let mut flying = VecDeque::new();
+        loop {
+            while flying.len() < LARGE_TOGETHER
+                && let Some(range) = ranges.next()
+            {
+                let (name, store) = (key.to_string(), Arc::clone(&self.inner.store));
+                flying.push_back(self.begin(async move { store.get_range(&name, range).await }));
+            }
+            let Some(request) = flying.pop_front() else { return Ok(()) };
+            let answer = request.wait(self, key)?;
+            each(answer.map_err(|cause| Error::store("read", cause))?)?;
+        }
+    }
+
+    /// Begins a request; letting the value go gives it up.
+    pub(crate) fn begin<F>(&self, future: F) -> Request<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Request(self.spawn(future))
+    }
+
+    /// What `work`, which reads from the store, makes of each item, in their order. Up to sixteen
+    /// items are worked on at once, on threads of their own: for few and small reads.
+    pub fn each_of<T: Sync, R: Send>(&self, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+        if items.len() < 2 {
+            return items.iter().map(work).collect();
+        }
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(Vec::with_capacity(items.len()));
+        let run = || {
+            loop {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                let Some(item) = items.get(place) else { return };
+                let made = work(item);
+                done.lock().unwrap_or_else(PoisonError::into_inner).push((place, made));
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..items.len().min(TOGETHER) {
+                // Where the system allows no more threads, there are fewer.
+                if std::thread::Builder::new().spawn_scoped(scope, run).is_err() {
+                    break;
+                }
+            }
+            run();
+        });
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_unstable_by_key(|(place, _)| *place);
+        done.into_iter().map(|(_, made)| made).collect()
+    }
+
+    /// What both closures return, which run at once: for two reads that do not need each other.
+    pub fn both<A, B: Send>(
+        &self,
+        one: impl FnOnce() -> A,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        std::thread::scope(|scope| {
+            let other = scope.spawn(other);
+            let one = one();
+            (one, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
+    }
+
+    /// Runs `work`, which may block, beside the caller; nobody waits for it.
+    pub(crate) fn spawn_blocking(&self, work: impl FnOnce() + Send + 'static) {
+        drop(self.inner.handle.spawn_blocking(work));
     }
 
     /// The object's size and time.
@@ -195,5 +319,23 @@ impl Io {
 impl fmt::Debug for Io {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Io({})", self.describe())
+    }
+}
+
+/// A request that is on its way, whoever waits for it.
+#[derive(Debug)]
+pub(crate) struct Request<T>(JoinHandle<T>);
+
+impl<T> Request<T> {
+    /// What came of it, on the calling thread; `subject` is for the error that nobody expects.
+    pub(crate) fn wait(mut self, io: &Io, subject: impl fmt::Display) -> Result<T> {
+        io.block_on(&mut self.0)
+            .map_err(|cause| Error::new(Kind::Internal, "wait for", subject).because(cause))
+    }
+}
+
+impl<T> Drop for Request<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

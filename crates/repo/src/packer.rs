@@ -144,6 +144,15 @@ impl Packer {
         Ok(indexed)
     }
 
+    /// Fails with the reason if something could not be stored for good: then nothing that is still done
+    /// will count.
+    ///
+    /// # Errors
+    /// Why the run failed.
+    pub fn check(&self) -> Result<()> {
+        self.shared.lock().check()
+    }
+
     /// What was stored so far.
     pub fn stats(&self) -> PackerStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

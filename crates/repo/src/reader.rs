@@ -4,12 +4,17 @@
 //! inflates it, and compares the chunk's id with its bytes. Knows packs, frames and chunks; not what
 //! the chunks are for. Threads share a reader.
 //!
+//! A store may be far away: what is wanted is asked for many requests at once ([`Fetch`]) or before it
+//! is needed ([`ChunkSource::expect`]), bounded in bytes.
+//!
 //! Invariants: no chunk is given out whose id was not computed again; what is kept between calls
 //! stays below the budget; each error names the chunk, the frame and the pack. Where one copy of a
-//! chunk is bad, the next one is tried.
+//! chunk is bad, the next one is tried. Threads that want one frame at once fetch it once.
 
+mod ahead;
 mod cache;
 mod fetch;
+mod flight;
 mod frame;
 pub mod location;
 
@@ -18,17 +23,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use lifeboat_codec::hash::IdKeys;
-use lifeboat_codec::seal::ObjectOpener;
 use lifeboat_format::id::ChunkId;
 use lifeboat_format::key::ObjectKey;
 
+use self::ahead::Ahead;
 use self::cache::Lru;
-use self::frame::Scratch;
+use self::flight::Flights;
+use self::frame::{OpenerCell, Scratch};
 use crate::error::{Error, Kind, Result};
 use crate::io::Io;
 use crate::keyring::Keyring;
 use crate::tree::ChunkSource;
 
+pub use self::fetch::Fetch;
 pub use self::location::{FrameRef, Locate, Location};
 
 /// How many packs' keys are kept: some hundred bytes each.
@@ -74,23 +81,28 @@ struct Shared {
     locate: Arc<dyn Locate>,
     // Inflated frames by pack and number, weighed in bytes.
     frames: Mutex<Lru<(ObjectKey, u32), Bytes>>,
-    openers: Mutex<Lru<ObjectKey, Arc<ObjectOpener>>>,
+    flights: Flights,
+    openers: Mutex<Lru<ObjectKey, OpenerCell>>,
     scratch: Mutex<Vec<Scratch>>,
     range_max: u64,
+    ahead: Ahead,
 }
 
 impl Reader {
     /// A reader that keeps at most `budget` bytes of inflated frames. While it works, each thread
-    /// holds one request (at most 8 MiB, or one larger frame) and one frame besides.
+    /// holds one request (at most 8 MiB, or one larger frame) and one frame besides; what is fetched
+    /// ahead is within the budget.
     pub fn new(io: Io, keyring: Arc<Keyring>, locate: Arc<dyn Locate>, budget: u64) -> Self {
         let shared = Shared {
             io,
             keyring,
             locate,
             frames: Mutex::new(Lru::new(budget)),
+            flights: Flights::default(),
             openers: Mutex::new(Lru::new(OPENERS_MAX)),
             scratch: Mutex::default(),
             range_max: (budget / RANGE_PART).clamp(*RANGE_BYTES.start(), *RANGE_BYTES.end()),
+            ahead: Ahead::new(budget),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -133,7 +145,7 @@ impl Reader {
         self.chunk_of_frame(kind, id, at, &frame)
     }
 
-    /// The verified plaintext of a chunk from its frame, which [`Reader::fetch_frames`] gave.
+    /// The verified plaintext of a chunk from its frame, which a [`Fetch`] gave.
     ///
     /// # Errors
     /// [`Kind::Corrupt`] when the frame holds something else there.
@@ -158,18 +170,33 @@ impl Reader {
     /// # Errors
     /// As [`Reader::read_copy`].
     pub fn read_frame(&self, frame: &FrameRef) -> Result<Bytes> {
-        let mut found = None;
-        self.fetch_frames(std::slice::from_ref(frame), |_, bytes| {
-            found = Some(bytes);
-            Ok(())
-        })?;
-        found.unwrap_or_else(|| Err(Error::new(Kind::Internal, "read", frame)))
+        if let Some(kept) = self.kept(frame) {
+            return Ok(kept);
+        }
+        frame.check()?;
+        self.shared.flights.fly(frame, || match self.kept(frame) {
+            // It landed a moment ago.
+            Some(kept) => Ok(kept),
+            None => self.fetch_one(frame),
+        })
+    }
+
+    fn kept(&self, frame: &FrameRef) -> Option<Bytes> {
+        lock(&self.shared.frames).get(&(frame.pack, frame.number))
     }
 }
 
 impl ChunkSource for Reader {
     fn chunk(&self, kind: ChunkKind, id: ChunkId) -> Result<Bytes> {
         self.read_chunk(kind, id)
+    }
+
+    fn expect_max(&self) -> usize {
+        self.shared.ahead.most()
+    }
+
+    fn expect(&self, ids: &mut dyn Iterator<Item = ChunkId>) {
+        self.fetch_ahead(ids);
     }
 }
 

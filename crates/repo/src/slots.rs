@@ -10,6 +10,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use lifeboat_codec::seal::{Subject, seal_envelope};
 use lifeboat_codec::{Clock, Entropy, kdf};
 use lifeboat_format::envelope::ObjectType;
@@ -213,15 +214,16 @@ pub(crate) fn find(io: &Io) -> Result<Vec<FoundSlot>> {
     let mut keys = Vec::new();
     io.list(KEYS, |listed| {
         if let Ok(key @ ObjectKey::Slot(_)) = listed.key.parse() {
-            keys.push(key);
+            keys.push((key, listed.size));
         }
         Ok(())
     })?;
     keys.sort_unstable();
     keys.truncate(SLOTS_MAX);
+    let slots = io.each_of(&keys, |(key, size)| read(io, *key, *size));
     let mut found = Vec::with_capacity(keys.len());
-    for key in keys {
-        match io.get_at_most(&key, SLOT_MAX as u64) {
+    for ((key, _), slot) in keys.into_iter().zip(slots) {
+        match slot {
             Ok(bytes) => found.push(FoundSlot { key, slot: decode(key, &bytes) }),
             // Removed since it was listed.
             Err(error) if error.kind() == Kind::NotFound => {}
@@ -232,6 +234,15 @@ pub(crate) fn find(io: &Io) -> Result<Vec<FoundSlot>> {
         }
     }
     Ok(found)
+}
+
+/// The bytes of a slot, of which the list says how many there are.
+fn read(io: &Io, key: ObjectKey, size: u64) -> Result<Bytes> {
+    if size > SLOT_MAX as u64 {
+        let reason = format!("it has {size} bytes, and no key slot has more than {SLOT_MAX}");
+        return Err(Error::new(Kind::Corrupt, "read", key).because(reason));
+    }
+    io.get(&key)
 }
 
 /// The slot that the object `key` is.

@@ -76,10 +76,27 @@ pub trait ChunkSource: Send + Sync {
     /// # Errors
     /// `NotFound` or `Corrupt` when it is lost, with the chunk and its pack named; or the store's own.
     fn chunk(&self, kind: ChunkKind, id: ChunkId) -> Result<Bytes>;
+
+    /// How many chunks are worth announcing to [`ChunkSource::expect`] at once; none where chunks are
+    /// at hand.
+    fn expect_max(&self) -> usize {
+        0
+    }
+
+    /// Hears which chunks will be asked for soon, in which order, so that they can be on their way.
+    fn expect(&self, _ids: &mut dyn Iterator<Item = ChunkId>) {}
 }
 
 impl<S: ChunkSource + ?Sized> ChunkSource for &S {
     fn chunk(&self, kind: ChunkKind, id: ChunkId) -> Result<Bytes> {
         (**self).chunk(kind, id)
+    }
+
+    fn expect_max(&self) -> usize {
+        (**self).expect_max()
+    }
+
+    fn expect(&self, ids: &mut dyn Iterator<Item = ChunkId>) {
+        (**self).expect(ids);
     }
 }

@@ -98,6 +98,8 @@ impl<'a> Sequence<'a> {
                 self.next += 1;
                 self.take(arrival)?;
             }
+            // What could not be stored for good ends the run now, not at its next commit.
+            self.job.packer.check()?;
             if self.is_checkpoint_due() {
                 self.checkpoint()?;
             }

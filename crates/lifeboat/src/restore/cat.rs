@@ -1,5 +1,6 @@
 //! One file's bytes, in order, to wherever the caller wants them.
 
+use std::collections::VecDeque;
 use std::io::Write;
 
 use lifeboat_codec::hash::ContentHasher;
@@ -7,9 +8,9 @@ use lifeboat_format::snapshot::Snapshot;
 use lifeboat_format::tree::{Entry, EntryKind, Extent, PathKey};
 use lifeboat_repo as repo;
 use lifeboat_repo::reader::{ChunkKind, Reader};
-use lifeboat_repo::tree::TreeRoot;
 use lifeboat_repo::tree::map::MapReader;
 use lifeboat_repo::tree::scan;
+use lifeboat_repo::tree::{ChunkSource as _, TreeRoot};
 
 use super::place;
 use crate::context::Context;
@@ -42,7 +43,8 @@ pub fn cat(
         return Err(error(Kind::Invalid, "it is not a regular file"));
     }
     let mut sink = Sink { out, hasher: entry.content_hash.map(|_| ContentHasher::new()) };
-    for extent in MapReader::new(reader, &entry) {
+    let mut extents = Ahead::new(reader, MapReader::new(reader, &entry));
+    while let Some(extent) = extents.next() {
         if context.cancel.is_cancelled() {
             return Err(error(Kind::Cancelled, "it was asked to stop"));
         }
@@ -79,6 +81,35 @@ fn find(reader: &Reader, snapshot: &Snapshot, path: &PathKey) -> Result<Entry> {
         }
     }
     Err(place::not_found(path.as_bytes()))
+}
+
+/// The extents of a file, with the chunks of the next ones on their way.
+struct Ahead<'a> {
+    reader: &'a Reader,
+    extents: MapReader<'a>,
+    next: VecDeque<repo::error::Result<Extent>>,
+}
+
+impl<'a> Ahead<'a> {
+    fn new(reader: &'a Reader, extents: MapReader<'a>) -> Self {
+        Self { reader, extents, next: VecDeque::new() }
+    }
+
+    fn next(&mut self) -> Option<repo::error::Result<Extent>> {
+        let most = self.reader.expect_max();
+        // Half of them at a time: what is announced one by one is fetched one by one.
+        if self.next.len() <= most / 2 {
+            let known = self.next.len();
+            self.next.extend(self.extents.by_ref().take(most.max(1) - known));
+            self.reader.expect(&mut self.next.iter().skip(known).filter_map(
+                |extent| match extent {
+                    Ok(Extent::Chunk { id, .. }) => Some(*id),
+                    _ => None,
+                },
+            ));
+        }
+        self.next.pop_front()
+    }
 }
 
 struct Sink<'a> {

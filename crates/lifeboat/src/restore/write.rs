@@ -1,25 +1,23 @@
 //! The writer: takes the windows in their order, and brings each to its end before the next.
 //!
-//! Within a window the chunks are fetched in the order in which they lie in their packs; each frame
-//! is opened and inflated once, each chunk is verified and goes to all its places. Then files are
-//! finished, and after them, in path order, the directories that have all their members.
+//! Within a window the chunks are fetched in the order in which they lie in their packs, many requests
+//! at once; each frame is opened and inflated once, each chunk is verified and goes to all its places.
+//! Then files are finished, and after them, in path order, the directories that have all their members;
+//! meanwhile the next window's chunks are on their way.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 use lifeboat_format::id::ChunkId;
 use lifeboat_repo as repo;
-use lifeboat_repo::reader::{ChunkKind, FrameRef, Locate, Location, Reader};
+use lifeboat_repo::reader::{ChunkKind, Fetch, Locate, Location, Reader};
 use rayon::prelude::*;
 
 use super::finish;
 use super::job::Job;
 use super::window::{Place, Window};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::target::{Dir, file};
-
-/// What one thread fetches and inflates at a time, in bytes as they lie in the pack.
-const TASK_BYTES: u64 = 4 << 20;
 
 /// Writes windows.
 pub(super) struct Writer<'a> {
@@ -27,6 +25,16 @@ pub(super) struct Writer<'a> {
     pub(super) reader: &'a Reader,
     pub(super) locate: &'a dyn Locate,
     pub(super) target: &'a Dir,
+    /// How many bytes may be on their way or not yet inflated.
+    pub(super) flying_max: u64,
+}
+
+/// A window whose chunks are on their way.
+pub(super) struct Begun {
+    window: Window,
+    /// What it needs, in the order in which it lies in the packs.
+    wanted: Vec<Wanted>,
+    fetch: Fetch,
 }
 
 /// A chunk that a window needs, and where the list of its places begins and ends.
@@ -38,24 +46,49 @@ struct Wanted {
 }
 
 impl Writer<'_> {
-    /// Writes all that is in the window; its files, links and directories are then done.
+    /// Finds the chunks of a window and asks for the first of them.
     ///
     /// # Errors
     /// What ends the run.
-    pub(super) fn write(&self, mut window: Window) -> Result<()> {
+    pub(super) fn begin(&self, mut window: Window) -> Result<Begun> {
         self.job.go_on()?;
-        for zeros in &window.zeros {
+        window.places.sort_unstable_by_key(|place| (place.id, place.part, place.at));
+        let wanted = self.locate(&window)?;
+        let frames = wanted.iter().map(|wanted| wanted.at.frame).collect();
+        let fetch = self.reader.fetch(frames, self.flying_max);
+        Ok(Begun { window, wanted, fetch })
+    }
+
+    /// Writes all content of the window, on every thread of the pool.
+    ///
+    /// # Errors
+    /// What ends the run.
+    pub(super) fn content(&self, begun: &Begun) -> Result<()> {
+        for zeros in &begun.window.zeros {
             self.job.go_on()?;
-            let open = &window.parts[zeros.part as usize].file;
+            let open = &begun.window.parts[zeros.part as usize].file;
             match file::write_zeros(&open.node, zeros.at, zeros.bytes) {
                 Ok(()) => self.job.wrote(zeros.bytes),
                 Err(fault) => open.fail(self.job, fault)?,
             }
         }
-        window.places.sort_unstable_by_key(|place| (place.id, place.part, place.at));
-        let wanted = self.locate(&window)?;
-        let tasks = tasks(&wanted);
-        tasks.into_par_iter().try_for_each(|task| self.fetch(&window, &wanted[task]))?;
+        let done = rayon::broadcast(|_| {
+            let taken = self.take(begun);
+            if taken.is_err() {
+                // The others need not go on.
+                self.job.stop();
+            }
+            taken
+        });
+        first_cause(done)
+    }
+
+    /// Brings the files, links and directories of the window to their end; they are then done.
+    ///
+    /// # Errors
+    /// What ends the run.
+    pub(super) fn finish(&self, begun: Begun) -> Result<()> {
+        let window = begun.window;
         window.parts.par_iter().try_for_each(|part| {
             self.job.go_on()?;
             finish::end_part(self.job, self.reader, &part.file, part.end, part.last)
@@ -102,26 +135,29 @@ impl Writer<'_> {
         Ok(wanted)
     }
 
-    /// Fetches these chunks, which lie in neighbouring frames, and writes them to their places.
-    fn fetch(&self, window: &Window, wanted: &[Wanted]) -> Result<()> {
-        self.job.go_on()?;
-        let mut frames: Vec<FrameRef> = wanted.iter().map(|wanted| wanted.at.frame).collect();
-        frames.dedup();
-        let mut ended = None;
-        let fetched = self.reader.fetch_frames(&frames, |frame, bytes| {
-            let from = wanted.partition_point(|wanted| wanted.at.frame < *frame);
-            let of_frame = wanted[from..].iter().take_while(|wanted| wanted.at.frame == *frame);
-            for wanted in of_frame {
-                if let Err(error) = self.chunk(window, wanted, bytes.as_ref()) {
-                    ended = Some(error);
-                    return Err(repo::Error::new(Kind::Cancelled, "read", frame));
+    /// Takes frames as they come, until there are no more, and writes their chunks to their places.
+    fn take(&self, begun: &Begun) -> Result<()> {
+        let Begun { window, wanted, fetch } = begun;
+        loop {
+            self.job.go_on()?;
+            let mut ended = None;
+            let taken = fetch.next(|frame, bytes| {
+                let from = wanted.partition_point(|wanted| wanted.at.frame < *frame);
+                let of_frame = wanted[from..].iter().take_while(|wanted| wanted.at.frame == *frame);
+                for wanted in of_frame {
+                    if let Err(error) = self.chunk(window, wanted, bytes.as_ref()) {
+                        ended = Some(error);
+                        return Err(repo::Error::new(Kind::Cancelled, "read", frame));
+                    }
                 }
+                Ok(())
+            });
+            match (ended, taken) {
+                (Some(error), _) => return Err(error),
+                (None, Err(error)) => return Err(error.into()),
+                (None, Ok(true)) => {}
+                (None, Ok(false)) => return Ok(()),
             }
-            Ok(())
-        });
-        match (ended, fetched) {
-            (Some(error), _) => Err(error),
-            (None, fetched) => Ok(fetched?),
         }
     }
 
@@ -182,23 +218,9 @@ impl Writer<'_> {
     }
 }
 
-/// Cuts the list into runs of neighbouring frames, one for a thread at a time.
-fn tasks(wanted: &[Wanted]) -> Vec<Range<usize>> {
-    let mut tasks = Vec::new();
-    let (mut begin, mut bytes) = (0, 0);
-    for (number, pair) in wanted.windows(2).enumerate() {
-        let (this, next) = (&pair[0].at.frame, &pair[1].at.frame);
-        if this == next {
-            continue;
-        }
-        bytes += u64::from(this.sealed_len);
-        if bytes >= TASK_BYTES || this.pack != next.pack {
-            tasks.push(begin..number + 1);
-            (begin, bytes) = (number + 1, 0);
-        }
-    }
-    if begin < wanted.len() {
-        tasks.push(begin..wanted.len());
-    }
-    tasks
+/// The first error that says more than that another thread had one.
+fn first_cause(done: Vec<Result<()>>) -> Result<()> {
+    let mut errors: Vec<Error> = done.into_iter().filter_map(Result::err).collect();
+    let own = errors.iter().position(|error| error.kind() != Kind::Cancelled).unwrap_or(0);
+    if errors.is_empty() { Ok(()) } else { Err(errors.swap_remove(own)) }
 }

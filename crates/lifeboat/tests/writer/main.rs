@@ -10,6 +10,7 @@ mod interrupted;
 mod outage;
 mod power;
 mod restores;
+mod requests;
 mod scene;
 mod stuck;
 mod world;

@@ -3,7 +3,7 @@
 //! Knows nodes, entries and content maps. A node is read once, however many snapshots share it; where
 //! something below it is wrong, it is read again for each, so that all who are hit are named.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -94,29 +94,24 @@ impl<'c, 'a> Trees<'c, 'a> {
     fn tree(&mut self, place: &Place<'_>, root: &TreeRoot) -> Result<()> {
         let reader = self.reader.clone();
         let index = Arc::clone(&self.index);
-        // The node asked about last, and those above it with their levels.
-        let asked = Cell::new(root.id);
+        // The nodes above the one that is looked at, with their levels.
         let mut above: Vec<(u8, Option<Ordinal>)> = Vec::new();
         let visited = self.visited;
         let failed = RefCell::new(None);
-        let nodes = Nodes::new(&reader, root, |id| {
-            asked.set(*id);
-            match index.ordinal(id) {
-                // Not in the index: reading it will say so.
-                Ok(None) => true,
-                Ok(Some(ordinal)) => visited.borrow_mut().wants(ordinal),
-                Err(error) if is_of_the_object(&error) => true,
-                Err(error) => {
-                    failed.replace(Some(error));
-                    false
-                }
+        let nodes = Nodes::new(&reader, root, |id| match index.ordinal(id) {
+            // Not in the index: reading it will say so.
+            Ok(None) => true,
+            Ok(Some(ordinal)) => visited.borrow_mut().wants(ordinal),
+            Err(error) if is_of_the_object(&error) => true,
+            Err(error) => {
+                failed.replace(Some(error));
+                false
             }
         });
         let mut outcome = Ok(());
-        for node in nodes {
-            let id = asked.get();
+        for (id, node) in nodes {
             let is_clean = match node {
-                Ok((id, node)) => {
+                Ok(node) => {
                     let ordinal = self.index.ordinal(&id).ok().flatten();
                     above.retain(|(level, _)| *level > node.level());
                     above.push((node.level(), ordinal));

@@ -57,14 +57,15 @@ impl BlockCache {
         Self { blocks: Cache::with_weighter(items, bytes_max, ByBytes) }
     }
 
-    /// The block, opened by `open` if it is not there.
+    /// The block, opened by `open` if it is not there. Who asks for one that another thread is about
+    /// to open waits for that.
     pub(super) fn get(&self, key: BlockKey, open: impl FnOnce() -> Result<Block>) -> Result<Block> {
-        if let Some(block) = self.blocks.get(&key) {
-            return Ok(block);
-        }
-        let block = open()?;
-        self.blocks.insert(key, block.clone());
-        Ok(block)
+        self.blocks.get_or_insert_with(&key, open)
+    }
+
+    /// Keeps a block that came along with another.
+    pub(super) fn put(&self, key: BlockKey, block: Block) {
+        self.blocks.insert(key, block);
     }
 
     /// The bytes that it holds.

@@ -1,9 +1,15 @@
 //! One opened index segment: its directory in memory, its blocks on demand.
 //!
 //! Knows one object. A look-up asks the filter of the only block that can have the id, then that block.
+//! The end of the object, with filters and pack table, stays as it was read where there is room. Blocks
+//! of records come alone at first, and more and more neighbours with them when many are asked for: ids
+//! are uniform, so whoever looks up thousands of chunks will want every block.
 
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use lifeboat_codec::compress::Decompressor;
 use lifeboat_codec::seal::{NO_EXTRA, ObjectOpener};
 use lifeboat_format::envelope::{ObjectType, PREAMBLE_LEN, Preamble, Role, block_extra};
@@ -21,8 +27,49 @@ use crate::io::Io;
 use crate::open::Repository;
 use crate::reader::Location;
 
-/// The end of a segment is read with at least this many bytes at once: most directories are in it.
-const TAIL_READ: u64 = 64 << 10;
+/// The end of a segment is read with at least this many bytes at once, and so most small segments whole.
+const TAIL_MIN: u64 = 64 << 10;
+/// The part of a segment behind its records, generously: filters take 10 bits where a record takes some
+/// 60 bytes.
+const TAIL_PART: u64 = 32;
+/// The most that is read of the end at once, in bytes.
+const TAIL_MAX: u64 = 4 << 20;
+/// Neighbours that come with a block of records at most, and after how many misses there is one more.
+const NEIGHBOURS_MAX: usize = 15;
+const MISSES_PER_NEIGHBOUR: usize = 4;
+/// How much of a segment's records is read at once by who wants all of them, in bytes.
+const SPAN_BYTES: u64 = 1 << 20;
+
+/// How many bytes the ends of all segments may take that are kept.
+#[derive(Debug)]
+pub(super) struct EndsRoom(AtomicU64);
+
+impl EndsRoom {
+    pub(super) fn new(bytes_max: u64) -> Self {
+        Self(AtomicU64::new(bytes_max))
+    }
+
+    /// Takes the room for `bytes`; whether there was.
+    fn take(&self, bytes: u64) -> bool {
+        let less = |room: u64| room.checked_sub(bytes);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+}
+
+/// The end of a segment as it lies in the store.
+#[derive(Debug)]
+struct End {
+    start: u64,
+    bytes: Bytes,
+}
+
+impl End {
+    fn get(&self, range: &Range<u64>) -> Option<Bytes> {
+        let place = |at: u64| at.checked_sub(self.start).and_then(|at| usize::try_from(at).ok());
+        let range = place(range.start)?..place(range.end)?;
+        self.bytes.get(range.clone()).map(|_| self.bytes.slice(range))
+    }
+}
 
 /// A segment that can be asked.
 #[derive(Debug)]
@@ -31,22 +78,32 @@ pub(super) struct Segment {
     io: Io,
     opener: ObjectOpener,
     directory: Directory,
+    end: Option<End>,
+    /// Blocks of records that had to be fetched.
+    misses: AtomicUsize,
 }
 
 impl Segment {
-    /// Reads preamble, footer and directory.
-    pub(super) fn open(repository: &Repository, key: ObjectKey, size: u64) -> Result<Self> {
+    /// Reads preamble, footer and directory, and keeps what came with them if `ends` has room.
+    pub(super) fn open(
+        repository: &Repository,
+        key: ObjectKey,
+        size: u64,
+        ends: &EndsRoom,
+    ) -> Result<Self> {
         const OPERATION: &str = "open index segment";
         let io = repository.io().clone();
         let corrupt = |cause| Error::format(OPERATION, key, cause);
-        let tail_start = size.saturating_sub(TAIL_READ);
-        let tail = io.get_range(&key, tail_start..size)?;
+        let tail_start = size.saturating_sub((size / TAIL_PART).clamp(TAIL_MIN, TAIL_MAX));
+        let (head, tail) = match tail_start {
+            0 => {
+                let whole = io.get_range(&key, 0..size)?;
+                (whole.slice(..whole.len().min(PREAMBLE_LEN)), whole)
+            }
+            _ => io.block_on(io.two_ranges(&key, 0..PREAMBLE_LEN as u64, tail_start..size))?,
+        };
         let footer_at = tail.len().saturating_sub(INDEX_TAIL_LEN);
         let footer = IndexFooter::parse(&tail[footer_at..], size).map_err(corrupt)?;
-        let head = match tail_start {
-            0 => tail.slice(..tail.len().min(PREAMBLE_LEN)),
-            _ => io.get_range(&key, 0..PREAMBLE_LEN as u64)?,
-        };
         let preamble = Preamble::decode(&head).map_err(corrupt)?;
         let role_key = repository
             .keyring()
@@ -77,7 +134,9 @@ impl Segment {
             let reason = "footer and directory disagree about the number of records";
             return Err(Error::new(Kind::Corrupt, OPERATION, key).because(reason));
         }
-        Ok(Self { key, io, opener, directory })
+        let keep = ends.take(tail.len() as u64);
+        let end = keep.then_some(End { start: tail_start, bytes: tail });
+        Ok(Self { key, io, opener, directory, end, misses: AtomicUsize::new(0) })
     }
 
     pub(super) fn record_count(&self) -> u64 {
@@ -122,13 +181,21 @@ impl Segment {
         mut each: impl FnMut(u64, &IndexRecord, &PackRecord) -> Result<()>,
     ) -> Result<()> {
         let mut ordinal = 0;
-        for position in 0..self.directory.section(Section::Records).len() {
-            for record in self.records(place, cache, position)?.iter() {
-                each(ordinal, record, &self.pack(place, cache, record.pack)?)?;
-                ordinal += 1;
+        let spans = self.spans();
+        let ranges = spans.iter().map(|blocks| self.range_of(blocks));
+        let mut read = spans.iter();
+        self.io.each_range(&self.key, ranges, |bytes| {
+            let span = read.next().cloned().unwrap_or_default();
+            let start = self.range_of(&span).start;
+            for position in span {
+                let records = self.open_records(position, &bytes, start)?;
+                for record in records.iter() {
+                    each(ordinal, record, &self.pack(place, cache, record.pack)?)?;
+                    ordinal += 1;
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     pub(super) fn packs(&self, place: usize, cache: &BlockCache) -> Result<Vec<PackRecord>> {
@@ -165,13 +232,94 @@ impl Segment {
         cache: &BlockCache,
         position: usize,
     ) -> Result<Arc<Vec<IndexRecord>>> {
-        let packs = self.directory.pack_count();
-        let block = self.block(place, cache, Section::Records, position, |raw, count| {
-            Ok(Block::Records(Arc::new(decode_records(raw, count, packs)?)))
+        let block = cache.get(self.records_key(place, position)?, || {
+            let span = self.neighbours(position);
+            let range = self.range_of(&span);
+            let bytes = self.sealed(&range)?;
+            let mut wanted = None;
+            for at in span {
+                let opened = self.open_records(at, &bytes, range.start);
+                if at == position {
+                    wanted = Some(opened?);
+                } else if let Ok(opened) = opened {
+                    // Whoever wants a damaged neighbour is told when that is asked for.
+                    cache.put(self.records_key(place, at)?, Block::Records(opened));
+                }
+            }
+            wanted.map(Block::Records).ok_or_else(|| self.mixed_up())
         })?;
         match block {
             Block::Records(records) => Ok(records),
             _ => Err(self.mixed_up()),
+        }
+    }
+
+    /// The block of records at `position` with as many of those behind it as are worth one request.
+    fn neighbours(&self, position: usize) -> Range<usize> {
+        let blocks = self.directory.section(Section::Records).len();
+        let alone = position..position + 1;
+        if self.end.as_ref().is_some_and(|end| end.get(&self.range_of(&alone)).is_some()) {
+            return alone;
+        }
+        let misses = self.misses.fetch_add(1, Ordering::Relaxed);
+        let more = (misses / MISSES_PER_NEIGHBOUR).min(NEIGHBOURS_MAX);
+        position..(position + 1 + more).min(blocks)
+    }
+
+    /// All blocks of records, in stretches that are worth a request each.
+    fn spans(&self) -> Vec<Range<usize>> {
+        let mut spans: Vec<Range<usize>> = Vec::new();
+        for position in 0..self.directory.section(Section::Records).len() {
+            match spans.last_mut() {
+                Some(span) => {
+                    let longer = self.range_of(&(span.start..position + 1));
+                    if longer.end - longer.start <= SPAN_BYTES {
+                        span.end = position + 1;
+                    } else {
+                        spans.push(position..position + 1);
+                    }
+                }
+                None => spans.push(position..position + 1),
+            }
+        }
+        spans
+    }
+
+    /// Where these blocks of records, of which there is at least one, lie.
+    fn range_of(&self, blocks: &Range<usize>) -> Range<u64> {
+        let entries = &self.directory.section(Section::Records)[blocks.clone()];
+        let start = entries.first().map_or(0, |entry| entry.offset);
+        start..entries.last().map_or(start, |entry| entry.offset + u64::from(entry.sealed_len))
+    }
+
+    /// One block of records from its sealed bytes, which lie in `bytes`; these begin at `start`.
+    fn open_records(
+        &self,
+        position: usize,
+        bytes: &[u8],
+        start: u64,
+    ) -> Result<Arc<Vec<IndexRecord>>> {
+        let entry = &self.directory.section(Section::Records)[position];
+        let begin = offset_of(entry.offset - start);
+        let sealed =
+            bytes.get(begin..begin + entry.sealed_len as usize).ok_or_else(|| self.mixed_up())?;
+        let packs = self.directory.pack_count();
+        self.open_block(entry, Section::Records, position, sealed, |raw, count| {
+            decode_records(raw, count, packs)
+        })
+        .map(Arc::new)
+    }
+
+    fn records_key(&self, segment: usize, position: usize) -> Result<BlockKey> {
+        let position = u32::try_from(position).map_err(|cause| self.mixed_up().because(cause))?;
+        Ok(BlockKey { segment, section: Section::Records, position })
+    }
+
+    /// Sealed bytes: kept, or fetched.
+    fn sealed(&self, range: &Range<u64>) -> Result<Bytes> {
+        match self.end.as_ref().and_then(|end| end.get(range)) {
+            Some(kept) => Ok(kept),
+            None => self.io.get_range(&self.key, range.clone()),
         }
     }
 
@@ -201,30 +349,32 @@ impl Segment {
         let entry = self.directory.section(section).get(position).ok_or_else(|| self.mixed_up())?;
         let number = u32::try_from(position).map_err(|cause| self.mixed_up().because(cause))?;
         cache.get(BlockKey { segment: place, section, position: number }, || {
-            self.fetch(entry, section, number, decode)
+            let sealed =
+                self.sealed(&(entry.offset..entry.offset + u64::from(entry.sealed_len)))?;
+            self.open_block(entry, section, position, &sealed, decode)
         })
     }
 
-    fn fetch(
+    fn open_block<T>(
         &self,
         entry: &BlockEntry,
         section: Section,
-        position: u32,
-        decode: impl FnOnce(&[u8], u32) -> lifeboat_format::Result<Block>,
-    ) -> Result<Block> {
+        position: usize,
+        sealed: &[u8],
+        decode: impl FnOnce(&[u8], u32) -> lifeboat_format::Result<T>,
+    ) -> Result<T> {
         const OPERATION: &str = "read a block of";
         let corrupt = |cause| Error::format(OPERATION, self.key, cause);
-        let sealed = |cause| Error::codec(OPERATION, self.key, cause);
-        let end = entry.offset + u64::from(entry.sealed_len);
-        let bytes = self.io.get_range(&self.key, entry.offset..end)?;
+        let failed = |cause| Error::codec(OPERATION, self.key, cause);
+        let position = u32::try_from(position).map_err(|cause| self.mixed_up().because(cause))?;
         let extra = block_extra(section as u8, entry.count);
         let number = block_number(section, position);
-        let plain = self.opener.open(Role::Block, number, &extra, &bytes).map_err(sealed)?;
+        let plain = self.opener.open(Role::Block, number, &extra, sealed).map_err(failed)?;
         let packed = decode_block(&plain, section, entry.count).map_err(corrupt)?;
         let mut raw = Vec::new();
         Decompressor::new()
             .decompress(packed.codec, packed.rest, packed.raw_len as usize, &mut raw)
-            .map_err(sealed)?;
+            .map_err(failed)?;
         decode(&raw, entry.count).map_err(corrupt)
     }
 

@@ -226,3 +226,45 @@ fn a_damaged_segment_is_corrupt_and_named() {
         assert!(error.to_string().contains(&key.to_string()), "{error}");
     }
 }
+
+#[test]
+fn a_look_up_takes_a_request_however_many_segments_there_are() {
+    const SEGMENTS: u64 = 20;
+    let store = RecordStore::new(mem());
+    let repository = init(Io::new(Arc::new(store.clone())).unwrap(), &init_options(4)).unwrap();
+    let index = Index::empty(&repository);
+    let mut maps = Vec::new();
+    for seed in 0..SEGMENTS {
+        let draft = draft(seed, 2000, 3);
+        maps.push(expected(&draft));
+        let (key, size) = put(&repository, draft, Level::DEFAULT);
+        assert!(size > 64 << 10, "or it is read whole");
+        index.add(&repository, key, size).unwrap();
+    }
+    // Beginning and end of each, whatever is asked.
+    assert_eq!(store.count(Verb::GetRange) as u64, 2 * SEGMENTS);
+    store.clear();
+    assert_eq!(index.locate(&id(IDS + 50)).unwrap(), None);
+    // A filter may be wrong once in a hundred times.
+    assert!(store.count(Verb::GetRange) <= 2, "{} for none", store.count(Verb::GetRange));
+    store.clear();
+    let last = maps
+        .last()
+        .unwrap()
+        .keys()
+        .find(|id| maps.iter().filter(|map| map.contains_key(id)).count() == 1);
+    if let Some(last) = last {
+        assert!(index.locate(last).unwrap().is_some());
+        assert!(store.count(Verb::GetRange) <= 3, "{} for one", store.count(Verb::GetRange));
+    }
+    // Whoever asks for all of a segment gets its two blocks.
+    store.clear();
+    for id in maps[0].keys() {
+        assert!(index.contains(id).unwrap());
+    }
+    assert!(store.count(Verb::GetRange) <= 4, "{} for all", store.count(Verb::GetRange));
+    // One request for some blocks where all are wanted.
+    store.clear();
+    index.for_each(|_, _, _| Ok(())).unwrap();
+    assert_eq!(store.count(Verb::GetRange) as u64, SEGMENTS);
+}

@@ -6,6 +6,9 @@
 //! Invariant: a checkpoint is never needed. One that is damaged, forged or of another log is passed
 //! over with a warning, and the log read from its start.
 
+use std::collections::HashSet;
+use std::ops::Range;
+
 use bytes::Bytes;
 use lifeboat_codec::sign::verify;
 use lifeboat_format::checkpoint::{
@@ -27,6 +30,8 @@ use crate::open::Repository;
 const ENTRIES_MIN: u64 = 64;
 /// Checkpoints that are tried, from the newest, before the log is read from its start.
 const TRIES_MAX: usize = 3;
+/// How much of a checkpoint is read at once, in bytes; what does not fit is read block by block.
+const BEGIN_MAX: u64 = 4 << 20;
 /// Objects in one block: about 1 MiB.
 const BLOCK_OBJECTS: usize = 16 << 10;
 /// Bytes of snapshots in one block, unless a single one is larger.
@@ -72,47 +77,73 @@ pub fn write(repository: &Repository, fold: &Fold) -> Result<bool> {
 }
 
 /// The state of the newest checkpoint that is whole, and what was wrong with those passed over.
+///
+/// Only those about the head are listed, and all of them only where none of these can be used: a log
+/// of a million entries has some ten thousand checkpoints.
 pub(super) fn newest(repository: &Repository) -> Result<(Option<Fold>, Vec<String>)> {
-    let mut warnings = Vec::new();
-    for number in numbers(repository)?.into_iter().rev().take(TRIES_MAX) {
-        match read(repository, number) {
-            Ok(fold) => return Ok((Some(fold), warnings)),
-            Err(error) if is_unusable(&error) => {
-                warnings.push(format!("{error}; it is passed over and the log read instead"));
+    let remembered = repository.remembered().map(|head| head.number);
+    let last = fetch::last_step(repository.io(), remembered)?;
+    let mut places = Vec::new();
+    if let Some(before) = last.checked_sub(fetch::STEP) {
+        places.extend([last, before].map(|step| fetch::step_prefix(ObjectKey::Checkpoint(step))));
+    }
+    places.push(CHECKPOINTS.to_owned());
+    let (mut warnings, mut tried) = (Vec::new(), HashSet::new());
+    for place in places {
+        for (number, size) in listed(repository, &place)?.into_iter().rev() {
+            if tried.len() == TRIES_MAX || !tried.insert(number) {
+                continue;
             }
-            Err(error) => return Err(error),
+            match read(repository, number, size) {
+                Ok(fold) => return Ok((Some(fold), warnings)),
+                Err(error) if is_unusable(&error) => {
+                    warnings.push(format!("{error}; it is passed over and the log read instead"));
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok((None, warnings))
 }
 
-/// The checkpoints that a list shows, ascending.
-pub(crate) fn numbers(repository: &Repository) -> Result<Vec<u64>> {
-    let mut numbers = Vec::new();
-    repository.io().list(CHECKPOINTS, |listed| {
+/// The checkpoints that a list shows, ascending, with their sizes in bytes.
+pub(crate) fn all(repository: &Repository) -> Result<Vec<(u64, u64)>> {
+    listed(repository, CHECKPOINTS)
+}
+
+fn listed(repository: &Repository, prefix: &str) -> Result<Vec<(u64, u64)>> {
+    let mut found = Vec::new();
+    repository.io().list(prefix, |listed| {
         if let Ok(ObjectKey::Checkpoint(number)) = listed.key.parse() {
-            numbers.push(number);
+            found.push((number, listed.size));
         }
         Ok(())
     })?;
-    numbers.sort_unstable();
-    Ok(numbers)
+    found.sort_unstable();
+    Ok(found)
 }
 
-/// Reads one checkpoint, verified in every way.
+/// Reads one checkpoint of `size` bytes, verified in every way.
 ///
 /// # Errors
 /// [`Kind::Corrupt`] or [`Kind::Unsupported`] when it can't be used, or the store's.
-pub(crate) fn read(repository: &Repository, number: u64) -> Result<Fold> {
+pub(crate) fn read(repository: &Repository, number: u64, size: u64) -> Result<Fold> {
     const OPERATION: &str = "read";
     let io = repository.io();
     let key = ObjectKey::Checkpoint(number);
     let of_format = |cause| Error::format(OPERATION, key, cause);
     let corrupt =
         |reason: &str| Err(Error::new(Kind::Corrupt, OPERATION, key).because(reason.to_owned()));
-    let head_len = Checkpoint::head_len(&io.get_range(&key, 0..CHECKPOINT_PREFIX_LEN as u64)?)
-        .map_err(of_format)?;
-    let bytes = io.get_range(&key, 0..head_len)?;
+    // Most are read whole at once, beside the entry that they must agree with.
+    let begin = size.min(BEGIN_MAX);
+    let (begin, entry) = io.both(|| io.get_range(&key, 0..begin), || fetch::entry(io, number));
+    let begin = begin?;
+    let prefix = begin.get(..CHECKPOINT_PREFIX_LEN).unwrap_or(&begin);
+    let head_len = Checkpoint::head_len(prefix).map_err(of_format)?;
+    let bytes = match usize::try_from(head_len).ok().and_then(|end| begin.get(..end)) {
+        Some(head) => begin.slice_ref(head),
+        None => io.get_range(&key, 0..head_len)?,
+    };
     let checkpoint = Checkpoint::decode(&bytes).map_err(of_format)?;
     let signed = Checkpoint::signed_part(&bytes).map_err(of_format)?;
     if verify(&checkpoint.public, SIGNATURE_CONTEXT, signed, &checkpoint.signature).is_err() {
@@ -124,7 +155,7 @@ pub(crate) fn read(repository: &Repository, number: u64) -> Result<Fold> {
     if checkpoint.log != repository.log_id() || checkpoint.number != number {
         return corrupt("it is of another log or number");
     }
-    match fetch::entry(io, number)? {
+    match entry? {
         Some(entry) if entry.hash == checkpoint.entry => {}
         Some(_) => return corrupt("the log's entry of its number is another one"),
         None => return corrupt("the log has no entry of its number"),
@@ -132,15 +163,27 @@ pub(crate) fn read(repository: &Repository, number: u64) -> Result<Fold> {
     let mut fold = Fold::empty(repository);
     fold.head = Some(Head { number, hash: checkpoint.entry });
     fold.checkpoint = Some(number);
-    for block in &checkpoint.blocks {
-        let start = head_len.saturating_add(block.offset);
-        let bytes = io.get_range(&key, start..start.saturating_add(block.length))?;
-        block.verify(&bytes).map_err(of_format)?;
-        if !fold.take_block(block, &bytes).map_err(of_format)? {
+    let mut take = |block: &CheckpointBlock, bytes: &[u8]| {
+        block.verify(bytes).map_err(of_format)?;
+        if !fold.take_block(block, bytes).map_err(of_format)? {
             let reason = format!("section {} comes from a newer version", block.section);
             return Err(Error::new(Kind::Unsupported, OPERATION, key).because(reason));
         }
+        Ok(())
+    };
+    let mut later = Vec::new();
+    for block in &checkpoint.blocks {
+        let start = head_len.saturating_add(block.offset);
+        let range = start..start.saturating_add(block.length);
+        match within(&begin, &range) {
+            Some(bytes) => take(block, bytes)?,
+            None => later.push((block, range)),
+        }
     }
+    let mut blocks = later.iter().map(|(block, _)| *block);
+    io.each_range(&key, later.iter().map(|(_, range)| range.clone()), |bytes| {
+        blocks.next().map_or(Ok(()), |block| take(block, &bytes))
+    })?;
     Ok(fold)
 }
 
@@ -171,6 +214,12 @@ impl Fold {
         }
         Ok(true)
     }
+}
+
+/// The bytes of `range`, where they are all in `begin`.
+fn within<'b>(begin: &'b Bytes, range: &Range<u64>) -> Option<&'b [u8]> {
+    let place = |at: u64| usize::try_from(at).ok();
+    begin.get(place(range.start)?..place(range.end)?)
 }
 
 fn is_unusable(error: &Error) -> bool {

@@ -505,6 +505,58 @@ fn reading_a_long_log_asks_for_many_entries_at_once() {
     let other = reopen(&faulty, 2);
     let before = fault.all_calls();
     assert_eq!(state(&Fold::load(&other).unwrap()), state(&fold));
-    // Two lists, fifty reads, and the one that finds nothing.
-    assert_eq!(fault.all_calls() - before, 53);
+    // A look at how far it goes, two lists, fifty reads, and the one that finds nothing.
+    assert_eq!(fault.all_calls() - before, 54);
+}
+
+#[test]
+fn how_far_a_long_log_goes_is_found_with_few_looks() {
+    for (steps, remembered, most) in [(0, None, 1), (1, None, 3), (37, None, 12), (37, Some(30), 8)]
+    {
+        let (store, _) = new(1);
+        let fault = FaultStore::new(Arc::clone(&store));
+        let io = crate::io::Io::new(Arc::new(fault.clone())).unwrap();
+        for step in 0..=steps {
+            let entry = ObjectKey::Log(step * fetch::STEP);
+            io.put_new(&entry, b"an entry".into()).unwrap();
+        }
+        let before = fault.all_calls();
+        let remembered = remembered.map(|step| step * fetch::STEP + 7);
+        assert_eq!(fetch::last_step(&io, remembered).unwrap(), steps * fetch::STEP);
+        let looks = fault.all_calls() - before;
+        assert!(looks <= most, "{looks} looks for {steps} steps");
+    }
+}
+
+/// Of the checkpoints only those about the head are listed: there may be ten thousand.
+#[test]
+fn a_checkpoint_of_another_stretch_is_found_all_the_same() {
+    let (store, repository) = new(1);
+    let mut fold = Fold::load(&repository).unwrap();
+    for number in 0..3 {
+        put(&repository, &mut fold, number);
+    }
+    assert!(checkpoint::write(&repository, &fold).unwrap());
+    let record = lifeboat_store::layer::record::RecordStore::new(Arc::clone(&store));
+    let recorded: Arc<dyn Store> = Arc::new(record.clone());
+    let other = reopen(&recorded, 2);
+    record.clear();
+    // As if it had been seen to go on far.
+    let far = fetch::step_prefix(ObjectKey::Checkpoint(2 * fetch::STEP));
+    let remembered = OpenOptions {
+        remembered: Some(Head { number: 2 * fetch::STEP, hash: ObjectHash([1; 32]) }),
+        ..open_options(3)
+    };
+    let io = crate::io::Io::new(recorded).unwrap();
+    let told = open(io, &passphrase(PASSPHRASE), &remembered).unwrap();
+    record.clear();
+    let (state, warnings) = checkpoint::newest(&told).unwrap();
+    assert_eq!(state.unwrap().next_number(), 3);
+    assert!(warnings.is_empty());
+    let lists = record.keys(Verb::List);
+    let near = fetch::step_prefix(ObjectKey::Checkpoint(fetch::STEP));
+    assert_eq!(lists, [far.as_str(), &near, "checkpoints/"]);
+    record.clear();
+    checkpoint::newest(&other).unwrap();
+    assert_eq!(record.keys(Verb::List), ["checkpoints/"]);
 }

@@ -18,11 +18,16 @@ use lifeboat_store::Payload;
 
 use super::Shared;
 use super::framer::Place;
-use super::state::{OpenPack, SealedFrame, open_packs_max};
+use super::state::{OpenPack, SealedFrame};
 use crate::error::{Error, Kind, Result};
 
 /// No pack takes more frames than this, so that its trailer stays readable in one piece.
 const FRAMES_MAX: u32 = 1 << 16;
+/// The part of the memory for packs that a data pack may take, and a tree pack.
+const DATA_PART: u64 = 3;
+const TREE_PART: u64 = 12;
+/// So many packs in the memory for them are many.
+const MANY_PACKS: u64 = 16;
 
 /// A pack as it goes to the store.
 struct BuiltPack {
@@ -40,7 +45,7 @@ impl Shared {
         let mut state = self.make_room(sealed_len)?;
         state.bytes += sealed_len;
         let at = self.choose_pack(&mut state, kind)?;
-        let target = self.pack_bytes();
+        let target = self.pack_bytes(kind);
         let pack = &mut state.open[at];
         let place =
             Place { pack: pack.number, frame: pack.next_frame, sealer: Arc::clone(&pack.sealer) };
@@ -111,13 +116,11 @@ impl Shared {
 
     /// A pack that takes frames, one of several at random, or a new one.
     fn choose_pack(&self, state: &mut super::State, kind: PackKind) -> Result<usize> {
-        let open: Vec<usize> = (0..state.open.len())
-            .filter(|at| state.open[*at].kind == kind && !state.open[*at].closed)
-            .collect();
-        let wanted = open_packs_max(kind);
-        let pick = usize::from(self.repository.random::<1>()?[0]) % wanted;
-        if let Some(at) = open.get(pick) {
-            return Ok(*at);
+        let [dice] = self.repository.random()?;
+        let target = self.pack_bytes(kind);
+        let is_tight = self.options.bytes_max / target < MANY_PACKS;
+        if let Some(at) = state.draw(kind, is_tight.then_some(target), dice) {
+            return Ok(at);
         }
         let sealer = self.new_sealer(kind)?;
         let number = state.next_pack;
@@ -149,9 +152,14 @@ impl Shared {
             .map_err(|cause| Error::codec("begin", "a pack", cause))
     }
 
-    /// How large packs become: what the repository says, if several fit into the memory.
-    fn pack_bytes(&self) -> u64 {
-        self.repository.config().pack_bytes.min(self.options.bytes_max / 3)
+    /// How large packs become: what the repository says, if several fit into the memory. Tree packs are
+    /// few and fill slowly: smaller ones leave the memory to data on its way.
+    fn pack_bytes(&self, kind: PackKind) -> u64 {
+        let most = match kind {
+            PackKind::Data => self.options.bytes_max / DATA_PART,
+            PackKind::Tree => self.options.bytes_max / TREE_PART,
+        };
+        self.repository.config().pack_bytes.min(most)
     }
 
     /// Builds the pack and hands it to the runtime.

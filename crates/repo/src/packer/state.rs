@@ -16,7 +16,7 @@ use super::framer::FramerParts;
 use crate::error::{Error, Kind, Result};
 
 /// How many packs of a kind are filled at the same time.
-pub(super) fn open_packs_max(kind: PackKind) -> usize {
+fn open_packs_max(kind: PackKind) -> usize {
     match kind {
         PackKind::Data => 2,
         // Tree packs are read in path order; spreading them would cost requests.
@@ -119,6 +119,24 @@ impl State {
     pub(super) fn take_idle_before(&mut self, ticket: u64) -> Vec<FramerParts> {
         let is_older = |parts: &mut FramerParts| parts.ticket().is_some_and(|own| own < ticket);
         self.idle.extract_if(.., is_older).collect()
+    }
+
+    /// The place of the pack that takes the next frame, as `dice` falls; `None` for a new one.
+    ///
+    /// Where memory has no room for many packs, the fuller of two is led ahead by about half a pack of
+    /// `target` bytes, so that they are complete one after the other: while one is on its way the next
+    /// is not far. Which frame goes where stays open.
+    pub(super) fn draw(&self, kind: PackKind, target: Option<u64>, dice: u8) -> Option<usize> {
+        let takes = |pack: &OpenPack| pack.kind == kind && !pack.closed;
+        let open: Vec<usize> = (0..self.open.len()).filter(|at| takes(&self.open[*at])).collect();
+        if let (&[one, other], Some(target)) = (open.as_slice(), target) {
+            let bytes = |at: usize| self.open[at].bytes;
+            let (least, most) = if bytes(one) < bytes(other) { (one, other) } else { (other, one) };
+            let is_near = bytes(most) - bytes(least) < target / 2;
+            let (often, seldom) = if is_near { (most, least) } else { (least, most) };
+            return Some(if dice.is_multiple_of(4) { seldom } else { often });
+        }
+        open.get(usize::from(dice) % open_packs_max(kind)).copied()
     }
 
     /// Takes the fullest pack that still takes frames out of that state; if nothing is promised to it,

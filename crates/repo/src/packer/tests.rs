@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use lifeboat_format::key::ObjectKey;
+use lifeboat_store::layer::record::RecordStore;
 use lifeboat_store::{ErrorKind, Store, Verb, mem};
 use lifeboat_testkit::entropy::entropy;
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
@@ -236,4 +237,40 @@ fn a_dry_run_counts_and_stores_nothing() {
     assert_eq!(packer.flush().unwrap(), []);
     assert_eq!(store.calls(Verb::Put), puts);
     assert!(packer.stats().new_chunks > 0 && packer.stats().stored_bytes == 0);
+}
+
+/// Nothing that compresses, in packs of 512 KiB as others are of 32 MiB: requests for each byte are what
+/// a store takes money for.
+#[test]
+fn packs_become_as_large_as_they_may_and_are_complete_one_after_the_other() {
+    const PACK: u64 = 512 << 10;
+    const PACKS: u64 = 32;
+    let store = RecordStore::new(mem());
+    let mut options = init_options(1);
+    (options.pack_bytes, options.frame_bytes) = (PACK, 8 << 10);
+    let repository = init(Io::new(Arc::new(store.clone())).unwrap(), &options).unwrap();
+    let packer = packer(&repository, 4 * PACK);
+    // As many records as a segment takes in a run with the default memory.
+    let packer = Packer::new(
+        &repository,
+        Arc::clone(&packer.shared.index),
+        PackerOptions { records_max: 100_000, ..packer.shared.options.clone() },
+    );
+    let mut framer = packer.framer(PackKind::Data).unwrap();
+    let noise = entropy(7);
+    let (mut steps, mut both_nearly_full) = (0, 0);
+    for _ in 0..PACKS * PACK / 4096 {
+        let bytes = noise.bytes::<4096>().unwrap();
+        framer.offer(packer.repository().keyring().ids().data(&bytes), &bytes).unwrap();
+        let state = packer.shared.lock();
+        steps += 1;
+        let nearly_full = state.open.iter().filter(|pack| pack.bytes > PACK * 3 / 4).count();
+        both_nearly_full += u64::from(nearly_full == 2);
+    }
+    drop(framer);
+    packer.flush().unwrap();
+    let puts = store.keys(Verb::Put);
+    let packs = puts.iter().filter(|key| key.starts_with("packs/")).count() as u64;
+    assert!((PACKS..=PACKS + 2).contains(&packs), "{packs} packs");
+    assert!(both_nearly_full * 100 < steps * 5, "{both_nearly_full} of {steps}");
 }

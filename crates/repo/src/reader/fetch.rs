@@ -1,23 +1,33 @@
-//! Fetching: many frames with few requests.
+//! Fetching: many frames with few requests, several of them at once.
 //!
 //! Knows ranges of packs. Frames that lie close together come with one request, the bytes between
-//! them thrown away; what one damaged or truncated place spoils is that frame alone.
+//! them thrown away; what one damaged or truncated place spoils is that frame alone. The runtime
+//! carries the bytes, and the threads that take them open and inflate them: a byte is touched by one.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use lifeboat_codec::seal::ObjectOpener;
 use lifeboat_format::key::ObjectKey;
+use tokio::sync::watch;
 
 use super::location::FrameRef;
 use super::{Reader, lock};
 use crate::error::{Error, Kind, Result};
+use crate::io::Request;
+
+/// A fetch has at least so many requests under way, if it has work for them, ...
+const REQUESTS_MIN: u64 = 8;
+/// ... as long as each is at least so many bytes long.
+const RANGE_MIN: u64 = 1 << 20;
 
 /// Two frames with at most so many bytes between them come with one request: it takes a store longer
 /// to answer another one than to send these.
 pub(super) const GAP_MAX: u64 = 64 << 10;
 
 /// Some frames of one pack, in the order in which they lie, that come with one request.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Group {
     pub(super) pack: ObjectKey,
     pub(super) start: u64,
@@ -25,50 +35,145 @@ pub(super) struct Group {
     pub(super) frames: Vec<FrameRef>,
 }
 
+/// A group on its way.
+type Flying = Request<Result<(Arc<ObjectOpener>, Bytes)>>;
+
+/// Many frames on their way: as many requests at once as may be held in memory, in the order in which
+/// the frames lie. Threads share it, and each opens and inflates what it takes; requests go out again
+/// as that is done. Letting it go gives up what was not taken.
+#[derive(Debug)]
+pub struct Fetch {
+    reader: Reader,
+    bytes_max: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What is told at once: frames that are kept, and those that can't be what their records say.
+    ready: VecDeque<(FrameRef, Result<Bytes>)>,
+    waiting: VecDeque<Group>,
+    flying: VecDeque<(Group, Flying)>,
+    /// The pack of the last group that was asked for, and when the first of its groups is there.
+    leader: Option<(ObjectKey, watch::Receiver<()>)>,
+    /// The bytes of all groups that were asked for and are not done.
+    bytes: u64,
+}
+
+/// What a thread has taken.
+enum Taken {
+    Ready(FrameRef, Result<Bytes>),
+    Flying(Group, Flying),
+}
+
 impl Reader {
-    /// Calls `each` once for every different frame of `frames`, inflated, or with the reason why it
-    /// can't be read. Frames that are kept come first, the others in the order in which they lie.
-    ///
-    /// # Errors
-    /// What `each` returns, which ends the work.
-    pub fn fetch_frames(
-        &self,
-        frames: &[FrameRef],
-        mut each: impl FnMut(&FrameRef, Result<Bytes>) -> Result<()>,
-    ) -> Result<()> {
-        let mut wanted = frames.to_vec();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let mut missing = Vec::with_capacity(wanted.len());
-        for frame in wanted {
-            let kept = lock(&self.shared.frames).get(&(frame.pack, frame.number));
-            match (kept, frame.check()) {
-                (Some(bytes), _) => each(&frame, Ok(bytes))?,
-                (None, Err(error)) => each(&frame, Err(error))?,
+    /// Begins to fetch every different frame of `frames`, with at most `bytes_max` bytes on their way
+    /// or not yet inflated, unless a single request needs more.
+    pub fn fetch(&self, mut frames: Vec<FrameRef>, bytes_max: u64) -> Fetch {
+        frames.sort_unstable();
+        frames.dedup();
+        let mut state = State::default();
+        let mut missing = Vec::with_capacity(frames.len());
+        for frame in frames {
+            match (self.kept(&frame), frame.check()) {
+                (Some(bytes), _) => state.ready.push_back((frame, Ok(bytes))),
+                (None, Err(error)) => state.ready.push_back((frame, Err(error))),
                 (None, Ok(())) => missing.push(frame),
             }
         }
-        for group in groups(missing, self.shared.range_max) {
-            self.fetch_group(&group, &mut each)?;
-        }
-        Ok(())
+        let range_max = self.shared.range_max.min((bytes_max / REQUESTS_MIN).max(RANGE_MIN));
+        state.waiting = groups(missing, range_max).into();
+        let fetch = Fetch { reader: self.clone(), bytes_max, state: Mutex::new(state) };
+        fetch.top_up(&mut lock(&fetch.state));
+        fetch
     }
 
-    fn fetch_group(
+    /// Fetches, opens and inflates one frame.
+    pub(super) fn fetch_one(&self, frame: &FrameRef) -> Result<Bytes> {
+        let group = Group::of(*frame);
+        let (opener, bytes) = self
+            .shared
+            .io
+            .block_on(self.fetch_range(&group, None))
+            .map_err(|cause| Error::new(cause.kind(), "read", frame).because(cause))?;
+        self.inflate(&opener, frame, &bytes, group.start)
+    }
+}
+
+impl Fetch {
+    /// Takes what comes next, waits for it, and calls `each` with every frame of it, inflated, or with
+    /// the reason why it can't be read. False when nothing was left to take.
+    ///
+    /// # Errors
+    /// What `each` returns.
+    pub fn next(
+        &self,
+        mut each: impl FnMut(&FrameRef, Result<Bytes>) -> Result<()>,
+    ) -> Result<bool> {
+        let taken = {
+            let mut state = lock(&self.state);
+            match state.ready.pop_front() {
+                Some((frame, bytes)) => Some(Taken::Ready(frame, bytes)),
+                None => {
+                    state.flying.pop_front().map(|(group, flying)| Taken::Flying(group, flying))
+                }
+            }
+        };
+        match taken {
+            None => return Ok(false),
+            Some(Taken::Ready(frame, bytes)) => each(&frame, bytes)?,
+            Some(Taken::Flying(group, flying)) => {
+                let answer = flying.wait(&self.reader.shared.io, group.pack).flatten();
+                let done = self.open(&group, answer, &mut each);
+                let mut state = lock(&self.state);
+                state.bytes -= group.len();
+                self.top_up(&mut state);
+                done?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends out what may be on its way besides what is.
+    fn top_up(&self, state: &mut State) {
+        while let Some(next) = state.waiting.front()
+            && (state.bytes == 0 || state.bytes + next.len() <= self.bytes_max)
+            && let Some(group) = state.waiting.pop_front()
+        {
+            state.bytes += group.len();
+            let (reader, wanted) = (self.reader.clone(), group.clone());
+            // The first of a pack's groups brings what opens all of them.
+            let leads = state.leader.as_ref().is_none_or(|(pack, _)| *pack != group.pack);
+            let (leading, leader) = if leads {
+                let (leading, done) = watch::channel(());
+                state.leader = Some((group.pack, done));
+                (Some(leading), None)
+            } else {
+                (None, state.leader.as_ref().map(|(_, done)| done.clone()))
+            };
+            let flying = async move {
+                let fetched = reader.fetch_range(&wanted, leader).await;
+                drop(leading);
+                fetched
+            };
+            let flying = self.reader.shared.io.begin(flying);
+            state.flying.push_back((group, flying));
+        }
+    }
+
+    fn open(
         &self,
         group: &Group,
+        answer: Result<(Arc<ObjectOpener>, Bytes)>,
         each: &mut impl FnMut(&FrameRef, Result<Bytes>) -> Result<()>,
     ) -> Result<()> {
-        match self.fetch_range(group) {
-            Ok((opener, bytes)) => {
-                for frame in &group.frames {
-                    each(frame, self.inflate(&opener, frame, &bytes, group.start))?;
-                }
-                Ok(())
-            }
+        match answer {
+            Ok((opener, bytes)) => group.frames.iter().try_for_each(|frame| {
+                each(frame, self.reader.inflate(&opener, frame, &bytes, group.start))
+            }),
             // A pack that was cut off still has the frames before the cut.
             Err(error) if error.kind() == Kind::Corrupt && group.frames.len() > 1 => {
-                group.frames.iter().try_for_each(|frame| self.fetch_group(&Group::of(*frame), each))
+                group.frames.iter().try_for_each(|frame| each(frame, self.reader.fetch_one(frame)))
             }
             Err(error) => {
                 let error = Arc::new(error);
@@ -82,6 +187,10 @@ impl Reader {
 }
 
 impl Group {
+    fn len(&self) -> u64 {
+        self.end - self.start
+    }
+
     fn of(frame: FrameRef) -> Self {
         let (start, end) = (u64::from(frame.offset), frame.end());
         Self { pack: frame.pack, start, end, frames: vec![frame] }

@@ -2,14 +2,17 @@
 //!
 //! Knows preambles and codecs, not chunks.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::future::try_join;
 use lifeboat_codec::compress::Decompressor;
 use lifeboat_codec::seal::ObjectOpener;
 use lifeboat_format::Codec;
 use lifeboat_format::envelope::{NO_EXTRA, ObjectType, PREAMBLE_LEN, Preamble, Role, TAG_LEN};
 use lifeboat_format::key::ObjectKey;
+use tokio::sync::{OnceCell, watch};
 
 use super::fetch::{GAP_MAX, Group};
 use super::location::FrameRef;
@@ -26,23 +29,59 @@ pub(super) struct Scratch {
     zstd: Decompressor,
 }
 
+/// What opens the frames of one pack; filled by the first who has read the pack's preamble.
+pub(super) type OpenerCell = Arc<OnceCell<Arc<ObjectOpener>>>;
+
 impl Reader {
-    /// The bytes of a group, and what opens its frames.
-    pub(super) fn fetch_range(&self, group: &Group) -> Result<(Arc<ObjectOpener>, Bytes)> {
-        let io = &self.shared.io;
-        let (pack, start, end) = (&group.pack, group.start, group.end);
-        if let Some(opener) = lock(&self.shared.openers).get(pack) {
-            return Ok((opener, io.get_range(pack, start..end)?));
+    /// The bytes of a group, and what opens its frames. Where `leader` is given, somebody is about to
+    /// read the pack's beginning, and drops the other end when that is done.
+    pub(super) async fn fetch_range(
+        &self,
+        group: &Group,
+        leader: Option<watch::Receiver<()>>,
+    ) -> Result<(Arc<ObjectOpener>, Bytes)> {
+        let (pack, range) = (&group.pack, group.start..group.end);
+        let cell = self.opener_cell(pack);
+        if let Some(opener) = cell.get() {
+            return Ok((Arc::clone(opener), self.range(pack, range).await?));
         }
         let preamble_len = PREAMBLE_LEN as u64;
-        if start <= preamble_len + GAP_MAX && end >= preamble_len {
-            let bytes = io.get_range(pack, 0..end)?;
+        let is_near = range.start <= preamble_len + GAP_MAX && range.end >= preamble_len;
+        if is_near && leader.is_none() {
+            let bytes = self.range(pack, 0..range.end).await?;
             let opener = self.opener(pack, &bytes)?;
-            let start = usize::try_from(start).expect("below the gap's limit");
+            // If somebody else is about to fill it, that will be the same.
+            drop(cell.set(Arc::clone(&opener)));
+            let start = usize::try_from(range.start).expect("below the gap's limit");
             return Ok((opener, bytes.slice(start..)));
         }
-        let opener = self.opener(pack, &io.get_range(pack, 0..preamble_len)?)?;
-        Ok((opener, io.get_range(pack, start..end)?))
+        let opener = async {
+            if let Some(mut leader) = leader {
+                // Nothing is ever sent: this is the end of the leader's work, whatever came of it.
+                let _end: Result<(), _> = leader.changed().await;
+            }
+            cell.get_or_try_init(|| async {
+                self.opener(pack, &self.range(pack, 0..preamble_len).await?)
+            })
+            .await
+        };
+        let (opener, bytes) = try_join(opener, self.range(pack, range)).await?;
+        Ok((Arc::clone(opener), bytes))
+    }
+
+    async fn range(&self, pack: &ObjectKey, range: Range<u64>) -> Result<Bytes> {
+        let read = self.shared.io.store().get_range(&pack.to_string(), range).await;
+        read.map_err(|cause| Error::store("read", cause))
+    }
+
+    fn opener_cell(&self, pack: &ObjectKey) -> OpenerCell {
+        let mut openers = lock(&self.shared.openers);
+        if let Some(cell) = openers.get(pack) {
+            return cell;
+        }
+        let cell = OpenerCell::default();
+        openers.insert(*pack, Arc::clone(&cell), 1);
+        cell
     }
 
     /// Opens and inflates `frame`, which lies in `bytes`; these begin at `start` in the pack.
@@ -83,9 +122,7 @@ impl Reader {
         // The key is right, since it opened the repository: what does not fit is the pack.
         let opener = ObjectOpener::new(key, object_type, keyring.repository(), &preamble)
             .map_err(|cause| Error::new(Kind::Corrupt, OPEN, pack).because(cause))?;
-        let opener = Arc::new(opener);
-        lock(&self.shared.openers).insert(*pack, Arc::clone(&opener), 1);
-        Ok(opener)
+        Ok(Arc::new(opener))
     }
 }
 

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use lifeboat_codec::Entropy;
 use lifeboat_codec::compress::{Compressor, Level};
@@ -11,8 +12,9 @@ use lifeboat_format::key::ObjectName;
 use lifeboat_format::keys::{ContentKeys, EpochKeys, KeyBundle, Secret32};
 use lifeboat_format::pack::FRAME_RAW_MAX;
 use lifeboat_store::layer::record::RecordStore;
-use lifeboat_store::{Payload, Verb, mem};
+use lifeboat_store::{Payload, Store, Verb, mem};
 use lifeboat_testkit::entropy::entropy;
+use lifeboat_testkit::link::LinkStore;
 
 use super::*;
 
@@ -122,7 +124,11 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let store = Arc::new(RecordStore::new(mem()));
+        Self::over(mem())
+    }
+
+    fn over(store: Arc<dyn Store>) -> Self {
+        let store = Arc::new(RecordStore::new(store));
         let bundle = KeyBundle::new(
             REPOSITORY,
             PublicKey([0; 32]),
@@ -158,6 +164,17 @@ impl World {
         self.entropy.fill(&mut bytes).unwrap();
         bytes
     }
+}
+
+/// Every different frame, by one thread.
+fn fetch_all(
+    reader: &Reader,
+    frames: &[FrameRef],
+    mut each: impl FnMut(&FrameRef, Result<Bytes>) -> Result<()>,
+) -> Result<()> {
+    let fetch = reader.fetch(frames.to_vec(), 32 << 20);
+    while fetch.next(&mut each)? {}
+    Ok(())
 }
 
 #[test]
@@ -229,12 +246,11 @@ fn frames_that_lie_close_together_come_with_one_request() {
     let reader = world.reader(32 << 20);
     let mut found = Vec::new();
     let wanted = [frames[5], frames[0], frames[0], frames[2], frames[3]];
-    reader
-        .fetch_frames(&wanted, |frame, bytes| {
-            found.push((*frame, bytes?));
-            Ok(())
-        })
-        .unwrap();
+    fetch_all(&reader, &wanted, |frame, bytes| {
+        found.push((*frame, bytes?));
+        Ok(())
+    })
+    .unwrap();
     let places = [0, 2, 3, 5];
     assert_eq!(found.len(), places.len());
     for ((frame, bytes), place) in found.iter().zip(places) {
@@ -245,7 +261,7 @@ fn frames_that_lie_close_together_come_with_one_request() {
     assert_eq!(ranges, [0..frames[2].end(), u64::from(frames[3].offset)..frames[5].end()]);
 
     world.store.clear();
-    reader.fetch_frames(&frames[..3], |_, bytes| bytes.map(drop)).unwrap();
+    fetch_all(&reader, &frames[..3], |_, bytes| bytes.map(drop)).unwrap();
     assert_eq!(world.gets(), 1, "only the frame that was not asked for before");
 }
 
@@ -259,7 +275,7 @@ fn one_request_never_takes_more_than_its_part_of_the_budget() {
     }
     let frames = draft.put(&mut world, |_| {});
     let reader = world.reader(6 << 20);
-    reader.fetch_frames(&frames, |_, bytes| bytes.map(drop)).unwrap();
+    fetch_all(&reader, &frames, |_, bytes| bytes.map(drop)).unwrap();
     for call in world.store.calls() {
         let range = call.range.unwrap();
         assert!(range.end - range.start <= 3 * MIB as u64 / 2 + 200, "{range:?}");
@@ -268,7 +284,7 @@ fn one_request_never_takes_more_than_its_part_of_the_budget() {
     // Eleven frames of half a MiB fit into the budget, so all are kept.
     assert_eq!(lock(&reader.shared.frames).weight(), 4 << 20);
     let small = world.reader(2 << 20);
-    small.fetch_frames(&frames, |_, bytes| bytes.map(drop)).unwrap();
+    fetch_all(&small, &frames, |_, bytes| bytes.map(drop)).unwrap();
     assert!(lock(&small.shared.frames).weight() <= 2 << 20);
 }
 
@@ -332,13 +348,11 @@ fn of_a_pack_that_was_cut_off_the_rest_is_still_read() {
         bytes.truncate(len - 10);
     });
     let mut good = Vec::new();
-    world
-        .reader(1 << 20)
-        .fetch_frames(&frames, |_, bytes| {
-            good.push(bytes.is_ok());
-            Ok(())
-        })
-        .unwrap();
+    fetch_all(&world.reader(1 << 20), &frames, |_, bytes| {
+        good.push(bytes.is_ok());
+        Ok(())
+    })
+    .unwrap();
     assert_eq!(good, [true, false, true, false]);
 }
 
@@ -379,7 +393,7 @@ fn an_error_of_the_caller_ends_the_work() {
     }
     let frames = draft.put(&mut world, |_| {});
     let mut calls = 0;
-    let result = world.reader(1 << 20).fetch_frames(&frames, |_, _| {
+    let result = fetch_all(&world.reader(1 << 20), &frames, |_, _| {
         calls += 1;
         Err(Error::new(Kind::Cancelled, "restore", "everything"))
     });
@@ -409,4 +423,61 @@ fn threads_share_what_was_read() {
         }
     });
     assert!(world.gets() <= 4 * 10, "{}", world.gets());
+}
+
+#[test]
+fn threads_that_want_one_frame_at_once_fetch_it_once() {
+    let mut world = World::over(Arc::new(LinkStore::new(mem(), Duration::from_millis(50))));
+    let chunks: Vec<_> = (0..8_u32).map(|number| number.to_le_bytes().repeat(50)).collect();
+    let parts: Vec<_> = chunks.iter().map(Vec::as_slice).collect();
+    let mut draft = Draft::new(&world, ObjectType::DataPack);
+    draft.frame(&world, ChunkKind::Data, &parts).put(&mut world, |_| {});
+    let lost = world.id(ChunkKind::Data, b"lost");
+    draft = Draft::new(&world, ObjectType::DataPack);
+    draft.frame(&world, ChunkKind::Data, &[b"lost"]).put(&mut world, Vec::clear);
+    let reader = world.reader(1 << 20);
+    std::thread::scope(|scope| {
+        for chunk in &chunks {
+            let (world, reader) = (&world, &reader);
+            scope.spawn(move || {
+                let id = world.id(ChunkKind::Data, chunk);
+                assert_eq!(reader.read_chunk(ChunkKind::Data, id).unwrap(), chunk);
+            });
+        }
+    });
+    assert_eq!(world.gets(), 1);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let error = reader.read_chunk(ChunkKind::Data, lost).unwrap_err();
+                assert_eq!(error.kind(), Kind::NotFound, "{error}");
+            });
+        }
+    });
+    assert!(reader.shared.flights.is_empty());
+}
+
+#[test]
+fn what_is_expected_is_there_when_it_is_asked_for() {
+    let mut world = World::new();
+    let chunks: Vec<_> = (0..6).map(|_| world.noise(20_000)).collect();
+    for chunk in &chunks {
+        let mut draft = Draft::new(&world, ObjectType::TreePack);
+        draft.frame(&world, ChunkKind::Node, &[chunk]).put(&mut world, |_| {});
+    }
+    let ids: Vec<_> = chunks.iter().map(|chunk| world.id(ChunkKind::Node, chunk)).collect();
+    let reader = world.reader(8 << 20);
+    assert_eq!(reader.expect_max(), 8);
+    // One that nobody has does no harm.
+    reader.expect(&mut [ChunkId([9; 32])].into_iter().chain(ids.iter().copied()));
+    let begun = Instant::now();
+    while world.gets() < 6 && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    for (id, chunk) in ids.iter().zip(&chunks) {
+        assert_eq!(reader.read_chunk(ChunkKind::Node, *id).unwrap(), chunk);
+    }
+    assert_eq!(world.gets(), 6);
+    // A reader that can keep next to nothing is told nothing.
+    assert_eq!(world.reader(100).expect_max(), 0);
 }

@@ -1,7 +1,9 @@
 //! A place in a tree: a stack of decoded nodes, from the root down to the next entry.
 //!
 //! Knows nodes and their order; scanning, comparing and looking up are made of its few steps. A
-//! node is fetched when it is opened, not before, so what is passed over costs nothing.
+//! node is fetched when it is opened, not before, so what is passed over costs nothing. A walk that
+//! goes on from node to node announces those to come to its source, more of them the longer it goes on
+//! ([`ChunkSource::expect`]); one that jumps begins anew with none.
 //!
 //! Invariants: the topmost frame has a next item unless the walk is at its end; levels fall by one
 //! with each frame, so no tree, however it was made, keeps a walk from ending.
@@ -46,11 +48,15 @@ pub(super) struct Cursor<'a> {
     from: Vec<u8>,
     // What lies here or after is not looked at; none without such a bound.
     end: Option<Vec<u8>>,
+    // How many nodes are announced ahead; grows while the walk goes on without a jump.
+    ahead: usize,
+    // The most that may be; none where the walk is not one from node to node.
+    ahead_max: usize,
 }
 
 enum Frame {
     Leaf { entries: Vec<(PathKey, Entry)>, next: usize },
-    Inner { level: u8, children: Vec<Child>, next: usize },
+    Inner { level: u8, children: Vec<Child>, next: usize, announced: usize },
 }
 
 impl<'a> Cursor<'a> {
@@ -58,8 +64,14 @@ impl<'a> Cursor<'a> {
     pub(super) fn new(source: &'a dyn ChunkSource, root: &TreeRoot) -> Self {
         let TreeRoot { id, level, entries, bytes } = *root;
         let child = Child { first: PathKey::root(), id, entries, bytes };
-        let frame = Frame::Inner { level, children: vec![child], next: 0 };
-        Self { source, frames: vec![frame], from: Vec::new(), end: None }
+        let frame = Frame::Inner { level, children: vec![child], next: 0, announced: 0 };
+        let (from, frames) = (Vec::new(), vec![frame]);
+        Self { source, frames, from, end: None, ahead: 0, ahead_max: 0 }
+    }
+
+    /// The same, for a walk from node to node.
+    pub(super) fn reading_ahead(self) -> Self {
+        Self { ahead_max: self.source.expect_max(), ..self }
     }
 
     /// Goes before everything in `directory`, and ends after it.
@@ -75,7 +87,7 @@ impl<'a> Cursor<'a> {
                 let (key, entry) = entries.get(*next)?;
                 Item::Entry(key, entry)
             }
-            Frame::Inner { level, children, next } => {
+            Frame::Inner { level, children, next, .. } => {
                 Item::Node { child: children.get(*next)?, level: *level }
             }
         };
@@ -111,8 +123,13 @@ impl<'a> Cursor<'a> {
         let Some(Item::Node { child, level }) = self.peek() else { return Ok(()) };
         let child = child.clone();
         if let Some(Frame::Inner { next, .. }) = self.frames.last_mut() {
+            // The second of a node's children: this is no way down to one place.
+            if *next > 0 && self.ahead_max > 0 {
+                self.ahead = (2 * self.ahead).clamp(1, self.ahead_max);
+            }
             *next += 1;
         }
+        self.announce();
         let node = load(self.source, &child, level, self.after());
         let lost = |until: Option<&PathKey>, error| {
             Err(Lost { error, entries: child.entries, until: until.cloned() })
@@ -128,6 +145,36 @@ impl<'a> Cursor<'a> {
         result
     }
 
+    /// The siblings that come after the node that is being walked, for whoever knows which of them will
+    /// be opened.
+    pub(super) fn coming(&self) -> impl Iterator<Item = &Child> {
+        self.frames.iter().rev().find_map(Frame::coming).unwrap_or_default().iter()
+    }
+
+    /// Tells the source which nodes come next, each once.
+    fn announce(&mut self) {
+        let mut room = self.ahead;
+        for frame in self.frames.iter_mut().rev() {
+            let Frame::Inner { children, next, announced, .. } = frame else { continue };
+            if room == 0 {
+                break;
+            }
+            let from = (*next).max(*announced);
+            let mut until = (*next + room).min(children.len());
+            if let Some(end) = &self.end {
+                let within = |child: &Child| child.first.as_bytes() < end.as_slice();
+                until = until.min(children.partition_point(within));
+            }
+            if from < until {
+                self.source.expect(&mut children[from..until].iter().map(|child| child.id));
+                *announced = until;
+            }
+            // What this node does not have comes from the one above: the next inner node.
+            room =
+                if until < children.len() { 0 } else { (room - (until.max(*next) - *next)).min(1) };
+        }
+    }
+
     /// Opens nodes until an entry is next, or the end.
     pub(super) fn descend(&mut self) -> Result<(), Lost> {
         while let Some(Item::Node { .. }) = self.peek() {
@@ -140,6 +187,7 @@ impl<'a> Cursor<'a> {
     /// on the way that are open already stay so.
     pub(super) fn seek(&mut self, key: &[u8]) {
         self.from = key.to_vec();
+        self.ahead = 0;
         let mut keep = 0;
         for place in 0..self.frames.len() {
             keep = place + 1;
@@ -202,8 +250,16 @@ impl Frame {
             }
             Node::Inner { level, children } => {
                 let next = child_of(&children, from);
-                Self::Inner { level: level.saturating_sub(1), children, next }
+                Self::Inner { level: level.saturating_sub(1), children, next, announced: 0 }
             }
+        }
+    }
+
+    /// The children that are next; none of a leaf.
+    fn coming(&self) -> Option<&[Child]> {
+        match self {
+            Self::Inner { children, next, .. } => children.get(*next..),
+            Self::Leaf { .. } => None,
         }
     }
 

@@ -7,13 +7,18 @@
 //! place is left out, since whether it changed can't be known.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::fmt;
 
+use lifeboat_format::id::ChunkId;
 use lifeboat_format::tree::{Entry, PathKey};
 
 use super::cursor::{Cursor, Item, Lost};
 use super::{ChunkSource, TreeRoot};
 use crate::error::Result;
+
+/// Announced nodes that are remembered, so that none is announced at every step.
+const ANNOUNCED_MAX: usize = 4096;
 
 /// What happened to one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,8 +99,11 @@ fn same_content(old: &Entry, new: &Entry) -> bool {
 
 /// Walks the changes from one tree to another.
 pub struct Diff<'a> {
+    source: &'a dyn ChunkSource,
     old: Cursor<'a>,
     new: Cursor<'a>,
+    /// Nodes about which the source was told.
+    announced: HashSet<ChunkId>,
 }
 
 /// What the next items of both trees ask for.
@@ -111,7 +119,8 @@ enum Step {
 impl<'a> Diff<'a> {
     /// The changes that make `old` into `new`. Nothing is fetched yet.
     pub fn new(source: &'a dyn ChunkSource, old: &TreeRoot, new: &TreeRoot) -> Self {
-        Self { old: Cursor::new(source, old), new: Cursor::new(source, new) }
+        let announced = HashSet::new();
+        Self { source, old: Cursor::new(source, old), new: Cursor::new(source, new), announced }
     }
 
     /// Only what happened to `directory` and below it.
@@ -134,8 +143,29 @@ impl<'a> Diff<'a> {
         })
     }
 
+    /// Tells the source which nodes will be opened: of the next ones on both sides those that the other
+    /// side does not have.
+    fn announce(&mut self) {
+        let most = self.source.expect_max();
+        let ids = |cursor: &Cursor<'_>| -> Vec<ChunkId> {
+            cursor.coming().take(2 * most).map(|child| child.id).collect()
+        };
+        let (old, new) = (ids(&self.old), ids(&self.new));
+        let both: HashSet<&ChunkId> = old.iter().filter(|id| new.contains(id)).collect();
+        let announced = &mut self.announced;
+        if announced.len() > ANNOUNCED_MAX {
+            announced.clear();
+        }
+        let fresh = old.iter().take(most / 2).chain(new.iter().take(most / 2));
+        self.source
+            .expect(&mut fresh.filter(|id| !both.contains(id) && announced.insert(**id)).copied());
+    }
+
     /// Takes what `step` says; `None` where that is no change.
     fn take(&mut self, step: &Step) -> Result<Option<Change>> {
+        if matches!(step, Step::OpenOld | Step::OpenNew) && self.source.expect_max() > 0 {
+            self.announce();
+        }
         let (old, new) = match step {
             Step::OpenOld => {
                 return self.old.open().map(|()| None).map_err(|lost| pass(&mut self.new, lost));

@@ -199,6 +199,9 @@ fn too_large(reason: &'static str) -> Error {
         .because(format!("it {reason} in this format"))
 }
 
+/// How many pieces of a long map are announced ahead: each describes some two hundred MiB.
+const PIECES_AHEAD: usize = 2;
+
 /// The extents of one entry, in order, whether they lie in it or were moved out.
 ///
 /// After an error it ends: what follows a piece that is lost has no known place in the file.
@@ -230,6 +233,13 @@ impl<'a> MapReader<'a> {
                 })?;
                 return Ok(Some(extent));
             }
+            // The pieces that come after this one can be on their way meanwhile.
+            let pieces = self.lists.last().map(std::vec::IntoIter::as_slice).unwrap_or_default();
+            let mut ids = pieces.iter().take(PIECES_AHEAD).filter_map(|extent| match extent {
+                Extent::Chunk { id, .. } => Some(*id),
+                _ => None,
+            });
+            self.source.expect(&mut ids);
             let below = self.open(extent)?;
             self.lists.push(below.into_iter());
         }

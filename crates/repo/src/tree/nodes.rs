@@ -1,8 +1,10 @@
 //! The nodes of a tree, each once, parents before their children.
 //!
 //! For whoever has to see what trees are made of (a check, a mark) and not the same subtree twice.
-//! Knows nodes, not what an entry refers to.
+//! Knows nodes, not what an entry refers to. Which of a node's children are wanted is asked some steps
+//! ahead, and the source told, so that they are on their way.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use lifeboat_format::id::ChunkId;
@@ -12,64 +14,91 @@ use super::cursor::load;
 use super::{ChunkSource, TreeRoot};
 use crate::error::{Error, Kind, Result};
 
-/// Walks the nodes of one tree. A node that can't be read is an error among them, and the walk goes
-/// on with its neighbour.
+/// Walks the nodes of one tree: the id of each, with the node or the reason why it can't be read or is
+/// not what its parent says. After a bad one the walk goes on with its neighbour.
 pub struct Nodes<'a, F> {
     source: &'a dyn ChunkSource,
     visit: F,
     // The children still to be visited, with their level; those of the lowest level last.
-    open: Vec<(u8, std::vec::IntoIter<Child>)>,
+    open: Vec<Level>,
     // What is wrong with the node that was given out last.
-    problem: Option<Error>,
+    problem: Option<(ChunkId, Error)>,
+}
+
+/// What is left of one node's children.
+struct Level {
+    level: u8,
+    /// Wanted, and announced to the source, each with the key at which it must have ended.
+    wanted: VecDeque<(Child, Option<PathKey>)>,
+    rest: std::vec::IntoIter<Child>,
+    /// Where the last of them must have ended.
+    end: Option<PathKey>,
 }
 
 impl<'a, F: FnMut(&ChunkId) -> bool> Nodes<'a, F> {
-    /// The nodes of the tree for which `visit` returns true. It is asked once for each node before
-    /// that is fetched; where it returns false, all below the node is left out, too.
+    /// The nodes of the tree for which `visit` returns true. It is asked once for each node, some time
+    /// before that is fetched; where it returns false, all below the node is left out, too.
     pub fn new(source: &'a dyn ChunkSource, root: &TreeRoot, visit: F) -> Self {
         let TreeRoot { id, level, entries, bytes } = *root;
         let root = Child { first: PathKey::root(), id, entries, bytes };
-        Self { source, visit, open: vec![(level, vec![root].into_iter())], problem: None }
+        let open = vec![Level::new(level, vec![root], None)];
+        Self { source, visit, open, problem: None }
     }
 
-    fn next_child(&mut self) -> Option<(u8, Child)> {
-        while let Some((level, children)) = self.open.last_mut() {
-            let level = *level;
-            match children.next() {
+    fn next_child(&mut self) -> Option<(u8, Child, Option<PathKey>)> {
+        let ahead = self.source.expect_max().max(1);
+        while let Some(level) = self.open.last_mut() {
+            // Half of it at a time: to announce one by one would fetch one by one.
+            if level.wanted.len() <= ahead / 2 {
+                let known = level.wanted.len();
+                level.look_ahead(ahead, &mut self.visit);
+                self.source.expect(&mut level.wanted.iter().skip(known).map(|(child, _)| child.id));
+            }
+            match level.wanted.pop_front() {
                 None => drop(self.open.pop()),
-                Some(child) if (self.visit)(&child.id) => return Some((level, child)),
-                Some(_) => {}
+                Some((child, end)) => return Some((level.level, child, end)),
             }
         }
         None
     }
+}
 
-    /// The first key after the child that was just taken.
-    fn after(&self) -> Option<&PathKey> {
-        self.open
-            .iter()
-            .rev()
-            .find_map(|(_, children)| children.as_slice().first().map(|child| &child.first))
+impl Level {
+    fn new(level: u8, children: Vec<Child>, end: Option<PathKey>) -> Self {
+        Self { level, wanted: VecDeque::new(), rest: children.into_iter(), end }
+    }
+
+    /// Asks about children until so many are wanted.
+    fn look_ahead(&mut self, ahead: usize, mut visit: impl FnMut(&ChunkId) -> bool) {
+        while self.wanted.len() < ahead
+            && let Some(child) = self.rest.next()
+        {
+            if visit(&child.id) {
+                let next = self.rest.as_slice().first().map(|next| &next.first);
+                let end = next.or(self.end.as_ref()).cloned();
+                self.wanted.push_back((child, end));
+            }
+        }
     }
 }
 
 impl<F: FnMut(&ChunkId) -> bool> Iterator for Nodes<'_, F> {
-    type Item = Result<(ChunkId, Node)>;
+    type Item = (ChunkId, Result<Node>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(problem) = self.problem.take() {
-            return Some(Err(problem));
+        if let Some((id, problem)) = self.problem.take() {
+            return Some((id, Err(problem)));
         }
-        let (level, child) = self.next_child()?;
-        let node = match load(self.source, &child, level, self.after()) {
+        let (level, child, end) = self.next_child()?;
+        let node = match load(self.source, &child, level, end.as_ref()) {
             Ok(node) => node,
-            Err(error) => return Some(Err(error)),
+            Err(error) => return Some((child.id, Err(error))),
         };
-        self.problem = miscounted(&child, &node);
+        self.problem = miscounted(&child, &node).map(|problem| (child.id, problem));
         if let Node::Inner { children, .. } = &node {
-            self.open.push((level.saturating_sub(1), children.clone().into_iter()));
+            self.open.push(Level::new(level.saturating_sub(1), children.clone(), end));
         }
-        Some(Ok((child.id, node)))
+        Some((child.id, Ok(node)))
     }
 }
 

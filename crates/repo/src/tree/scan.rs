@@ -1,7 +1,8 @@
 //! The scan: a tree's entries in path order, from anywhere, in constant memory.
 //!
 //! Knows trees, not what their entries are read for. A node that is lost is an error among the
-//! entries, and the scan goes on behind it, so that everything else is still found.
+//! entries, and the scan goes on behind it, so that everything else is still found. Nodes to come are
+//! announced to the source as the scan goes on.
 
 use std::fmt;
 
@@ -20,7 +21,7 @@ pub struct Scan<'a> {
 impl<'a> Scan<'a> {
     /// Before the first entry of the tree. Nothing is fetched yet.
     pub fn new(source: &'a dyn ChunkSource, root: &TreeRoot) -> Self {
-        Self { cursor: Cursor::new(source, root), lost: 0 }
+        Self { cursor: Cursor::new(source, root).reading_ahead(), lost: 0 }
     }
 
     /// Only the entry of `directory` and all that is below it.

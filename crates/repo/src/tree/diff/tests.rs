@@ -39,7 +39,7 @@ fn the_work_is_proportional_to_the_difference() {
     }
     let new = build(&entries, &mut chunks);
     let inner = Nodes::new(&chunks, &old, |_| true)
-        .map(Result::unwrap)
+        .map(|(id, node)| (id, node.unwrap()))
         .filter(|(_, node)| node.level() > 0)
         .count();
     chunks.forget_fetches();
@@ -62,13 +62,15 @@ fn trees_of_different_height_share_what_they_can() {
     assert!(diff(&chunks, &new, &old).iter().all(|change| change.kind() == ChangeKind::Removed));
     assert_eq!(chunks.fetches(), 2 * one_way);
     // All leaves but the last of the small tree are passed over.
-    let small_leaves =
-        Nodes::new(&chunks, &old, |_| true).map(Result::unwrap).filter(is_leaf).count();
+    let small_leaves = Nodes::new(&chunks, &old, |_| true)
+        .map(|(id, node)| (id, node.unwrap()))
+        .filter(is_leaf)
+        .count();
     let large_nodes = Nodes::new(&chunks, &new, |_| true).count();
     assert!(one_way <= large_nodes - (small_leaves - 1) + 4, "{one_way} of {large_nodes}");
 }
 
-fn is_leaf(visited: &(lifeboat_format::id::ChunkId, Node)) -> bool {
+fn is_leaf(visited: &(ChunkId, Node)) -> bool {
     visited.1.level() == 0
 }
 
@@ -122,7 +124,7 @@ fn what_is_opposite_a_lost_node_is_left_out() {
     }
     let new = build(&entries, &mut chunks);
     let leaves: Vec<_> = Nodes::new(&chunks, &old, |_| true)
-        .map(Result::unwrap)
+        .map(|(id, node)| (id, node.unwrap()))
         .filter_map(|(id, node)| match node {
             Node::Leaf(entries) => Some((id, entries)),
             Node::Inner { .. } => None,
