@@ -16,6 +16,8 @@ use crate::exit::End;
 use crate::render::{Output, Table, bytes, count, digits, ratio, time_text};
 use crate::settings::Settings;
 
+const GB: u64 = 1 << 30;
+
 #[derive(Serialize)]
 struct Document<'a> {
     message_type: &'static str,
@@ -54,8 +56,21 @@ struct Whole {
     /// Files in the newest snapshot of each source.
     current_files: u64,
     objects: Kinds,
+    /// What backups asked of the store, of those snapshots that say it.
+    requests: Requests,
     /// Objects that nothing refers to, such as interrupted runs leave.
     unreferenced: Kind,
+}
+
+/// What backups asked of the store.
+#[derive(Debug, Default, Serialize)]
+struct Requests {
+    /// Requests of all snapshots that say how many they took.
+    count: u64,
+    /// What the same snapshots stored, in bytes.
+    stored_bytes: u64,
+    /// Requests for each GB (2^30 bytes) of that.
+    per_gb: Option<f64>,
 }
 
 /// What each kind of object takes.
@@ -144,6 +159,10 @@ fn whole(session: &Session<'_>, snapshots: &Snapshots) -> Result<Whole> {
         whole.files += snapshot.stats.files;
         whole.raw_bytes += snapshot.stats.bytes;
         newest.insert(&snapshot.source_key, snapshot.stats.files);
+        if snapshot.stats.requests > 0 {
+            whole.requests.count += snapshot.stats.requests;
+            whole.requests.stored_bytes += snapshot.stats.stored_bytes;
+        }
     }
     whole.current_files = newest.values().sum();
     count_objects(session, &mut whole)?;
@@ -159,6 +178,8 @@ fn whole(session: &Session<'_>, snapshots: &Snapshots) -> Result<Whole> {
     for kind in whole.objects.all_mut() {
         kind.bytes_per_file = factor(kind.bytes, files);
     }
+    whole.requests.per_gb =
+        factor(whole.requests.count.saturating_mul(GB), whole.requests.stored_bytes);
     whole.dedup_ratio = factor(whole.raw_bytes, whole.unique_bytes);
     whole.compression_ratio = factor(whole.unique_bytes, whole.objects.packs.bytes);
     whole.total_ratio = factor(whole.raw_bytes, whole.stored_bytes);
@@ -196,7 +217,8 @@ fn factor(a: u64, b: u64) -> Option<f64> {
 }
 
 fn print(chosen: &[&Snapshot], whole: &Whole, output: &Output) -> Result<()> {
-    let mut table = Table::new(["ID", "Time", "Files", "Size", "Read", "New", "Stored"]);
+    let mut table =
+        Table::new(["ID", "Time", "Files", "Size", "Read", "New", "Stored", "Requests"]);
     for snapshot in chosen {
         let stats = &snapshot.stats;
         table.row(vec![
@@ -207,6 +229,7 @@ fn print(chosen: &[&Snapshot], whole: &Whole, output: &Output) -> Result<()> {
             bytes(stats.read_bytes),
             bytes(stats.new_bytes),
             bytes(stats.stored_bytes),
+            if stats.requests > 0 { digits(stats.requests) } else { "-".to_owned() },
         ]);
     }
     output.lines(table.lines())?;
@@ -233,6 +256,13 @@ fn print(chosen: &[&Snapshot], whole: &Whole, output: &Output) -> Result<()> {
         bytes(whole.stored_bytes),
         ratio(whole.raw_bytes, whole.stored_bytes)
     ))?;
+    if let Some(per_gb) = whole.requests.per_gb {
+        output.line(format!(
+            "requests: {} for {} stored ({per_gb:.0} a GiB)",
+            digits(whole.requests.count),
+            bytes(whole.requests.stored_bytes)
+        ))?;
+    }
     output.line("")?;
     let mut table = Table::new(["Kind", "Objects", "Size", "Bytes a file"]);
     for (name, kind) in whole.objects.all() {
