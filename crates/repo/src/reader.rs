@@ -9,6 +9,7 @@
 //! chunk is bad, the next one is tried.
 
 mod cache;
+mod count;
 mod fetch;
 mod frame;
 pub mod location;
@@ -29,6 +30,7 @@ use crate::io::Io;
 use crate::keyring::Keyring;
 use crate::tree::ChunkSource;
 
+pub use self::count::RequestCount;
 pub use self::location::{FrameRef, Locate, Location};
 
 /// How many packs' keys are kept: some hundred bytes each.

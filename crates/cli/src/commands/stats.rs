@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use lifeboat::Context;
+use lifeboat::restore::{Origin, RestoreOptions};
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::key::{CHECKPOINTS, CONFIG, INDEX, KEYS, LOG, ObjectKey, PACKS, TREES};
 use lifeboat_format::snapshot::{Snapshot, Stats};
@@ -58,6 +60,8 @@ struct Whole {
     objects: Kinds,
     /// What backups asked of the store, of those snapshots that say it.
     requests: Requests,
+    /// What restoring the newest snapshot would take.
+    restore: Option<Restore>,
     /// Objects that nothing refers to, such as interrupted runs leave.
     unreferenced: Kind,
 }
@@ -71,6 +75,16 @@ struct Requests {
     stored_bytes: u64,
     /// Requests for each GB (2^30 bytes) of that.
     per_gb: Option<f64>,
+}
+
+/// What restoring a snapshot would take.
+#[derive(Debug, Serialize)]
+struct Restore {
+    snapshot: SnapshotId,
+    /// Requests for its trees and for the content of its files.
+    requests: u64,
+    /// The lengths of its files.
+    bytes: u64,
 }
 
 /// What each kind of object takes.
@@ -131,7 +145,8 @@ pub(super) fn run(args: &StatsArgs, settings: &Settings, output: &Output) -> Res
     let snapshots = session.snapshots()?;
     let chosen = chosen(&snapshots, &args.snapshots, &filter(&args.select)?)?;
     let chosen: Vec<&Snapshot> = chosen.iter().map(|known| &known.snapshot).collect();
-    let whole = whole(&session, &snapshots)?;
+    let mut whole = whole(&session, &snapshots)?;
+    whole.restore = restore(&session, &snapshots, settings)?;
     if output.json {
         let snapshots = chosen.iter().map(|snapshot| view(snapshot)).collect();
         output.document(&Document { message_type: "stats", snapshots, repository: whole })?;
@@ -184,6 +199,39 @@ fn whole(session: &Session<'_>, snapshots: &Snapshots) -> Result<Whole> {
     whole.compression_ratio = factor(whole.unique_bytes, whole.objects.packs.bytes);
     whole.total_ratio = factor(whole.raw_bytes, whole.stored_bytes);
     Ok(whole)
+}
+
+/// Plans a restore of the newest snapshot, and counts what it asks of the store.
+fn restore(
+    session: &Session<'_>,
+    snapshots: &Snapshots,
+    settings: &Settings,
+) -> Result<Option<Restore>> {
+    let all = snapshots.select(&Filter::default());
+    let Some(newest) = all.last().map(|known| &known.snapshot) else { return Ok(None) };
+    let chunks = session.chunks()?;
+    let meter = session.repository.io().meter();
+    let before = meter.snapshot();
+    let options = RestoreOptions {
+        dry_run: true,
+        memory_bytes: settings.memory_bytes / 2,
+        ..RestoreOptions::new("/")
+    };
+    let origin = Origin { reader: &chunks.reader, locate: &*chunks.index };
+    let report = lifeboat::restore::restore(origin, newest, &options, &Context::default());
+    Ok(match report {
+        Ok(report) => {
+            let trees = meter.snapshot().since(&before).requests();
+            Some(Restore {
+                snapshot: newest.id,
+                requests: trees + report.content_requests.unwrap_or_default(),
+                bytes: report.bytes,
+            })
+        }
+        // A root that was missing leaves nothing to restore.
+        Err(error) if error.kind() == lifeboat::Kind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    })
 }
 
 /// What lies in the store, by kind.
@@ -262,6 +310,10 @@ fn print(chosen: &[&Snapshot], whole: &Whole, output: &Output) -> Result<()> {
             digits(whole.requests.count),
             bytes(whole.requests.stored_bytes)
         ))?;
+    }
+    if let Some(Restore { snapshot, requests, bytes: restored }) = &whole.restore {
+        let (requests, restored) = (count(*requests, "request"), bytes(*restored));
+        output.line(format!("restoring {snapshot:.8}: {requests} for {restored}"))?;
     }
     output.line("")?;
     let mut table = Table::new(["Kind", "Objects", "Size", "Bytes a file"]);
