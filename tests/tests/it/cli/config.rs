@@ -189,12 +189,12 @@ fn a_bucket_by_its_name_alone_and_no_secret_anywhere() {
     let said = Outcome::of(with_keys(&mut wrong).env("AWS_SECRET_ACCESS_KEY", "hunter2-wrong"));
     keeps_silent(&said);
     said.expect_code(1).expect_stderr("credentials");
-    let mut proxied = bare(&place, &["-vv", "config", "check", "--connect"]);
+    let mut proxied = bare(&place, &["-vv", "config", "check"]);
     let said =
         Outcome::of(with_keys(&mut proxied).env("HTTP_PROXY", "http://me:hunter2@127.0.0.1:9/"));
     keeps_silent(&said);
     assert!(said.stdout().contains("http://***@127.0.0.1:9/"), "{said:?}");
-    said.expect_code(1);
+    said.expect_code(0);
 }
 
 #[test]
@@ -229,11 +229,24 @@ fn stats_say_what_the_store_was_asked() {
     server.forget_requests();
     let backup: Value = run(&["backup", "src", "--json"]).json();
     let asked = server.requests().len() as u64;
-    assert_eq!(backup["requests"]["total"], asked, "{backup}");
+    let total = backup["requests"]["total"].as_u64().unwrap();
+    // What was begun and given up need not have arrived.
+    assert!((asked..asked + 5).contains(&total), "{asked}: {backup}");
     let stats: Value = run(&["stats", "--json"]).json();
     let counted = stats["repository"]["requests"]["count"].as_u64().unwrap();
     // Those before and after the run itself are not of the snapshot.
     assert!(counted > 3 && counted < asked, "{counted} of {asked}");
     assert!(stats["repository"]["requests"]["per_gb"].as_f64().unwrap() > 0.0);
-    assert!(run(&["stats"]).stdout().contains("requests: "));
+    let told = run(&["stats"]).stdout();
+    assert!(told.contains("requests: ") && told.contains("restoring "), "{told}");
+
+    // A restore takes as many as are foretold, and what any command needs to open a repository.
+    let restore = stats["repository"]["restore"]["requests"].as_u64().unwrap();
+    server.forget_requests();
+    run(&["snapshots"]);
+    let opening = server.requests().len() as u64;
+    server.forget_requests();
+    run(&["restore", "latest", "--target", "back"]);
+    let took = server.requests().len() as u64 - opening;
+    assert!(took.abs_diff(restore) <= 3, "{took} and not {restore}");
 }
