@@ -128,8 +128,9 @@ fn full_link(options: &Options, place: &Place) -> Result<Vec<Run>> {
         far.run("check", &words(&[&"check", &"--quiet"]))?,
         far.run("check --read-data", &words(&[&"check", &"--quiet", &"--read-data"]))?,
     ];
-    let same = Command::new("diff").arg("-r").arg(&place.data).arg(below(&restored, &place.data));
-    ensure!({ same }.status()?.success(), "what was restored is something else");
+    let mut same = Command::new("diff");
+    same.arg("-r").arg(&place.data).arg(below(&restored, &place.data));
+    ensure!(same.status()?.success(), "what was restored is something else");
     remove(place, &restored)?;
     Ok(runs)
 }

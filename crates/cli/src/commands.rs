@@ -21,6 +21,7 @@ mod session;
 mod snapshots;
 mod stats;
 mod tag;
+mod traffic;
 mod tree;
 
 use anyhow::Result;

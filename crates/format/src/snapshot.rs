@@ -281,6 +281,14 @@ pub struct Stats {
     pub meta_bytes: u64,
     /// Chunks that were new.
     pub new_chunks: u64,
+    /// What the store was asked until this was sealed; 0, and then not written, where nobody counted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub requests: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it like this")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Snapshot {

@@ -61,6 +61,7 @@ pub fn backup(
         repository.require_writable()?;
     }
     let begun = repository.clock().monotonic();
+    let asked_before = repository.io().meter().snapshot();
     let roots = roots::resolve(options)?;
     let source = commit::source(options, &roots);
     let fold = Fold::load(repository)?;
@@ -72,7 +73,7 @@ pub fn backup(
         Parents::choose(repository, &fold, options, &source.key(), Arc::clone(&index), doubtful)?;
     let packer = Packer::new(repository, index, packer_options(repository, options));
     let problems = ProblemLog::new(context.monitor);
-    let committer = Committer::new(repository, fold, options, source, &parents)?;
+    let committer = Committer::new(repository, fold, options, source, &parents, asked_before)?;
     let job = Job { repository, options, context, packer: &packer, problems: &problems };
     if let Some((files, bytes)) = parents.estimate() {
         context.monitor.expect(files, bytes);

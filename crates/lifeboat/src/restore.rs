@@ -130,6 +130,8 @@ pub struct RestoreReport {
     pub bytes: u64,
     /// Whether nothing was written since only counting was asked for.
     pub dry_run: bool,
+    /// How many requests the content would take, known when only counting was asked for.
+    pub content_requests: Option<u64>,
     /// What was left out because only a privileged user may set it; no problem for any other.
     pub notices: Vec<String>,
     /// What could not be restored.
@@ -165,8 +167,8 @@ pub fn restore(
         context.monitor.expect(stats.files + stats.other, stats.bytes);
     }
     if options.dry_run {
-        dry_run::count(&job, origin.reader, snapshot, &filter, pieces)?;
-        return Ok(report(&job));
+        let content_requests = dry_run::count(&job, origin, snapshot, &filter, pieces)?;
+        return Ok(RestoreReport { content_requests: Some(content_requests), ..report(&job) });
     }
     let target = Target::open(&options.target)?;
     let synced = target.dir.try_clone().map_err(|fault| fault.into_error(&job.path(b"")))?;
@@ -326,6 +328,7 @@ fn report(job: &Job<'_>) -> RestoreReport {
         other: counts.other.load(Ordering::Relaxed),
         bytes: counts.bytes.load(Ordering::Relaxed),
         dry_run: job.options.dry_run,
+        content_requests: None,
         notices,
         problems: job.problems.snapshot(),
     }

@@ -13,6 +13,7 @@
 
 mod ahead;
 mod cache;
+mod count;
 mod fetch;
 mod flight;
 mod frame;
@@ -35,6 +36,7 @@ use crate::io::Io;
 use crate::keyring::Keyring;
 use crate::tree::ChunkSource;
 
+pub use self::count::RequestCount;
 pub use self::fetch::Fetch;
 pub use self::location::{FrameRef, Locate, Location};
 

@@ -1,6 +1,7 @@
 //! The command line: what every command prints, how it ends, and that its reference is true.
 
 mod backup;
+mod config;
 mod doctor;
 mod errors;
 mod json;

@@ -12,6 +12,7 @@ use lifeboat::{Cancel, Context, Kind};
 use lifeboat_repo::open::Repository;
 use serde::Serialize;
 
+use super::traffic::Traffic;
 use super::{heads, open, session};
 use crate::args::BackupArgs;
 use crate::exit::End;
@@ -26,6 +27,7 @@ struct Summary<'a> {
     #[serde(flatten)]
     report: &'a BackupReport,
     warnings: &'a [String],
+    requests: Traffic,
 }
 
 pub(super) fn run(args: BackupArgs, settings: &Settings, output: &Output) -> Result<End> {
@@ -49,10 +51,12 @@ pub(super) fn run(args: BackupArgs, settings: &Settings, output: &Output) -> Res
     }
     let report = back_up(&repository, &options, settings, output, cancel)?;
     heads::remember(settings, &repository, report.head);
+    let requests = Traffic::of(repository.io());
+    requests.log();
     if output.json {
         let dry_run = options.dry_run;
         let (message_type, report, warnings) = ("backup_summary", &report, &warnings);
-        output.document(&Summary { message_type, dry_run, report, warnings })?;
+        output.document(&Summary { message_type, dry_run, report, warnings, requests })?;
     } else {
         print(&report, options.dry_run, output)?;
     }

@@ -7,6 +7,7 @@ use lifeboat::monitor::{Monitor as _, Phase};
 use lifeboat_repo::check::{CheckOptions, CheckProgress, CheckReport, check};
 use serde::Serialize;
 
+use super::traffic::Traffic;
 use super::{open, session};
 use crate::args::CheckArgs;
 use crate::exit::End;
@@ -21,6 +22,7 @@ struct Document<'a> {
     read_data: bool,
     #[serde(flatten)]
     report: &'a CheckReport,
+    requests: Traffic,
 }
 
 pub(super) fn run(args: &CheckArgs, settings: &Settings, output: &Output) -> Result<End> {
@@ -37,10 +39,12 @@ pub(super) fn run(args: &CheckArgs, settings: &Settings, output: &Output) -> Res
     monitor.finish();
     let report =
         report.map_err(|error| session::mark_rollback(error.into(), &repository, settings))?;
+    let requests = Traffic::of(repository.io());
+    requests.log();
     if output.json {
         let (clean, read_data) = (report.is_clean(), args.read_data);
         let message_type = "check_summary";
-        output.document(&Document { message_type, clean, read_data, report: &report })?;
+        output.document(&Document { message_type, clean, read_data, report: &report, requests })?;
     } else {
         print(&report, args.read_data, output)?;
     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::paths;
 use super::session::{Session, filter};
+use super::traffic::Traffic;
 use crate::args::RestoreArgs;
 use crate::exit::{End, Usage};
 use crate::render::{Output, bytes, count, duration, progress_monitor};
@@ -27,6 +28,7 @@ struct Summary<'a> {
     report: &'a RestoreReport,
     seconds: f64,
     warnings: Vec<String>,
+    requests: Traffic,
 }
 
 pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Result<End> {
@@ -63,6 +65,8 @@ pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Re
         report.notices.push("nothing matched --include and --exclude".to_owned());
     }
     let seconds = begun.elapsed().as_secs_f64();
+    let requests = Traffic::of(session.repository.io());
+    requests.log();
     if output.json {
         let message_type = "restore_summary";
         let report = &report;
@@ -73,6 +77,7 @@ pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Re
             report,
             seconds,
             warnings: session.warnings(),
+            requests,
         })?;
     } else {
         print(&report, snapshot.id, &target, seconds, output)?;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use lifeboat::Context;
+use lifeboat::restore::{Origin, RestoreOptions};
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::key::{CHECKPOINTS, CONFIG, INDEX, KEYS, LOG, ObjectKey, PACKS, TREES};
 use lifeboat_format::snapshot::{Snapshot, Stats};
@@ -15,6 +17,8 @@ use crate::args::StatsArgs;
 use crate::exit::End;
 use crate::render::{Output, Table, bytes, count, digits, ratio, time_text};
 use crate::settings::Settings;
+
+const GB: u64 = 1 << 30;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -54,8 +58,33 @@ struct Whole {
     /// Files in the newest snapshot of each source.
     current_files: u64,
     objects: Kinds,
+    /// What backups asked of the store, of those snapshots that say it.
+    requests: Requests,
+    /// What restoring the newest snapshot would take.
+    restore: Option<Restore>,
     /// Objects that nothing refers to, such as interrupted runs leave.
     unreferenced: Kind,
+}
+
+/// What backups asked of the store.
+#[derive(Debug, Default, Serialize)]
+struct Requests {
+    /// Requests of all snapshots that say how many they took.
+    count: u64,
+    /// What the same snapshots stored, in bytes.
+    stored_bytes: u64,
+    /// Requests for each GB (2^30 bytes) of that.
+    per_gb: Option<f64>,
+}
+
+/// What restoring a snapshot would take.
+#[derive(Debug, Serialize)]
+struct Restore {
+    snapshot: SnapshotId,
+    /// Requests for its trees and for the content of its files.
+    requests: u64,
+    /// The lengths of its files.
+    bytes: u64,
 }
 
 /// What each kind of object takes.
@@ -116,7 +145,8 @@ pub(super) fn run(args: &StatsArgs, settings: &Settings, output: &Output) -> Res
     let snapshots = session.snapshots()?;
     let chosen = chosen(&snapshots, &args.snapshots, &filter(&args.select)?)?;
     let chosen: Vec<&Snapshot> = chosen.iter().map(|known| &known.snapshot).collect();
-    let whole = whole(&session, &snapshots)?;
+    let mut whole = whole(&session, &snapshots)?;
+    whole.restore = restore(&session, &snapshots, settings)?;
     if output.json {
         let snapshots = chosen.iter().map(|snapshot| view(snapshot)).collect();
         output.document(&Document { message_type: "stats", snapshots, repository: whole })?;
@@ -144,6 +174,10 @@ fn whole(session: &Session<'_>, snapshots: &Snapshots) -> Result<Whole> {
         whole.files += snapshot.stats.files;
         whole.raw_bytes += snapshot.stats.bytes;
         newest.insert(&snapshot.source_key, snapshot.stats.files);
+        if snapshot.stats.requests > 0 {
+            whole.requests.count += snapshot.stats.requests;
+            whole.requests.stored_bytes += snapshot.stats.stored_bytes;
+        }
     }
     whole.current_files = newest.values().sum();
     count_objects(session, &mut whole)?;
@@ -159,10 +193,45 @@ fn whole(session: &Session<'_>, snapshots: &Snapshots) -> Result<Whole> {
     for kind in whole.objects.all_mut() {
         kind.bytes_per_file = factor(kind.bytes, files);
     }
+    whole.requests.per_gb =
+        factor(whole.requests.count.saturating_mul(GB), whole.requests.stored_bytes);
     whole.dedup_ratio = factor(whole.raw_bytes, whole.unique_bytes);
     whole.compression_ratio = factor(whole.unique_bytes, whole.objects.packs.bytes);
     whole.total_ratio = factor(whole.raw_bytes, whole.stored_bytes);
     Ok(whole)
+}
+
+/// Plans a restore of the newest snapshot, and counts what it asks of the store.
+fn restore(
+    session: &Session<'_>,
+    snapshots: &Snapshots,
+    settings: &Settings,
+) -> Result<Option<Restore>> {
+    let all = snapshots.select(&Filter::default());
+    let Some(newest) = all.last().map(|known| &known.snapshot) else { return Ok(None) };
+    let chunks = session.chunks()?;
+    let meter = session.repository.io().meter();
+    let before = meter.snapshot();
+    let options = RestoreOptions {
+        dry_run: true,
+        memory_bytes: settings.memory_bytes / 2,
+        ..RestoreOptions::new("/")
+    };
+    let origin = Origin { reader: &chunks.reader, locate: &*chunks.index };
+    let report = lifeboat::restore::restore(origin, newest, &options, &Context::default());
+    Ok(match report {
+        Ok(report) => {
+            let trees = meter.snapshot().since(&before).requests();
+            Some(Restore {
+                snapshot: newest.id,
+                requests: trees + report.content_requests.unwrap_or_default(),
+                bytes: report.bytes,
+            })
+        }
+        // A root that was missing leaves nothing to restore.
+        Err(error) if error.kind() == lifeboat::Kind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    })
 }
 
 /// What lies in the store, by kind.
@@ -196,7 +265,8 @@ fn factor(a: u64, b: u64) -> Option<f64> {
 }
 
 fn print(chosen: &[&Snapshot], whole: &Whole, output: &Output) -> Result<()> {
-    let mut table = Table::new(["ID", "Time", "Files", "Size", "Read", "New", "Stored"]);
+    let mut table =
+        Table::new(["ID", "Time", "Files", "Size", "Read", "New", "Stored", "Requests"]);
     for snapshot in chosen {
         let stats = &snapshot.stats;
         table.row(vec![
@@ -207,6 +277,7 @@ fn print(chosen: &[&Snapshot], whole: &Whole, output: &Output) -> Result<()> {
             bytes(stats.read_bytes),
             bytes(stats.new_bytes),
             bytes(stats.stored_bytes),
+            if stats.requests > 0 { digits(stats.requests) } else { "-".to_owned() },
         ]);
     }
     output.lines(table.lines())?;
@@ -233,6 +304,17 @@ fn print(chosen: &[&Snapshot], whole: &Whole, output: &Output) -> Result<()> {
         bytes(whole.stored_bytes),
         ratio(whole.raw_bytes, whole.stored_bytes)
     ))?;
+    if let Some(per_gb) = whole.requests.per_gb {
+        output.line(format!(
+            "requests: {} for {} stored ({per_gb:.0} a GiB)",
+            digits(whole.requests.count),
+            bytes(whole.requests.stored_bytes)
+        ))?;
+    }
+    if let Some(Restore { snapshot, requests, bytes: restored }) = &whole.restore {
+        let (requests, restored) = (count(*requests, "request"), bytes(*restored));
+        output.line(format!("restoring {snapshot:.8}: {requests} for {restored}"))?;
+    }
     output.line("")?;
     let mut table = Table::new(["Kind", "Objects", "Size", "Bytes a file"]);
     for (name, kind) in whole.objects.all() {

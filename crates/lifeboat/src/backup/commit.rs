@@ -11,6 +11,7 @@ use lifeboat_format::time::Time;
 use lifeboat_repo::log::{self, Fold};
 use lifeboat_repo::open::Repository;
 use lifeboat_repo::snapshots;
+use lifeboat_store::layer::meter::Metrics;
 
 use super::Job;
 use super::options::{BackupOptions, BackupReport, BackupStats, Outcome};
@@ -35,6 +36,8 @@ pub(super) struct Committer<'a> {
     source: Source,
     run: RunId,
     started: Time,
+    /// What the store had been asked before the run.
+    asked_before: Metrics,
     last_checkpoint: Option<SnapshotId>,
 }
 
@@ -54,6 +57,7 @@ impl<'a> Committer<'a> {
         options: &'a BackupOptions,
         source: Source,
         parents: &'a Parents,
+        asked_before: Metrics,
     ) -> Result<Self> {
         Ok(Self {
             fold,
@@ -62,6 +66,7 @@ impl<'a> Committer<'a> {
             source,
             run: RunId(repository.random()?),
             started: repository.clock().now(),
+            asked_before,
             last_checkpoint: None,
         })
     }
@@ -153,7 +158,16 @@ impl<'a> Committer<'a> {
                 _ => snapshot::Outcome::Partial,
             },
             problems: kept(problems),
-            stats: kept_stats(&with_packed(job, progress.stats)),
+            stats: Stats {
+                requests: job
+                    .repository
+                    .io()
+                    .meter()
+                    .snapshot()
+                    .since(&self.asked_before)
+                    .requests(),
+                ..kept_stats(&with_packed(job, progress.stats))
+            },
             tags: self.options.tags.clone(),
             hold_until: None,
             // Known when its place in the log is.
@@ -195,6 +209,7 @@ fn kept_stats(stats: &BackupStats) -> Stats {
         stored_bytes: stats.stored_bytes,
         meta_bytes: stats.stored_bytes.saturating_sub(stats.data_frame_bytes),
         new_chunks: stats.new_chunks,
+        requests: 0,
     }
 }
 

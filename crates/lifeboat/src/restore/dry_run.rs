@@ -1,19 +1,24 @@
 //! The dry run: counts what a restore would write, and writes nothing.
 //!
-//! Reads trees, but no content. What is in the way in the target is not looked at.
+//! Reads trees, but no content: of that it counts the requests. What is in the way in the target is not
+//! looked at.
 
 use std::sync::atomic::Ordering;
 
 use lifeboat_format::snapshot::Snapshot;
+use lifeboat_format::tree::Extent;
 use lifeboat_format::tree::{Entry, EntryKind};
-use lifeboat_repo::reader::Reader;
+use lifeboat_repo::reader::{FrameRef, RequestCount};
 use lifeboat_repo::tree::TreeRoot;
+use lifeboat_repo::tree::map::MapReader;
 use lifeboat_repo::tree::scan::Scan;
 
+use super::Origin;
 use super::filter::{Choice, Filter};
 use super::job::{Counts, Job};
 use super::links::{Links, Member, Original};
 use super::place::{self, Piece};
+use super::window::Limits;
 use crate::error::Result;
 use crate::target::FileId;
 
@@ -22,11 +27,12 @@ const NO_FILE: FileId = FileId { device: 0, inode: 0 };
 
 pub(super) fn count(
     job: &Job<'_>,
-    source: &Reader,
+    origin: Origin<'_>,
     snapshot: &Snapshot,
     filter: &Filter,
     pieces: Vec<Piece>,
-) -> Result<()> {
+) -> Result<u64> {
+    let mut content = Content::new(job, origin);
     let mut links = Links::new(job.options.memory_bytes / 16);
     for piece in pieces {
         let root = &snapshot.roots[piece.root];
@@ -36,7 +42,7 @@ pub(super) fn count(
         let above = filter.choose_dir(&place::absolute_path(place::split(&absolute).0));
         // Directories above the next entry, and what was decided on them.
         let mut dirs = Vec::new();
-        let mut scan = Scan::new(source, &root).range(&piece.start);
+        let mut scan = Scan::new(origin.reader, &root).range(&piece.start);
         let mut found = false;
         while let Some(next) = scan.next() {
             job.go_on()?;
@@ -55,7 +61,9 @@ pub(super) fn count(
             let path = place::absolute_path(&piece.absolute(&key));
             let choice = filter.choose(&path, entry.kind == EntryKind::Dir, parent);
             if choice == Choice::Take {
-                add(job, &mut links, &entry);
+                if add(job, &mut links, &entry) {
+                    content.add(&entry)?;
+                }
             }
             if entry.kind == EntryKind::Dir {
                 match key.subtree_end() {
@@ -69,10 +77,76 @@ pub(super) fn count(
         }
         links.finish_root();
     }
-    Ok(())
+    Ok(content.requests())
 }
 
-fn add(job: &Job<'_>, links: &mut Links, entry: &Entry) {
+/// The content of files, gathered as the windows of a restore gather it.
+struct Content<'a> {
+    job: &'a Job<'a>,
+    origin: Origin<'a>,
+    limits: Limits,
+    frames: Vec<FrameRef>,
+    files: usize,
+    bytes: u64,
+    count: RequestCount,
+}
+
+impl<'a> Content<'a> {
+    fn new(job: &'a Job<'a>, origin: Origin<'a>) -> Self {
+        Self {
+            job,
+            origin,
+            limits: Limits::new(job.options.memory_bytes),
+            frames: Vec::new(),
+            files: 0,
+            bytes: 0,
+            count: RequestCount::default(),
+        }
+    }
+
+    /// Adds what the file's content takes; what is lost of it takes nothing.
+    fn add(&mut self, entry: &Entry) -> Result<()> {
+        let Origin { reader, locate } = self.origin;
+        for extent in MapReader::new(reader, entry) {
+            match extent {
+                Ok(Extent::Chunk { id, length, .. }) => {
+                    match locate.locate(&id) {
+                        Ok(found) => self.frames.extend(found.map(|found| found.frame)),
+                        Err(error) => drop(self.job.damage(error)?),
+                    }
+                    self.bytes += u64::from(length);
+                    self.end_if_full();
+                }
+                Ok(_) => {}
+                Err(error) => drop(self.job.damage(error)?),
+            }
+        }
+        self.files += usize::from(entry.size > 0);
+        self.end_if_full();
+        Ok(())
+    }
+
+    fn end_if_full(&mut self) {
+        let Limits { open, places, content, .. } = self.limits;
+        if self.files >= open || self.frames.len() >= places || self.bytes >= content {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        let frames = std::mem::take(&mut self.frames);
+        self.origin.reader.count_requests(frames, &mut self.count);
+        (self.files, self.bytes) = (0, 0);
+    }
+
+    fn requests(mut self) -> u64 {
+        self.end();
+        self.count.requests()
+    }
+}
+
+/// Counts what is made for the entry, and says whether that is a file with content of its own.
+fn add(job: &Job<'_>, links: &mut Links, entry: &Entry) -> bool {
     let counts = &job.counts;
     match (entry.kind, links.member(entry)) {
         (EntryKind::Dir, _) => Counts::add(&counts.dirs, 1),
@@ -83,9 +157,10 @@ fn add(job: &Job<'_>, links: &mut Links, entry: &Entry) {
                 Counts::add(&counts.files, 1);
                 // Unlike a restore's own count, with holes: where they are is not read.
                 counts.bytes.fetch_add(entry.size, Ordering::Relaxed);
-            } else {
-                Counts::add(&counts.other, 1);
+                return true;
             }
+            Counts::add(&counts.other, 1);
         }
     }
+    false
 }
