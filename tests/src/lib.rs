@@ -6,12 +6,16 @@
 
 mod binary;
 mod content;
+mod ganesha;
+mod machine;
 mod mount;
 mod outcome;
 mod python;
 
 pub use binary::binary;
 pub use content::noise;
+pub use ganesha::Ganesha;
+pub use machine::{Guest, Machine};
 pub use mount::Mount;
 pub use outcome::Outcome;
 pub use python::python;

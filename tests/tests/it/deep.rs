@@ -1,0 +1,5 @@
+//! What takes too long for every change: `cargo xtask deep` installs what these tests need and runs
+//! them, one at a time.
+
+mod nfs;
+mod power_cut;
