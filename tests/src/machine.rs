@@ -72,7 +72,7 @@ impl Machine {
         qemu.args(["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max"]);
         qemu.args(["-smp", "1", "-m", "1024", "-nographic", "-no-reboot"]);
         qemu.args(["-kernel", "/vmlinuz", "-initrd", "/initrd.gz"]);
-        qemu.args(["-append", "console=ttyS0 edd=off quiet panic=-1"]);
+        qemu.args(["-append", "console=ttyS0 edd=off quiet panic=-1 no_timer_check"]);
         qemu.args(["-nic", "user,model=virtio-net-pci", "-drive", &inside(&tools)]);
         if let Some(disk) = disk {
             qemu.args(["-drive", &inside(disk)]);

@@ -20,14 +20,13 @@ const DIGEST: &str = "digest() {
         find . -type f -exec sha256sum {} + | sort) | sha256sum | cut -c 1-64
 }
 mount -t ext4 /dev/vdb /mnt
-export LIFEBOAT_REPO=/mnt/repo LIFEBOAT_KEY_FILE=/mnt/key
+export LIFEBOAT_CONFIG=/tools/config.toml LIFEBOAT_REPO=disk LIFEBOAT_KEY_FILE=/mnt/key
 ";
 
 /// Backs a changing tree up for ever, and says so each time that a backup has succeeded.
-fn backups(from: u64, sync: &str) -> String {
+fn backups(from: u64) -> String {
     format!(
         "{DIGEST}
-        export LIFEBOAT_SYNC={sync}
         [ -d /mnt/repo ] || {{ lifeboat init --pack-size 1MiB --quiet && sync; }} || exit
         mkdir -p /tmp/src/dir
         n={from}
@@ -67,8 +66,9 @@ fn said(lines: &[String], word: &str) -> BTreeMap<u64, String> {
     whole.map(|(number, digest)| (number.parse().unwrap(), digest.to_owned())).collect()
 }
 
-fn verify(machine: &Machine, disk: &Path, acknowledged: &BTreeMap<u64, String>) {
-    let guest = machine.boot(&restores(acknowledged.keys().copied()), Some(disk), &[]);
+fn verify(machine: &Machine, disk: &Path, config: &str, acknowledged: &BTreeMap<u64, String>) {
+    let script = restores(acknowledged.keys().copied());
+    let guest = machine.boot(&script, Some(disk), &[("config.toml", config.as_bytes())]);
     let lines = guest.finish(PATIENCE);
     let found = said(&lines, "FOUND");
     assert_eq!(&found, acknowledged, "what a successful backup had promised");
@@ -84,13 +84,15 @@ fn verify(machine: &Machine, disk: &Path, acknowledged: &BTreeMap<u64, String>) 
 fn what_was_acknowledged_is_there_after_the_power_came_back(#[case] sync: &str) {
     let machine = Machine::of_environment();
     let disk = machine.disk("disk.img", 1024);
+    let config = format!("[repository.disk]\nurl = \"/mnt/repo\"\nsync = \"{sync}\"\n");
+    let tools = [("config.toml", config.as_bytes())];
     let mut acknowledged = BTreeMap::new();
     // Without a fixed seed: over the days every moment is met. What was chosen is printed.
     let seed = u64::from(std::process::id());
     println!("seed {seed}");
     for round in 0..ROUNDS {
         let from = 1000 * round;
-        let mut guest = machine.boot(&backups(from, sync), Some(&disk), &[]);
+        let mut guest = machine.boot(&backups(from), Some(&disk), &tools);
         for _ in 0..3 {
             guest.wait_for("ACKNOWLEDGED", PATIENCE);
         }
@@ -100,7 +102,7 @@ fn what_was_acknowledged_is_there_after_the_power_came_back(#[case] sync: &str) 
         let new = said(&lines, "ACKNOWLEDGED");
         println!("round {round}: {} acknowledged, cut after {moment:?} more", new.len());
         acknowledged.extend(new);
-        verify(&machine, &disk, &acknowledged);
+        verify(&machine, &disk, &config, &acknowledged);
     }
     println!("{sync}: {} acknowledged in {ROUNDS} rounds, 0 lost", acknowledged.len());
 }
