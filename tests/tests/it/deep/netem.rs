@@ -43,6 +43,10 @@ fn the_main_job_over_a_link_with_delay_and_loss() {
     let lines = machine.boot(&script, None, &[]).finish(PATIENCE);
     // The kernel did lose some of what it was given to send.
     let sent = lines.iter().find(|line| line.trim().starts_with("Sent ")).unwrap();
-    println!("{sent}; {} puts, {} gets", server.count(Operation::Put), server.count(Operation::Get));
+    println!(
+        "{sent}; {} puts, {} gets",
+        server.count(Operation::Put),
+        server.count(Operation::Get)
+    );
     assert!(!sent.contains("(dropped 0,"), "{sent}");
 }

@@ -12,7 +12,7 @@ use rstest::rstest;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Rounds of backups and a cut.
-const ROUNDS: u64 = 5;
+const ROUNDS: u64 = 3;
 
 /// A shell's way to one line for the tree in `$1`: names, kinds, modes, times and contents.
 const DIGEST: &str = "digest() {
