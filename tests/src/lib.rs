@@ -22,7 +22,7 @@ pub use machine::{Guest, Machine};
 pub use mount::Mount;
 pub use outcome::Outcome;
 pub use python::python;
-pub use real::{Account, Azurite, Ceph, S3, bucket_name};
+pub use real::{Account, Answer, Azurite, Ceph, S3, bucket_name};
 
 use std::{
     ffi::OsStr,
