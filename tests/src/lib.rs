@@ -6,15 +6,23 @@
 
 mod binary;
 mod content;
+mod ganesha;
+mod garage;
+mod machine;
 mod mount;
 mod outcome;
 mod python;
+mod real;
 
 pub use binary::binary;
 pub use content::noise;
+pub use ganesha::Ganesha;
+pub use garage::{GARAGE_BUCKET, Garage};
+pub use machine::{Guest, Machine};
 pub use mount::Mount;
 pub use outcome::Outcome;
 pub use python::python;
+pub use real::{Account, Answer, Azurite, Ceph, S3, bucket_name};
 
 use std::{
     ffi::OsStr,

@@ -22,7 +22,10 @@ until [ -b /dev/vda ] || [ $tries -gt 50 ]; do
 done
 mount -t ext4 -o ro /dev/vda /tools && ln -s /tools/lib /lib64 && ln -s /tools/lib /lib/x86_64-linux-gnu
 echo "MACHINE up"
-sh /tools/run
-echo "MACHINE done $?"
+# Through a pipe: to a terminal progress would be drawn.
+{
+    sh /tools/run </dev/null
+    echo "MACHINE done $?"
+} 2>&1 | cat
 sync
 poweroff -f

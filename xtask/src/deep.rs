@@ -1,66 +1,78 @@
-//! Runs every fuzz target for minutes, beyond the corpora that `ci` replays as ordinary tests.
+//! What takes too long for every change: sections that are chosen by name, all by default.
 //!
-//! The instrumented build uses the stable toolchain (docs/decisions/0003).
+//! Each installs what it needs, in the build folder; nothing of it is needed by `ci`.
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+mod fuzz;
+mod garage;
+mod machine;
 
-use crate::{
-    setup::cargo_command,
-    step::{cargo, output_of, root, run, step},
-};
+use std::process::Command;
 
-/// The version of cargo-fuzz that is known to work.
-const CARGO_FUZZ: &str = "0.13.2";
+use anyhow::Result;
 
-/// How long, and what.
+use crate::step::{cargo, run, step};
+
+/// What runs, and for how long.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How long each target runs
+    /// What to run; everything if nothing is named
+    sections: Vec<Section>,
+    /// How long each fuzz target runs
     #[arg(long, default_value_t = 5)]
     minutes: u64,
-    /// Run only this target
+    /// Of the fuzz targets, run only this one
     #[arg(long)]
     target: Option<String>,
 }
 
-/// Runs the targets one after another; the first that finds something ends the run.
+/// A part of `deep`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Section {
+    /// Every fuzz target, for minutes
+    Fuzz,
+    /// Garage with one node and with three: a store that can't create conditionally
+    Garage,
+    /// The kernel's NFS client in a virtual machine, against a server that is killed
+    Nfs,
+    /// A virtual machine that loses its power while it backs up to a disk
+    PowerCut,
+    /// A virtual machine behind a link with delay and loss
+    Netem,
+}
+
+/// Runs the sections one after another; the first that fails ends the run.
 pub(crate) fn deep(options: &Options) -> Result<()> {
-    step("cargo-fuzz", || cargo_command("fuzz", CARGO_FUZZ))?;
-    let mut targets = targets()?;
-    if let Some(only) = &options.target {
-        targets.retain(|target| target == only);
-    }
-    if targets.is_empty() {
-        bail!("no such fuzz target; fuzz/Cargo.toml names them");
-    }
-    let seconds = options.minutes.saturating_mul(60);
-    for target in targets {
-        step(&format!("fuzz {target}"), || fuzz(&target, seconds))?;
+    let all = <Section as clap::ValueEnum>::value_variants();
+    let chosen = match options.sections.as_slice() {
+        [] => all,
+        some => some,
+    };
+    for section in chosen {
+        match section {
+            Section::Fuzz => fuzz::fuzz(options.minutes, options.target.as_deref())?,
+            Section::Garage => {
+                let program = step("garage", garage::install)?;
+                tests("garage", |tests| tests.env("LIFEBOAT_TEST_GARAGE", program))?;
+            }
+            Section::Nfs => in_machine("nfs")?,
+            Section::PowerCut => in_machine("power_cut")?,
+            Section::Netem => in_machine("netem")?,
+        }
     }
     Ok(())
 }
 
-/// The binaries of the fuzz package.
-fn targets() -> Result<Vec<String>> {
-    let flags = ["metadata", "--format-version", "1", "--no-deps", "--manifest-path"];
-    let metadata = output_of(cargo(flags).arg(root().join("fuzz/Cargo.toml")))?;
-    let metadata: Value = serde_json::from_str(&metadata)?;
-    let targets = metadata["packages"][0]["targets"].as_array();
-    let targets = targets.context("the fuzz package has no targets")?.iter();
-    let binaries = targets.filter(|target| target["kind"][0] == "bin");
-    Ok(binaries.filter_map(|target| target["name"].as_str().map(str::to_owned)).collect())
+fn in_machine(section: &str) -> Result<()> {
+    let place = step("machine", machine::install)?;
+    tests(section, |tests| tests.env("LIFEBOAT_TEST_MACHINE", place))
 }
 
-/// New inputs go to a folder that git ignores; the kept corpus is only read.
-fn fuzz(target: &str, seconds: u64) -> Result<()> {
-    let found = root().join("fuzz/target/found").join(target);
-    let corpus = root().join("fuzz/corpus").join(target);
-    for folder in [&found, &corpus] {
-        std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
-    }
-    let limits = [&format!("-max_total_time={seconds}"), "-rss_limit_mb=2048", "-timeout=20"];
-    let mut command = cargo(["fuzz", "run", "--fuzz-dir", "fuzz", target]);
-    command.arg(found).arg(corpus).arg("--").args(limits);
-    run(command.env("RUSTC_BOOTSTRAP", "1"))
+/// Runs the tests of a section, which are ignored elsewhere, one at a time.
+fn tests(section: &str, tell: impl FnOnce(&mut Command) -> &mut Command) -> Result<()> {
+    let only = format!("test(/^deep::{section}::/)");
+    let flags = ["--locked", "--package", "e2e", "--run-ignored", "only", "--no-capture"];
+    let mut tests = cargo(["nextest", "run"]);
+    tests.args(flags).args(["-E", &only]);
+    tell(&mut tests);
+    step(section, || run(&mut tests))
 }

@@ -39,7 +39,7 @@ enum Verb {
     Tidy(tidy::Options),
     /// Run a command beside the real servers that the tests use, which it finds in its environment
     WithServers(servers::Options),
-    /// Run every fuzz target for minutes
+    /// Run what takes too long for every change: fuzzing, Garage, a virtual machine
     Deep(deep::Options),
     /// Build the corpus and time Lifeboat beside the installed peers
     Bench(bench::Options),

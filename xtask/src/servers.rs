@@ -62,7 +62,7 @@ pub(crate) fn install() -> Result<()> {
 }
 
 /// Where what belongs to `server` is: in the build folder.
-fn folder(server: &str) -> PathBuf {
+pub(crate) fn folder(server: &str) -> PathBuf {
     root().join("target/servers").join(server)
 }
 

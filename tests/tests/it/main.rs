@@ -5,6 +5,7 @@
 mod cli;
 mod concurrent;
 mod damage;
+mod deep;
 mod incremental;
 mod interrupted;
 mod main_job;

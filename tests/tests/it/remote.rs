@@ -4,6 +4,7 @@ mod append_only;
 mod faults;
 mod killed;
 mod own;
+mod real;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,128 @@
+//! Real servers: moto, Azurite and Ceph, each as far as it goes.
+//!
+//! They run beside the tests; where one is not installed its tests say so (CONTRIBUTING.md).
+
+mod append_only;
+mod killed;
+mod locked;
+
+use std::{fs, path::Path, sync::Arc, thread, time::Duration};
+
+use e2e::{Account, Azurite, Ceph, Place, S3, noise};
+use lifeboat_store::{
+    conformance,
+    credentials::Credentials,
+    options::StoreOptions,
+    stack::{self, Mode},
+    url::Location,
+};
+use lifeboat_testkit::{same_tree::assert_same_tree, tree::Awkward};
+
+/// A place to keep a repository in: who we are to its server, and its URL.
+struct Remote {
+    account: Box<dyn Account>,
+    url: String,
+}
+
+impl Remote {
+    fn s3(account: &S3, bucket: &str, prefix: &str) -> Self {
+        Self { account: Box::new(account.clone()), url: format!("s3://{bucket}/{prefix}") }
+    }
+
+    fn moto() -> Option<Self> {
+        S3::moto().map(|moto| Self::s3(&moto, &moto.bucket(), "a prefix/repo"))
+    }
+
+    fn ceph() -> Option<Self> {
+        Ceph::running().map(|ceph| Self::s3(&ceph.owner, &ceph.owner.bucket(), "a/b"))
+    }
+
+    fn azurite() -> Option<Self> {
+        let azurite = Azurite::running()?;
+        let url = format!("az://{}/repo", azurite.container());
+        Some(Self { account: Box::new(azurite), url })
+    }
+
+    /// A place to run `lifeboat` in, whose repository is there.
+    fn place(&self) -> Place {
+        Place::new().with(self.account.variables()).with([("LIFEBOAT_REPO", &self.url)])
+    }
+
+    fn connect(&self) -> Arc<dyn lifeboat_store::Store> {
+        // Dates are signed, so the wall clock must be right.
+        #[expect(clippy::disallowed_methods, reason = "what a program would pass in")]
+        let mut options = StoreOptions::new(Arc::new(std::time::SystemTime::now));
+        options.credentials = Credentials::from_variables(self.account.variables());
+        let location = Location::parse(&self.url, Path::new("/")).unwrap();
+        stack::open(&location, &options, Mode::Create).unwrap().store
+    }
+
+    /// Whether it keeps every promise of the trait.
+    fn conforms(&self) {
+        let store = self.connect();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let failures = runtime.block_on(conformance::run(&store, "")).err().unwrap_or_default();
+        assert!(failures.is_empty(), "{failures:#?}");
+    }
+
+    /// Everything that people do with Lifeboat, once.
+    fn main_job(&self) {
+        let place = self.place().keyed(&["--pack-size", "1MiB"]);
+        let source = place.folder("src");
+        for skipped in (Awkward { depth: 20, members: 50 }).build(&source).unwrap() {
+            println!("not in the tree: {skipped}");
+        }
+        place.file("src/much", noise(1, 6 << 20));
+        place.file("src/gone", "soon\n");
+        // What is younger than the file system's clock is read again.
+        thread::sleep(Duration::from_millis(60));
+        let first = place.json(["backup", "src"]);
+        assert_eq!(first["outcome"], "complete", "{first:#}");
+        place.file("src/new", noise(2, 1 << 20));
+        fs::remove_file(place.path("src/gone")).unwrap();
+        let second = place.json(["backup", "src"]);
+        let read = second["stats"]["read_bytes"].as_u64().unwrap();
+        assert!((1 << 20..2 << 20).contains(&read), "only what changed: {second:#}");
+        place.ok(["restore", "latest", "--target", "out"]);
+        assert_same_tree(&source, &restored(&place, "out"));
+        let check = place.json(["check", "--read-data"]);
+        assert_eq!(check["clean"], true, "{check:#}");
+        let shown = place.json(["snapshots"]);
+        assert_eq!(shown["snapshots"].as_array().unwrap().len(), 2, "{shown:#}");
+    }
+}
+
+/// Where `src` of a place is below the target it was restored into.
+fn restored(place: &Place, target: &str) -> std::path::PathBuf {
+    place.path(target).join(place.path("src").strip_prefix("/").unwrap())
+}
+
+#[test]
+fn moto_conforms() {
+    Remote::moto().inspect(Remote::conforms);
+}
+
+#[test]
+fn azurite_conforms() {
+    Remote::azurite().inspect(Remote::conforms);
+}
+
+#[test]
+fn ceph_conforms() {
+    Remote::ceph().inspect(Remote::conforms);
+}
+
+#[test]
+fn the_main_job_on_moto() {
+    Remote::moto().inspect(Remote::main_job);
+}
+
+#[test]
+fn the_main_job_on_azurite() {
+    Remote::azurite().inspect(Remote::main_job);
+}
+
+#[test]
+fn the_main_job_on_ceph() {
+    Remote::ceph().inspect(Remote::main_job);
+}
