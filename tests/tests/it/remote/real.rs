@@ -18,6 +18,8 @@ use lifeboat_store::{
 };
 use lifeboat_testkit::{same_tree::assert_same_tree, tree::Awkward};
 
+use super::restored;
+
 /// A place to keep a repository in: who we are to its server, and its URL.
 struct Remote {
     account: Box<dyn Account>,
@@ -90,11 +92,6 @@ impl Remote {
         let shown = place.json(["snapshots"]);
         assert_eq!(shown["snapshots"].as_array().unwrap().len(), 2, "{shown:#}");
     }
-}
-
-/// Where `src` of a place is below the target it was restored into.
-fn restored(place: &Place, target: &str) -> std::path::PathBuf {
-    place.path(target).join(place.path("src").strip_prefix("/").unwrap())
 }
 
 #[test]

@@ -4,7 +4,8 @@
 use e2e::{Ceph, noise};
 use lifeboat_testkit::same_tree::assert_same_tree;
 
-use super::{Remote, restored};
+use super::Remote;
+use crate::remote::restored;
 
 /// What the machine that backs up needs: reading, creating, listing. Deleting is denied in words,
 /// so that no other policy can allow it. What the writer creates the bucket's owner could not even

@@ -5,7 +5,8 @@ use std::{process::Stdio, thread, time::Duration};
 use e2e::{Ceph, noise};
 use lifeboat_testkit::same_tree::assert_same_tree;
 
-use super::{Remote, restored};
+use super::Remote;
+use crate::remote::restored;
 
 #[test]
 fn a_gateway_that_is_killed_during_backups_loses_nothing() {

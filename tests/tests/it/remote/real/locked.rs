@@ -3,7 +3,8 @@
 use e2e::{Ceph, S3, noise};
 use lifeboat_testkit::same_tree::assert_same_tree;
 
-use super::{Remote, restored};
+use super::Remote;
+use crate::remote::restored;
 
 /// A configuration by which all new objects are locked for ten days.
 fn config(url: &str) -> String {
