@@ -13,12 +13,12 @@ use lifeboat_repo::tree::TreeRoot;
 use lifeboat_repo::tree::map::MapReader;
 use lifeboat_repo::tree::scan::Scan;
 
-use super::Origin;
 use super::filter::{Choice, Filter};
 use super::job::{Counts, Job};
 use super::links::{Links, Member, Original};
 use super::place::{self, Piece};
 use super::window::Limits;
+use super::{FLYING_PART, Origin};
 use crate::error::Result;
 use crate::target::FileId;
 
@@ -135,7 +135,8 @@ impl<'a> Content<'a> {
 
     fn end(&mut self) {
         let frames = std::mem::take(&mut self.frames);
-        self.origin.reader.count_requests(frames, &mut self.count);
+        let flying_max = self.job.options.memory_bytes / FLYING_PART;
+        self.origin.reader.count_requests(frames, flying_max, &mut self.count);
         (self.files, self.bytes) = (0, 0);
     }
 

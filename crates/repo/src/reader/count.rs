@@ -24,12 +24,17 @@ impl RequestCount {
 }
 
 impl Reader {
-    /// Counts the requests that fetching these frames together takes, if none of them is kept and
-    /// nothing has to be repeated.
-    pub fn count_requests(&self, mut frames: Vec<FrameRef>, count: &mut RequestCount) {
+    /// Counts the requests that a [`fetch`](Reader::fetch) of these frames takes, if none of them is kept
+    /// and nothing has to be repeated.
+    pub fn count_requests(
+        &self,
+        mut frames: Vec<FrameRef>,
+        bytes_max: u64,
+        count: &mut RequestCount,
+    ) {
         frames.sort_unstable();
         frames.dedup();
-        for group in groups(frames, self.shared.range_max) {
+        for group in groups(frames, self.range_max(bytes_max)) {
             let first = count.opened.insert(group.pack);
             // What opens a pack is at its beginning, and is read by itself if that is far away.
             let apart = first && group.start > PREAMBLE_LEN as u64 + GAP_MAX;

@@ -81,11 +81,15 @@ impl Reader {
                 (None, Ok(())) => missing.push(frame),
             }
         }
-        let range_max = self.shared.range_max.min((bytes_max / REQUESTS_MIN).max(RANGE_MIN));
-        state.waiting = groups(missing, range_max).into();
+        state.waiting = groups(missing, self.range_max(bytes_max)).into();
         let fetch = Fetch { reader: self.clone(), bytes_max, state: Mutex::new(state) };
         fetch.top_up(&mut lock(&fetch.state));
         fetch
+    }
+
+    /// The longest request of a fetch that may hold `bytes_max` bytes.
+    pub(super) fn range_max(&self, bytes_max: u64) -> u64 {
+        self.shared.range_max.min((bytes_max / REQUESTS_MIN).max(RANGE_MIN))
     }
 
     /// Fetches, opens and inflates one frame.
