@@ -112,9 +112,9 @@ async fn give_out<W: tokio::io::AsyncWrite + Unpin>(
     while let Some(moving) = receiver.recv().await {
         sleep_until(moving.arrives).await;
         link.thawed().await;
-        writes.write_all(&moving.bytes).await.map_err(|_| Reset)?;
+        writes.write_all(&moving.bytes).await.map_err(|_gone| Reset)?;
     }
-    writes.shutdown().await.map_err(|_| Reset)
+    writes.shutdown().await.map_err(|_gone| Reset)
 }
 
 impl Turn {
