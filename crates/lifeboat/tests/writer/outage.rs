@@ -20,9 +20,12 @@ pub(crate) const BUDGET: u32 = 20;
 pub(crate) fn retries() -> RetryOptions {
     let pause = Duration::from_micros(100);
     RetryOptions {
+        attempts_max: 6,
         pause_first: pause,
         pause_max: pause,
         budget_retries: BUDGET,
+        // However slow the machine is.
+        budget_refill: Duration::ZERO,
         ..RetryOptions::default()
     }
 }
