@@ -6,9 +6,10 @@ mod killed;
 mod own;
 mod real;
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf, thread, time::Duration};
 
-use e2e::Place;
+use e2e::{Place, noise};
+use lifeboat_testkit::{same_tree::assert_same_tree, tree::Awkward};
 
 /// What `lifeboat` must know of an S3 server at `endpoint`, with a repository in its `bucket`.
 fn s3_variables(endpoint: &str) -> Vec<(String, String)> {
@@ -26,6 +27,31 @@ fn s3_variables(endpoint: &str) -> Vec<(String, String)> {
 /// A place with a new repository of small packs at that server.
 fn s3_place(endpoint: &str) -> Place {
     Place::new().with(s3_variables(endpoint)).keyed(&["--pack-size", "1MiB"])
+}
+
+/// Everything that people do with Lifeboat, once, in a place whose repository is new.
+fn main_job(place: &Place) {
+    let source = place.folder("src");
+    for skipped in (Awkward { depth: 20, members: 50 }).build(&source).unwrap() {
+        println!("not in the tree: {skipped}");
+    }
+    place.file("src/much", noise(1, 6 << 20));
+    place.file("src/gone", "soon\n");
+    // What is younger than the file system's clock is read again.
+    thread::sleep(Duration::from_millis(60));
+    let first = place.json(["backup", "src"]);
+    assert_eq!(first["outcome"], "complete", "{first:#}");
+    place.file("src/new", noise(2, 1 << 20));
+    fs::remove_file(place.path("src/gone")).unwrap();
+    let second = place.json(["backup", "src"]);
+    let read = second["stats"]["read_bytes"].as_u64().unwrap();
+    assert!((1 << 20..2 << 20).contains(&read), "only what changed: {second:#}");
+    place.ok(["restore", "latest", "--target", "out"]);
+    assert_same_tree(&source, &restored(place, "out"));
+    let check = place.json(["check", "--read-data"]);
+    assert_eq!(check["clean"], true, "{check:#}");
+    let shown = place.json(["snapshots"]);
+    assert_eq!(shown["snapshots"].as_array().unwrap().len(), 2, "{shown:#}");
 }
 
 /// Where `src` of a place is below the target it was restored into.

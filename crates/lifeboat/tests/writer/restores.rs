@@ -107,7 +107,8 @@ fn a_store_that_goes_away_fails_a_restore_within_the_budget() {
             let (right, store) = try_twice(&scene, rule, true);
             // The order of calls may differ a little from run to run, so that the last may not come.
             assert!(!right || store.injected() == 0, "call {call}, {moment:?}");
-            assert!(store.injected() <= calls + u64::from(BUDGET), "{}", store.injected());
+            // What several files need may be asked for once for each.
+            assert!(store.injected() <= 2 * calls + u64::from(BUDGET), "{}", store.injected());
         }
     }
 }

@@ -6,9 +6,9 @@ mod append_only;
 mod killed;
 mod locked;
 
-use std::{fs, path::Path, sync::Arc, thread, time::Duration};
+use std::{path::Path, sync::Arc};
 
-use e2e::{Account, Azurite, Ceph, Place, S3, noise};
+use e2e::{Account, Azurite, Ceph, Place, S3};
 use lifeboat_store::{
     conformance,
     credentials::Credentials,
@@ -16,7 +16,8 @@ use lifeboat_store::{
     stack::{self, Mode},
     url::Location,
 };
-use lifeboat_testkit::{same_tree::assert_same_tree, tree::Awkward};
+
+use super::main_job;
 
 use super::restored;
 
@@ -69,28 +70,7 @@ impl Remote {
 
     /// Everything that people do with Lifeboat, once.
     fn main_job(&self) {
-        let place = self.place().keyed(&["--pack-size", "1MiB"]);
-        let source = place.folder("src");
-        for skipped in (Awkward { depth: 20, members: 50 }).build(&source).unwrap() {
-            println!("not in the tree: {skipped}");
-        }
-        place.file("src/much", noise(1, 6 << 20));
-        place.file("src/gone", "soon\n");
-        // What is younger than the file system's clock is read again.
-        thread::sleep(Duration::from_millis(60));
-        let first = place.json(["backup", "src"]);
-        assert_eq!(first["outcome"], "complete", "{first:#}");
-        place.file("src/new", noise(2, 1 << 20));
-        fs::remove_file(place.path("src/gone")).unwrap();
-        let second = place.json(["backup", "src"]);
-        let read = second["stats"]["read_bytes"].as_u64().unwrap();
-        assert!((1 << 20..2 << 20).contains(&read), "only what changed: {second:#}");
-        place.ok(["restore", "latest", "--target", "out"]);
-        assert_same_tree(&source, &restored(&place, "out"));
-        let check = place.json(["check", "--read-data"]);
-        assert_eq!(check["clean"], true, "{check:#}");
-        let shown = place.json(["snapshots"]);
-        assert_eq!(shown["snapshots"].as_array().unwrap().len(), 2, "{shown:#}");
+        main_job(&self.place().keyed(&["--pack-size", "1MiB"]));
     }
 }
 
