@@ -19,8 +19,6 @@ use lifeboat_store::{
 
 use super::main_job;
 
-use super::restored;
-
 /// A place to keep a repository in: who we are to its server, and its URL.
 struct Remote {
     account: Box<dyn Account>,
