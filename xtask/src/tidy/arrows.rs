@@ -22,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
         &["lifeboat", "lifeboat-repo", "lifeboat-codec", "lifeboat-format", "lifeboat-store"],
     ),
     ("lifeboat-testkit", &["lifeboat-codec", "lifeboat-format", "lifeboat-store"]),
-    ("bench", &[]),
+    ("bench", &["lifeboat-testkit"]),
     ("e2e", &[]),
     ("fuzz-harness", &["lifeboat-codec", "lifeboat-format"]),
     ("xtask", &[]),
@@ -31,7 +31,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
 /// Crates that only test or measure others: as dev-dependencies they may name any crate.
 const OUTSIDE: [&str; 2] = ["bench", "e2e"];
 
-/// The crate that is only ever a dev-dependency.
+/// The crate that the product's crates have for their tests alone.
 const TESTKIT: &str = "lifeboat-testkit";
 
 /// Crates that turn bytes into bytes, and what they may not bring in to stay so.
