@@ -60,10 +60,9 @@ pub(super) fn count(
             let parent = dirs.last().map_or(above, |(_, choice)| *choice);
             let path = place::absolute_path(&piece.absolute(&key));
             let choice = filter.choose(&path, entry.kind == EntryKind::Dir, parent);
-            if choice == Choice::Take
-                && add(job, &mut links, &entry) {
-                    content.add(&entry)?;
-                }
+            if choice == Choice::Take && add(job, &mut links, &entry) {
+                content.add(&entry)?;
+            }
             if entry.kind == EntryKind::Dir {
                 match key.subtree_end() {
                     Some(end) if choice == Choice::Skip => scan.seek(end),

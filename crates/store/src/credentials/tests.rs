@@ -46,8 +46,8 @@ fn debug_and_origins_show_no_secret() {
     let shown = format!("{credentials:?} {:?}", credentials.way(Provider::S3));
     assert!(shown.contains("AWS_SECRET_ACCESS_KEY") && !shown.contains(SECRET), "{shown}");
     assert_eq!(credentials.origin("AWS_ACCESS_KEY_ID"), Some(&Origin::Environment));
-    let mut options = CloudOptions::default();
-    options.proxy = Some(format!("http://me:{SECRET}@proxy:3128"));
+    let proxy = Some(format!("http://me:{SECRET}@proxy:3128"));
+    let options = CloudOptions { proxy, ..CloudOptions::default() };
     assert!(!format!("{options:?}").contains(SECRET));
     assert_eq!(options.proxy_shown().unwrap(), "http://***@proxy:3128");
 }
