@@ -39,7 +39,7 @@ fn several_writers_are_refused_and_one_does_the_main_job(#[case] nodes: usize) {
     place.ok(["backup", "src", "--exclusive"]);
     place.file("src/more", noise(2, 2 << 20));
     // Who does not say so may read, and not write.
-    let refused = place.run(["backup", "src"]).expect_code(1);
+    let refused = place.run(["backup", "src"]).expect_code(2);
     assert!(refused.stderr().contains("--exclusive"), "{refused:?}");
     place.ok(["backup", "src", "--exclusive"]);
     assert_restores(&place, "out");
