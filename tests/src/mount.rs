@@ -1,6 +1,7 @@
-//! File systems in memory that a test mounts, where it may.
+//! File systems in memory and in files that a test mounts, where it may.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -19,6 +20,37 @@ impl Mount {
     pub fn tmpfs(at: &Path, mebibytes: u32) -> Result<Self, String> {
         let size = format!("size={mebibytes}m,mode=755");
         run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at))?;
+        Ok(Self { at: at.to_owned() })
+    }
+
+    /// Makes an empty file system of `mebibytes` in the file `image` by `mkfs.KIND`, and mounts it at
+    /// the folder `at` with these options; or says why it can't be done here.
+    ///
+    /// # Errors
+    /// What `mkfs` or `mount` says: that the one is not installed, or only root may.
+    pub fn image(
+        at: &Path,
+        image: &Path,
+        mebibytes: u64,
+        kind: &str,
+        options: &str,
+    ) -> Result<Self, String> {
+        let sized = fs::File::create(image).and_then(|file| file.set_len(mebibytes << 20));
+        sized.map_err(|error| format!("{}: {error}", image.display()))?;
+        let force = if kind.starts_with("ext") { "-F" } else { "-f" };
+        // Administrators' commands are not on everybody's path.
+        let mkfs = format!("/usr/sbin/mkfs.{kind}");
+        run(Command::new(mkfs).args(["-q", force]).arg(image))?;
+        Self::existing(at, image, options)
+    }
+
+    /// Mounts the file system that is in the file `image`.
+    ///
+    /// # Errors
+    /// What `mount` says.
+    pub fn existing(at: &Path, image: &Path, options: &str) -> Result<Self, String> {
+        let options = format!("loop,{options}");
+        run(Command::new("mount").args(["-o", &options]).arg(image).arg(at))?;
         Ok(Self { at: at.to_owned() })
     }
 
