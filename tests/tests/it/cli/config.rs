@@ -157,7 +157,8 @@ fn with_keys(command: &mut Command) -> &mut Command {
 fn a_bucket_by_its_name_alone_and_no_secret_anywhere() {
     let place = Place::new();
     let server = bucket(&place);
-    place.file("src/a", "some content");
+    let content = "some content, too long for a node".repeat(9);
+    place.file("src/a", &content);
     let run = |arguments: &[&str]| {
         let said = Outcome::of(with_keys(&mut bare(&place, arguments)));
         keeps_silent(&said);
@@ -172,7 +173,7 @@ fn a_bucket_by_its_name_alone_and_no_secret_anywhere() {
     assert!(said.stdout().contains("no damage"), "{said:?}");
     run(&["-vv", "restore", "latest", "--target", "back"]).expect_code(0);
     let back = place.path("back").join(place.path("src/a").strip_prefix("/").unwrap());
-    assert_eq!(fs::read_to_string(back).unwrap(), "some content");
+    assert_eq!(fs::read_to_string(back).unwrap(), content);
 
     // What the file says of objects reaches the server.
     let keys = server.keys();

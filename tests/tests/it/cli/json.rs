@@ -33,7 +33,7 @@ fn writing() {
     expect(
         &summary,
         "backup_summary",
-        "dry_run outcome snapshot run kind parent resumed stats problems seconds warnings",
+        "dry_run outcome snapshot run kind parent resumed stats problems seconds warnings requests",
     );
     expect_members(
         &summary["stats"],
@@ -45,7 +45,8 @@ fn writing() {
     expect(
         &place.json(["restore", "latest", "--target", "out"]),
         "restore_summary",
-        "snapshot target files dirs links other bytes dry_run notices problems seconds warnings",
+        "snapshot target files dirs links other bytes dry_run notices problems seconds warnings \
+         requests",
     );
     let tags = place.json(["tag", "latest", "--add", "x"]);
     expect(&tags, "tags", "snapshots warnings");
@@ -83,7 +84,7 @@ fn lists() {
     expect_members(
         &snapshot["stats"],
         "files dirs other files_new files_changed files_unchanged bytes read_bytes new_bytes \
-         stored_bytes meta_bytes new_chunks",
+         stored_bytes meta_bytes new_chunks requests",
     );
 
     const ENTRY: &str = "path type mode uid gid user group size mtime links target device";
@@ -160,14 +161,17 @@ fn sums() {
     expect_members(
         &stats["repository"],
         "snapshots files raw_bytes unique_bytes chunks stored_bytes dedup_ratio \
-         compression_ratio total_ratio current_files objects unreferenced",
+         compression_ratio total_ratio current_files objects unreferenced requests restore",
     );
     let objects = &stats["repository"]["objects"];
     expect_members(objects, "packs tree_packs index log checkpoints keys config");
     expect_members(&objects["log"], "count bytes bytes_per_file");
     assert_eq!(objects["log"]["count"], 2);
+    expect_members(&stats["repository"]["requests"], "count stored_bytes per_gb");
+    expect_members(&stats["repository"]["restore"], "snapshot requests bytes");
     let check = place.json(["check", "--read-data"]);
-    expect(&check, "check_summary", "clean read_data problem_count problems notes counts");
+    expect(&check, "check_summary", "clean read_data problem_count problems notes counts requests");
+    expect_members(&check["requests"], "total calls retries throttled bytes_up bytes_down");
     assert_eq!(check["clean"], true);
     expect_members(
         &check["counts"],
