@@ -1,5 +1,5 @@
 //! Credentials that may create and read, and nothing else, on Ceph: a policy that its server
-//! enforces, and versions below it, since no condition of a policy there forbids to overwrite.
+//! enforces. No condition of a policy there forbids to overwrite; versions below undo it.
 
 use e2e::{Ceph, noise};
 use lifeboat_testkit::same_tree::assert_same_tree;
@@ -38,36 +38,61 @@ fn policy(bucket: &str) -> String {
     )
 }
 
+/// A bucket with that policy; whether it keeps versions is the caller's choice.
+fn bucket(ceph: &Ceph, versions: bool) -> String {
+    let bucket = ceph.owner.bucket();
+    if versions {
+        let on = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        ceph.owner.ask("PUT", &format!("/{bucket}?versioning"), &[], on);
+    }
+    ceph.owner.ask("PUT", &format!("/{bucket}?policy"), &[], &policy(&bucket));
+    bucket
+}
+
 #[test]
 fn backup_and_restore_with_credentials_that_may_only_create_and_read() {
     let Some(ceph) = Ceph::running() else { return };
-    let bucket = ceph.owner.bucket();
-    let versioning = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
-    ceph.owner.ask("PUT", &format!("/{bucket}?versioning"), &[], versioning);
-    ceph.owner.ask("PUT", &format!("/{bucket}?policy"), &[], &policy(&bucket));
+    let bucket = bucket(&ceph, false);
     let writer = ceph.owner.as_user("writer");
-    let remote = Remote::s3(&writer, &bucket, "repo");
-    remote.main_job();
-
-    // The policy does refuse, and the owner has every version of whatever is overwritten.
-    let versions = ceph.owner.versions(&bucket, "repo/config");
-    let (key, _) = &versions[0];
-    let path = format!("/{bucket}/{key}");
-    assert_eq!(writer.request("DELETE", &path, &[], "").status, 403);
-    for (key, version) in &versions {
-        let path = format!("/{bucket}/{key}?versionId={version}");
-        assert_eq!(writer.request("DELETE", &path, &[], "").status, 403);
+    Remote::s3(&writer, &bucket, "repo").main_job();
+    // The policy does refuse, and the refused can't change it.
+    let listed = ceph.owner.ask("GET", &format!("/{bucket}?list-type=2"), &[], "");
+    let keys = listed.split("<Key>").skip(1).filter_map(|rest| rest.split('<').next());
+    let keys: Vec<&str> = keys.collect();
+    assert!(keys.contains(&"repo/config"), "{keys:?}");
+    for key in keys {
+        assert_eq!(writer.request("DELETE", &format!("/{bucket}/{key}"), &[], "").status, 403);
     }
-    let policy = format!("/{bucket}?policy");
-    assert_eq!(writer.request("DELETE", &policy, &[], "").status, 403);
+    assert_eq!(writer.request("DELETE", &format!("/{bucket}?policy"), &[], "").status, 403);
+}
+
+#[test]
+fn what_a_vandal_overwrites_has_an_older_version() {
+    let Some(ceph) = Ceph::running() else { return };
+    let bucket = bucket(&ceph, true);
+    let writer = ceph.owner.as_user("writer");
+    let place = Remote::s3(&writer, &bucket, "repo").place();
+    // With versions, Ceph ignores the condition of a create: only one writer at a time is right.
+    place.run(["init"]).expect_code(1).expect_stderr("--exclusive");
+    let place = Remote::s3(&writer, &bucket, "repo2").place().keyed(&["--exclusive"]);
+    place.file("src/file", noise(1, 3 << 20));
+    place.ok(["backup", "src", "--exclusive"]);
+
+    let config = "repo2/config";
+    let path = format!("/{bucket}/{config}");
     let kept = ceph.owner.ask("GET", &path, &[], "");
     writer.ask("PUT", &path, &[], "not a repository any more");
-    let oldest = ceph.owner.versions(&bucket, "repo/config").pop().unwrap().1;
-    assert_eq!(ceph.owner.ask("GET", &format!("{path}?versionId={oldest}"), &[], ""), kept);
-    // Without the vandal's version everything is as it was.
-    let vandal = ceph.owner.versions(&bucket, "repo/config").remove(0).1;
-    ceph.owner.ask("DELETE", &format!("{path}?versionId={vandal}"), &[], "");
+    assert_ne!(place.run(["check"]).code(), Some(0));
+    let versions = ceph.owner.versions(&bucket, config);
+    assert_eq!(versions.len(), 2, "{versions:?}");
+    for (_, version) in &versions {
+        let version = format!("{path}?versionId={version}");
+        assert_eq!(writer.request("DELETE", &version, &[], "").status, 403);
+    }
+    // Without the vandal's version, the newest and so the first, everything is as it was.
+    ceph.owner.ask("DELETE", &format!("{path}?versionId={}", versions[0].1), &[], "");
     assert_eq!(ceph.owner.ask("GET", &path, &[], ""), kept);
+    place.ok(["check", "--read-data"]);
 }
 
 #[test]
