@@ -32,6 +32,8 @@ pub struct DoctorOptions {
     /// Nothing else writes to the repository meanwhile, on the user's word: then a store that can't
     /// keep two writers apart will do.
     pub exclusive: bool,
+    /// Whether new objects are to be locked: then it is an error when they are not.
+    pub locks: bool,
     /// Where randomness comes from.
     pub entropy: Entropy,
     /// What time it is.
@@ -122,10 +124,11 @@ fn probe_options(options: &DoctorOptions) -> Result<ProbeOptions> {
     let (prefix, seed) = (format!("{PROBE}{:016x}/", random()?), random()?);
     let clock = Arc::clone(&options.clock);
     let now = Arc::new(move || system_time(&*clock));
-    Ok(match options.speed_bytes {
+    let probe = match options.speed_bytes {
         0 => ProbeOptions::quick(prefix, seed, now),
         bytes => ProbeOptions::new(prefix, bytes, seed, now),
-    })
+    };
+    Ok(ProbeOptions { locks: options.locks, ..probe })
 }
 
 fn system_time(clock: &dyn Clock) -> SystemTime {

@@ -28,4 +28,4 @@ pub use error::{BoxError, Error, ErrorKind, Result};
 pub use key::{KEY_BYTES_MAX, validate_key, validate_prefix};
 pub use memory::mem;
 pub use payload::Payload;
-pub use store::{Listed, ObjectInfo, ObjectStream, Store, Verb};
+pub use store::{Guard, Listed, ObjectInfo, ObjectStream, Store, Verb};

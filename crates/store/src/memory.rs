@@ -12,7 +12,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
-use crate::{Error, ErrorKind, Listed, ObjectInfo, ObjectStream, Payload, Result, Store};
+use crate::{Error, ErrorKind, Guard, Listed, ObjectInfo, ObjectStream, Payload, Result, Store};
 use crate::{validate_key, validate_prefix};
 
 /// An empty store in this process's memory; it is gone with its last handle.
@@ -62,7 +62,8 @@ impl Store for MemoryStore {
     async fn head(&self, key: &str) -> Result<ObjectInfo> {
         let path = path_of("head", key)?;
         let meta = self.0.head(&path).await.map_err(|error| convert("head", key, error))?;
-        Ok(ObjectInfo { size: meta.size, modified: meta.last_modified.into() })
+        let modified = meta.last_modified.into();
+        Ok(ObjectInfo { size: meta.size, modified, guard: Guard::default() })
     }
 
     async fn list(&self, prefix: &str) -> Result<ObjectStream> {

@@ -38,6 +38,8 @@ pub struct ProbeOptions {
     pub speed_bytes: u64,
     /// Where the bytes that are moved begin: random enough that nothing on the way compresses them.
     pub seed: u64,
+    /// Whether new objects are to be locked: then it is an error when they are not.
+    pub locks: bool,
     /// The clock of this machine, to compare the store's with.
     pub now: Now,
 }
@@ -56,7 +58,7 @@ impl fmt::Debug for ProbeOptions {
 impl ProbeOptions {
     /// All there is: 8 rounds of 16 creates, and `speed_bytes` each way.
     pub fn new(prefix: impl Into<String>, speed_bytes: u64, seed: u64, now: Now) -> Self {
-        Self { prefix: prefix.into(), rounds: 8, racers: 16, speed_bytes, seed, now }
+        Self { prefix: prefix.into(), rounds: 8, racers: 16, speed_bytes, seed, locks: false, now }
     }
 
     /// The same but for the speed, and with fewer races: some 80 small requests.

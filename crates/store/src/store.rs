@@ -20,6 +20,17 @@ pub struct ObjectInfo {
     pub size: u64,
     /// When it was created, by the store's own clock.
     pub modified: SystemTime,
+    /// How the store guards it, as far as it says.
+    pub guard: Guard,
+}
+
+/// How a store keeps an object from being lost, as far as it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Guard {
+    /// Whether it is a version: a delete then only hides it.
+    pub is_version: bool,
+    /// Until when it can't be deleted, by the store's own clock.
+    pub locked_until: Option<SystemTime>,
 }
 
 /// One object as a list shows it.

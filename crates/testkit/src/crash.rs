@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use lifeboat_store::{
-    Error, ErrorKind, Listed, ObjectInfo, ObjectStream, Payload, Result, Store, Verb,
+    Error, ErrorKind, Guard, Listed, ObjectInfo, ObjectStream, Payload, Result, Store, Verb,
 };
 use lifeboat_store::{validate_key, validate_prefix};
 
@@ -281,7 +281,8 @@ impl Store for CrashStore {
         validate_key(Verb::Head.name(), key)?;
         self.look(Verb::Head, key, |live| {
             let object = find(live, Verb::Head, key)?;
-            Ok(ObjectInfo { size: object.bytes.len() as u64, modified: object.modified })
+            let (size, modified) = (object.bytes.len() as u64, object.modified);
+            Ok(ObjectInfo { size, modified, guard: Guard::default() })
         })
     }
 

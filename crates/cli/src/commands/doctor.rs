@@ -16,13 +16,14 @@ use crate::settings::Settings;
 use crate::signals::cancel_on_signals;
 
 pub(super) fn run(args: &DoctorArgs, settings: &Settings, output: &Output) -> Result<End> {
+    let (io, store) = open::connect_to_try_out(settings)?;
     let options = DoctorOptions {
         speed_bytes: if args.quick { 0 } else { args.size.0 },
         exclusive: settings.is_exclusive(),
+        locks: store.cloud.object_lock.is_some(),
         entropy: Entropy::os(),
         clock: open::system_clock(),
     };
-    let io = open::connect_to_try_out(settings)?;
     let monitor = progress_monitor(output);
     let context = Context { monitor: &monitor, cancel: cancel_on_signals()?, threads: 0 };
     let report = doctor(&io, &options, &context);

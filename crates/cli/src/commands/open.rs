@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use lifeboat::repository::StoreOptions;
 use lifeboat_codec::{Clock, Entropy, SystemClock};
 use lifeboat_format::config::{CONFIG_MAX, Config, SignedConfig};
 use lifeboat_format::key::ObjectKey;
@@ -188,10 +189,11 @@ enum Access {
 
 /// Connects to a store to see what it does of itself: without the look before each put that hides
 /// whether it creates conditionally.
-pub(crate) fn connect_to_try_out(settings: &Settings) -> Result<Io> {
+pub(crate) fn connect_to_try_out(settings: &Settings) -> Result<(Io, StoreOptions)> {
     let mut reach = settings.place()?.reach(&settings.store, &Entropy::os(), &system_clock())?;
     reach.options.exclusive = false;
-    connect_by(&reach, settings.place()?, Access::Existing)
+    let io = connect_by(&reach, settings.place()?, Access::Existing)?;
+    Ok((io, reach.options))
 }
 
 fn connect(settings: &Settings, access: Access) -> Result<Io> {

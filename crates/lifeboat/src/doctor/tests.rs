@@ -9,7 +9,7 @@ use super::*;
 
 fn options() -> DoctorOptions {
     let clock = Arc::new(SystemClock::new());
-    DoctorOptions { speed_bytes: 0, exclusive: false, entropy: Entropy::os(), clock }
+    DoctorOptions { speed_bytes: 0, exclusive: false, locks: false, entropy: Entropy::os(), clock }
 }
 
 fn create(store: &Arc<dyn Store>, exclusive: bool) -> RepositoryId {

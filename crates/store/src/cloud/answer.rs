@@ -9,6 +9,8 @@ use http::{HeaderMap, StatusCode};
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event;
 
+use crate::Guard;
+
 /// The longest explanation of a service that is repeated in an error.
 const MESSAGE_CHARS_MAX: usize = 300;
 
@@ -27,6 +29,8 @@ pub(super) struct Answer {
     pub(super) object_bytes: Option<u64>,
     /// Whether a copy goes on after this answer.
     pub(super) copy_pending: bool,
+    /// How the object is kept.
+    pub(super) guard: Guard,
 }
 
 /// Why there is no answer, or only a part of one.
@@ -91,6 +95,7 @@ impl Answer {
             region: header("x-amz-bucket-region").map(clean).or(text(region)),
             object_bytes: size.and_then(|(_, size)| size.trim().parse().ok()),
             copy_pending: header("x-ms-copy-status") == Some("pending"),
+            guard: guard(header),
         }
     }
 
@@ -106,6 +111,17 @@ impl Answer {
             Some(message) => format!("{text} ({message})"),
             None => text,
         }
+    }
+}
+
+/// A bucket without versions gives none, or the one called null.
+fn guard<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Guard {
+    let version = header("x-amz-version-id").or(header("x-ms-version-id"));
+    let until = header("x-amz-object-lock-retain-until-date");
+    let until = until.and_then(|until| until.parse::<jiff::Timestamp>().ok());
+    Guard {
+        is_version: version.is_some_and(|version| version != "null"),
+        locked_until: until.map(SystemTime::from),
     }
 }
 

@@ -149,7 +149,10 @@ impl CloudStore {
 
     async fn head_for(&self, operation: &'static str, key: &str) -> Result<ObjectInfo> {
         let info = |found: GetResult| async move {
-            Ok(ObjectInfo { size: found.meta.size, modified: found.meta.last_modified.into() })
+            let answer = Call::current().and_then(|call| call.seen().answer);
+            let guard = answer.map(|answer| answer.guard).unwrap_or_default();
+            let modified = found.meta.last_modified.into();
+            Ok(ObjectInfo { size: found.meta.size, modified, guard })
         };
         self.ask(RequestClass::Head, operation, key, None, info).await
     }
@@ -320,7 +323,7 @@ impl Store for CloudStore {
         }
         // `object_store` takes an Azure blob whose name is the whole prefix for a directory.
         match self.head_for("list", prefix).await {
-            Ok(ObjectInfo { size, modified }) => {
+            Ok(ObjectInfo { size, modified, .. }) => {
                 let exact = Listed { key: prefix.to_owned(), size, modified };
                 Ok(stream::once(async { Ok(exact) }).chain(listed).boxed())
             }

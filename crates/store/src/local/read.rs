@@ -15,7 +15,7 @@ use rustix::io::{Errno, pread};
 
 use crate::local::root::Root;
 use crate::local::system::Call;
-use crate::{Error, ErrorKind, ObjectInfo, Result};
+use crate::{Error, ErrorKind, Guard, ObjectInfo, Result};
 
 pub(super) fn get(root: &Root, key: &str) -> Result<Bytes> {
     let (file, size) = open(root, "get", key)?;
@@ -43,7 +43,8 @@ pub(super) fn info(root: &Root, key: &str) -> Result<Option<ObjectInfo>, Errno> 
     if FileType::from_raw_mode(found.stx_mode.into()) != FileType::RegularFile {
         return Ok(None);
     }
-    Ok(Some(ObjectInfo { size: found.stx_size, modified: modified(&found) }))
+    let (size, modified) = (found.stx_size, modified(&found));
+    Ok(Some(ObjectInfo { size, modified, guard: Guard::default() }))
 }
 
 /// When the file was last written to; a time that this machine can't express is 1970.

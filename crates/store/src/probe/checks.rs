@@ -12,7 +12,7 @@ use crate::probe::place::{Place, is_answer};
 use crate::probe::race::{Outcome, create_raced};
 use crate::probe::report::{Deletes, Grade, ProbeReport, Subject};
 use crate::probe::{ProbeOptions, Watch, speed};
-use crate::{Error, ErrorKind, Payload, Result};
+use crate::{Error, ErrorKind, Guard, Payload, Result};
 
 /// The object that most checks read: long enough for ranges, short enough to cost nothing.
 const OBJECT_BYTES: usize = 1000;
@@ -83,6 +83,8 @@ async fn create_first(
         Ok(key) => {
             if let Ok(info) = place.store.head(&key).await {
                 clock(report, before, after, info.modified);
+                report.capabilities.versions = info.guard.is_version.then_some(true);
+                lock(report, options.locks, info.guard, after);
             }
             return Ok(Some(Object { key, bytes: bytes.clone() }));
         }
@@ -317,7 +319,10 @@ async fn create_after_delete(place: &Place, report: &mut ProbeReport, key: &str)
         true => "a name is free again once its object is deleted",
         false => "a name stays taken when its object is deleted",
     };
-    let meaning = if free {
+    let meaning = if report.capabilities.versions == Some(true) {
+        "the store keeps versions: a delete only hides an object, which can be brought back, and goes \
+         on costing until a rule of the bucket removes it"
+    } else if free {
         "Lifeboat never uses a name twice, so nothing depends on it; but who may delete can put \
          another object in the place of one"
     } else {
@@ -325,6 +330,30 @@ async fn create_after_delete(place: &Place, report: &mut ProbeReport, key: &str)
     };
     report.tell(Subject::Versions, Grade::Good, found, meaning, "");
     Ok(())
+}
+
+/// Whether a new object is locked, as it is to be or by the bucket's own rule.
+fn lock(report: &mut ProbeReport, wanted: bool, guard: Guard, now: SystemTime) {
+    let until = guard.locked_until.and_then(|until| until.duration_since(now).ok());
+    match until {
+        Some(left) => {
+            report.capabilities.locks = Some(true);
+            let hours = left.as_secs().div_ceil(3600);
+            let found = format!("a new object is locked: for {hours} h it can't be deleted");
+            let meaning = "what this trial wrote stays until then, too, if only as an old version";
+            report.tell(Subject::Lock, Grade::Good, found, meaning, "");
+        }
+        None if wanted => {
+            report.capabilities.locks = Some(false);
+            let found = "no lock shows on a new object, although one was asked for";
+            let meaning = "the store took the lock's headers and ignored them, or these credentials \
+                           may not see it: backups may be deleted before their time";
+            let advice = "switch object lock on for the bucket, give the credentials the right to see \
+                          it (s3:GetObjectRetention), or leave the option out";
+            report.tell(Subject::Lock, Grade::Unfit, found, meaning, advice);
+        }
+        None => {}
+    }
 }
 
 fn clock(report: &mut ProbeReport, before: SystemTime, after: SystemTime, theirs: SystemTime) {

@@ -127,6 +127,24 @@ async fn each_other_lie_is_found() {
 }
 
 #[tokio::test]
+async fn locks_and_versions_are_seen() {
+    let locked = ProbeOptions { locks: true, ..options() };
+    let store = Liar::store(Lie::Guards);
+    let report = probe(&store, &locked, &Unwatched).await.unwrap();
+    assert_eq!(report.grade(), Grade::Good, "{report:#?}");
+    assert_eq!((report.capabilities.locks, report.capabilities.versions), (Some(true), Some(true)));
+    let finding = report.finding(Subject::Lock).unwrap();
+    assert!(finding.found.contains("for 1 h"), "{finding:?}");
+    // One that ignores the lock, as Garage does.
+    let report = probe(&mem(), &locked, &Unwatched).await.unwrap();
+    assert_eq!(report.finding(Subject::Lock).unwrap().grade, Grade::Unfit);
+    assert_eq!((report.capabilities.locks, report.capabilities.versions), (Some(false), None));
+    // Nobody asked.
+    let report = probe(&mem(), &options(), &Unwatched).await.unwrap();
+    assert_eq!((report.finding(Subject::Lock), report.capabilities.locks), (None, None));
+}
+
+#[tokio::test]
 async fn a_list_of_others_is_found() {
     let store = Liar::store(Lie::ListsOthers);
     store.put_new("config", b"not of the probe".into()).await.unwrap();

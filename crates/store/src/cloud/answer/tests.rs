@@ -73,3 +73,16 @@ fn the_whole_size_is_in_an_answer_to_a_range() {
     assert_eq!(answer(206, &[("content-range", "bytes 0-4/10")], "").object_bytes, Some(10));
     assert_eq!(answer(206, &[("content-range", "bytes 0-4/*")], "").object_bytes, None);
 }
+
+#[test]
+fn versions_and_locks_are_seen() {
+    let guard = |headers: &[(&'static str, &'static str)]| answer(200, headers, "").guard;
+    assert_eq!(guard(&[]), Guard::default());
+    assert!(!guard(&[("x-amz-version-id", "null")]).is_version);
+    assert!(guard(&[("x-amz-version-id", "3sL4kqtJlcpXroDTDmJ")]).is_version);
+    let until = guard(&[("x-amz-object-lock-retain-until-date", "2026-12-01T00:00:00Z")]);
+    let until = until.locked_until.unwrap();
+    let expected: jiff::Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
+    assert_eq!(until, SystemTime::from(expected));
+    assert_eq!(guard(&[("x-amz-object-lock-retain-until-date", "soon")]), Guard::default());
+}

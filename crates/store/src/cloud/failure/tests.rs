@@ -11,6 +11,7 @@ fn answer(status: u16, code: &str) -> Answer {
         region: None,
         object_bytes: None,
         copy_pending: false,
+        guard: crate::Guard::default(),
     }
 }
 

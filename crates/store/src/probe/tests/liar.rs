@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, future};
 
-use crate::{Error, ErrorKind, ObjectInfo, ObjectStream, Payload, Result, Store};
+use crate::{Error, ErrorKind, Guard, ObjectInfo, ObjectStream, Payload, Result, Store};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lie {
@@ -38,6 +38,8 @@ pub(crate) enum Lie {
     KeepsNames,
     /// The clock is an hour behind.
     IsBehind,
+    /// None: versions are kept, and new objects are locked for an hour.
+    Guards,
 }
 
 #[derive(Debug)]
@@ -106,6 +108,10 @@ impl Store for Liar {
         let mut info = self.inner.head(key).await?;
         if self.lie == Lie::IsBehind {
             info.modified -= Duration::from_secs(3600);
+        }
+        if self.lie == Lie::Guards {
+            let locked_until = Some(info.modified + Duration::from_secs(3600));
+            info.guard = Guard { is_version: true, locked_until };
         }
         Ok(info)
     }
