@@ -22,11 +22,15 @@ use crate::{Error, ErrorKind, Result};
 /// How many files may wait for a sync, and be open, at a time.
 const FILES_MAX: usize = 64;
 
+/// How many of them are synced side by side.
+const SYNCS_AT_ONCE: usize = 8;
+
 /// What waits for the next sync, and whether there was trouble with an earlier one.
 #[derive(Debug, Default)]
 pub(super) struct Together {
     waiting: Mutex<Waiting>,
     turn: Mutex<()>,
+    /// The kind and the text of the first error.
     lost: OnceLock<(ErrorKind, String)>,
 }
 
@@ -79,20 +83,49 @@ pub(super) fn sync(root: &Root) -> Result<()> {
     let _turn = together.turn.lock().unwrap_or_else(PoisonError::into_inner);
     let Waiting { files, directories, made } = std::mem::take(&mut *together.waiting());
     together.check()?;
-    let failed = |key: &str, errno| {
-        let error = cause::explain_sync("sync", key, &root.full(key), root.place, errno);
-        together.give_up(&error);
-        error
-    };
-    for (key, file) in files {
+    side_by_side(root, files, |(key, file)| {
         let sync = root.system.call(Call::SyncFile, &key, || fsync(&file));
-        sync.map_err(|errno| failed(&key, errno))?;
-    }
-    for directory in directories {
-        root.sync_directory(&directory).map_err(|errno| failed(&directory, errno))?;
-    }
+        sync.map_err(|errno| (key, errno))
+    })?;
+    side_by_side(root, directories, |directory| {
+        root.sync_directory(&directory).map_err(|errno| (directory, errno))
+    })?;
     root.now_durable(made);
     Ok(())
+}
+
+/// Syncs all items, some at once: a disk makes what it is told at the same time durable in one go. After
+/// an error, which is never forgotten again, none is begun.
+fn side_by_side<T: Send>(
+    root: &Root,
+    items: impl IntoIterator<Item = T>,
+    sync: impl Fn(T) -> Result<(), (String, Errno)> + Sync,
+) -> Result<()> {
+    let mut items: Vec<T> = items.into_iter().collect();
+    let threads = items.len().min(SYNCS_AT_ONCE);
+    items.reverse();
+    let items = Mutex::new(items);
+    let work = || {
+        loop {
+            let item = items.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let (Some(item), true) = (item, root.together.lost.get().is_none()) else { return };
+            if let Err((path, errno)) = sync(item) {
+                let full = root.full(&path);
+                let error = cause::explain_sync("sync", &path, &full, root.place, errno);
+                root.together.give_up(&error);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            // With fewer threads than asked for it only takes longer.
+            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
+        }
+        work();
+    });
+    root.together.check()
 }
 
 impl Together {
@@ -109,9 +142,8 @@ impl Together {
     fn check(&self) -> Result<()> {
         match self.lost.get() {
             None => Ok(()),
-            Some((kind, first)) => Err(Error::new(*kind, "sync", "what was put").with_detail(
-                format!("an earlier error makes it unsafe to rely on anything put since: {first}"),
-            )),
+            Some((kind, first)) => Err(Error::new(*kind, "sync", "what was put")
+                .with_detail(format!("it may be lost, and so the run is: {first}"))),
         }
     }
 
