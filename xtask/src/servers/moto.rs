@@ -31,8 +31,10 @@ pub(super) fn install() -> Result<()> {
 /// Starts it on a free port.
 pub(super) fn start() -> Result<Running> {
     let (since, [port]) = (Instant::now(), free_ports()?);
-    let program = folder("moto").join("bin/moto_server");
-    let server = command(&program, ["-H", "127.0.0.1", "-p", &port.to_string()]);
+    // Not its script, which breaks when the folder is moved.
+    let python = folder("moto").join("bin/python3");
+    let server =
+        command(&python, ["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
     let guard = Guard::start(&server, &folder("moto").join("log"))?;
     guard.wait(port, || true).context("moto (installed by `cargo xtask setup`)")?;
     ready("moto", since);

@@ -22,6 +22,10 @@ const ATTEMPTS_MAX: u32 = 6;
 /// The pause before the first repetition of a page; each further one is twice as long.
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
 
+/// The longest pause, also where the service asks for a longer one: who waits for the list must not
+/// take it for stuck.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
 /// Makes lists of what is below a prefix of a bucket.
 #[derive(Clone)]
 pub(super) struct Lists {
@@ -62,7 +66,7 @@ impl Lists {
         loop {
             match self.page(wanted, Some(token.clone())).await {
                 Err(error) if error.is_retryable() && attempt < ATTEMPTS_MAX => {
-                    let pause = error.retry_after().unwrap_or(pause);
+                    let pause = error.retry_after().unwrap_or(pause).min(PAUSE_MAX);
                     tracing::info!(prefix = wanted, attempt, ?pause, %error, "asking for a page again");
                     tokio::time::sleep(pause).await;
                 }
