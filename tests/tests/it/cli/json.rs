@@ -46,7 +46,7 @@ fn writing() {
         &place.json(["restore", "latest", "--target", "out"]),
         "restore_summary",
         "snapshot target files dirs links other bytes dry_run notices problems seconds warnings \
-         requests",
+         requests content_requests",
     );
     let tags = place.json(["tag", "latest", "--add", "x"]);
     expect(&tags, "tags", "snapshots warnings");
