@@ -78,9 +78,9 @@ fn no_repository() {
         let refused = place.run(command).expect_code(2);
         assert!(refused.stderr().contains(&path), "{refused:?}");
     }
-    let refused = place.run(["check", "--repo", "s3://bucket/prefix"]);
+    let refused = place.run(["check", "--repo", "sftp://host/prefix"]);
     assert!(matches!(refused.code(), Some(1 | 2)), "{refused:?}");
-    assert!(refused.stderr().contains("s3"), "{refused:?}");
+    assert!(refused.stderr().contains("sftp"), "{refused:?}");
 }
 
 #[test]

@@ -266,6 +266,10 @@ fn mark_missing(error: lifeboat_repo::Error, settings: &Settings) -> anyhow::Err
     let place = settings.place.as_ref().map(Place::shown).unwrap_or_default();
     match error.kind() {
         Kind::NotFound => anyhow::Error::new(error).context(NoRepository(place)),
+        // What a service answers is told of a key; which service it was has to be said, too.
+        Kind::Invalid | Kind::Denied | Kind::Unavailable => {
+            anyhow::Error::new(error).context(format!("open {place}"))
+        }
         _ => error.into(),
     }
 }
