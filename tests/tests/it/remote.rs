@@ -2,7 +2,7 @@
 
 mod append_only;
 pub(crate) mod faults;
-mod killed;
+pub(crate) mod killed;
 mod own;
 mod real;
 
