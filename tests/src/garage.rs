@@ -96,11 +96,19 @@ impl Garage {
         server.wait().unwrap_or_else(|error| panic!("wait for node {number}: {error}"));
     }
 
-    /// Starts a killed node again.
+    /// Starts a killed node again, and waits until the first one has found it.
     pub fn restart(&mut self, number: usize) {
         let (program, folder) = (self.program.clone(), self.folder.path().to_owned());
         let node = &mut self.nodes[number];
         node.server = run(&program, &folder, &node.config, node.s3);
+        let id = self.ask(&self.nodes[number], &["node", "id", "-q"]);
+        let first = &self.nodes[0];
+        let started = Instant::now();
+        while self.ask(first, &["status"]).contains("FAILED NODES") {
+            assert!(started.elapsed() < Duration::from_secs(60), "node {number} is not found");
+            self.ask(first, &["node", "connect", id.trim()]);
+            thread::sleep(Duration::from_millis(200));
+        }
     }
 }
 

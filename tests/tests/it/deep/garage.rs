@@ -69,9 +69,11 @@ fn a_node_that_is_killed_during_a_backup_loses_nothing() {
             place.file(format!("src/{round} {number}"), noise(100 * round + number, 2 << 20));
         }
         let mut backup = place.lifeboat();
-        backup.args(["backup", "src", "--exclusive"]);
+        // Slow enough that the node is gone in the middle of it.
+        backup.args(["backup", "src", "--exclusive", "--limit-upload", "10M"]);
         let mut backup = backup.spawn().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(300 + 200 * round));
+        std::thread::sleep(std::time::Duration::from_millis(800 + 500 * round));
+        assert!(backup.try_wait().unwrap().is_none(), "it ended before the node was killed");
         garage.kill(0);
         std::thread::sleep(std::time::Duration::from_secs(1));
         garage.restart(0);
