@@ -60,7 +60,6 @@ pub(super) fn put_soon(root: &Root, key: &str, data: &Payload) -> Result<()> {
     ensure()?;
     let mut temporary = Temporary::create(root, key)?;
     temporary.write(data)?;
-    together::begin(temporary.file());
     match temporary.publish_in(directory, ensure) {
         Ok(()) => together::remember(root, key, directory, temporary.into_file()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {

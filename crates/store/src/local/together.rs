@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use rustix::fs::{Advice, fadvise, fsync};
+use rustix::fs::fsync;
 use rustix::io::Errno;
 
 use crate::local::cause;
@@ -19,8 +19,9 @@ use crate::local::root::Root;
 use crate::local::system::Call;
 use crate::{Error, ErrorKind, Result};
 
-/// How many files may wait for a sync, and be open, at a time.
-const FILES_MAX: usize = 64;
+/// How many files may wait for a sync, and be open, at a time: of half a GiB, if they are packs, which the
+/// disk then takes while the next ones are made.
+const FILES_MAX: usize = 16;
 
 /// How many of them are synced side by side.
 const SYNCS_AT_ONCE: usize = 8;
@@ -56,14 +57,6 @@ pub(super) fn make_directory(root: &Root, relative: &str) -> Result<(), (String,
         waiting.made.insert(made.to_owned());
     }
     Ok(())
-}
-
-/// Lets the system begin to write the file back, so that little is left to do for the sync.
-pub(super) fn begin(file: &File) {
-    // Said of dirty pages, this starts their way to the disk and keeps them.
-    if let Err(errno) = fadvise(file, 0, None, Advice::DontNeed) {
-        tracing::trace!(%errno, "the file system takes no advice");
-    }
 }
 
 /// Leaves the file of the object `key`, which is in `directory`, to the next sync.

@@ -60,7 +60,7 @@ async fn no_more_files_wait_than_may_be_open() {
     for number in 0..200 {
         store.put_soon(&format!("packs/a{number}"), b"x".into()).await.unwrap();
         let (files, directories) = syncs(&store);
-        assert!(files <= 64 && directories <= 1);
+        assert!(files <= 16 && directories <= 1);
         synced += files;
     }
     assert_eq!(synced, 192);
@@ -116,11 +116,11 @@ async fn the_put_that_makes_the_others_durable_tells_when_it_could_not() {
     let (_dir, store) = settled(SyncMode::Together).await;
     store.root.system.script.fail(Call::SyncFile, Errno::IO);
     let mut failed = None;
-    for number in 0..64 {
+    for number in 0..16 {
         let put = store.put_soon(&format!("packs/a{number}"), b"x".into()).await;
         failed = put.err().map(|error| (number, error.kind())).or(failed);
     }
-    assert_eq!(failed, Some((63, ErrorKind::Other)));
+    assert_eq!(failed, Some((15, ErrorKind::Other)));
     store.sync().await.unwrap_err();
 }
 
