@@ -133,8 +133,18 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.operation, self.subject)?;
         let mut cause = self.cause.as_deref().map(|cause| cause as &dyn std::error::Error);
+        // A store's error names what it did on which object; that is said once.
+        let is_said =
+            cause.and_then(|cause| cause.downcast_ref::<store::Error>()).is_some_and(|cause| {
+                cause.operation().starts_with(self.operation) && cause.key() == self.subject
+            });
+        if let (true, Some(error)) = (is_said, cause) {
+            write!(f, "{error}")?;
+            cause = error.source();
+        } else {
+            write!(f, "{} {}", self.operation, self.subject)?;
+        }
         while let Some(error) = cause {
             write!(f, ": {error}")?;
             // An error of ours has told its own causes.
