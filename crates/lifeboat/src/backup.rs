@@ -79,7 +79,7 @@ pub fn backup(
         context.monitor.expect(files, bytes);
     }
     context.monitor.phase(Phase::Backup);
-    let mut report = job.run(&roots, &parents, committer)?;
+    let mut report = job.run(&roots, &parents, committer).inspect_err(|_| packer.settle())?;
     report.seconds = repository.clock().monotonic().saturating_sub(begun).as_secs_f64();
     Ok(report)
 }

@@ -18,6 +18,7 @@ mod state;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use lifeboat_codec::compress::Level;
 use lifeboat_format::entry::ListedObject;
@@ -33,6 +34,10 @@ use crate::index::write::SegmentDraft;
 use crate::open::Repository;
 
 pub use self::framer::Framer;
+
+/// How long a run that has failed waits for packs that are on their way. A disk needs less; a store that
+/// has gone away is not waited for.
+const SETTLE_MAX: Duration = Duration::from_secs(3);
 
 /// How a run packs.
 #[derive(Clone, Debug)]
@@ -151,6 +156,19 @@ impl Packer {
     /// Why the run failed.
     pub fn check(&self) -> Result<()> {
         self.shared.lock().check()
+    }
+
+    /// After a failure: waits a moment until no pack travels, so that the store can tidy away what it
+    /// has begun to write before the process ends.
+    pub fn settle(&self) {
+        let state = self.shared.lock();
+        let waited = self
+            .shared
+            .changed
+            .wait_timeout_while(state, SETTLE_MAX, |state| !state.travelling.is_empty());
+        if waited.is_ok_and(|(_, limit)| limit.timed_out()) {
+            tracing::debug!("packs are still on their way, and are left alone");
+        }
     }
 
     /// What was stored so far.

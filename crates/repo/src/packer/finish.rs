@@ -166,7 +166,10 @@ impl Shared {
     fn finish_pack(self: &Arc<Self>, pack: OpenPack) -> Result<()> {
         let (number, held) = (pack.number, pack.bytes);
         // It counts as travelling already: whoever waits for it must hear that it never will.
-        let built = self.or_fail(self.build(pack))?;
+        let built = self.or_fail(self.build(pack)).inspect_err(|_| {
+            self.lock().travelling.remove(&number);
+            self.changed.notify_all();
+        })?;
         let shared = Arc::clone(self);
         self.repository.io().spawn(async move {
             let key = built.record.key().to_string();

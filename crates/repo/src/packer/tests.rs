@@ -3,13 +3,13 @@ mod power;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc;
-use std::time::Duration;
 
 use lifeboat_format::key::ObjectKey;
 use lifeboat_store::layer::record::RecordStore;
 use lifeboat_store::{ErrorKind, Store, Verb, mem};
 use lifeboat_testkit::entropy::entropy;
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
+use lifeboat_testkit::link::LinkStore;
 
 use super::*;
 use crate::error::{Error, Kind};
@@ -195,9 +195,27 @@ fn one_hears_why_a_run_failed_and_nobody_waits() {
         let (why, others): (Vec<_>, Vec<_>) =
             errors.iter().partition(|error| error.kind() == Kind::NoSpace);
         assert_eq!(why.len(), 1, "{prefix} {call}: {errors:?}");
-        assert!(why[0].to_string().contains(prefix), "{:?}", why[0]);
+        assert_eq!(why[0].to_string().matches(prefix).count(), 1, "{:?}", why[0]);
         assert!(others.iter().all(|error| error.kind() == Kind::Cancelled), "{errors:?}");
     }
+}
+
+/// Of two packs on their way to a full disk one failed, and the process ended while the temporary
+/// file of the other was still there.
+#[test]
+fn after_a_failure_it_waits_for_what_is_on_its_way() {
+    let store = FaultStore::new(Arc::new(LinkStore::new(mem(), Duration::from_millis(50))));
+    let repository = repository(Arc::new(store.clone()));
+    let packer = packer(&repository, 2 << 20);
+    let third = Rule::on(Verb::Put).below("packs/").call(3);
+    store.add(third.fails(ErrorKind::NoSpace, Moment::Before));
+    let claimed = Mutex::new(HashMap::new());
+    let failed = (0..10_000).find_map(|number| unit(&packer, number, &claimed).err());
+    assert_eq!(failed.unwrap().kind(), Kind::NoSpace);
+    let travelling = || packer.shared.lock().travelling.len();
+    assert!(travelling() > 0, "or nothing is shown");
+    packer.settle();
+    assert_eq!(travelling(), 0);
 }
 
 #[test]
