@@ -20,6 +20,9 @@ use crate::slots::{self, FoundSlot};
 const OPERATION: &str = "unlock";
 const SHEET_HINT: &str = "a recovery sheet (`key export`) has a copy of a key slot";
 
+const NO_SLOT_HINT: &str = "if the repository was made a moment ago, its store may list late: try \
+                            again; else use a recovery sheet (`key export`), which has a copy of a slot";
+
 /// What came of the slots that did not open.
 #[derive(Default)]
 struct Attempts {
@@ -166,8 +169,8 @@ impl Attempts {
         }
         if self.other_kind + self.unknown_kind == 0 {
             return Error::new(Kind::Corrupt, OPERATION, place)
-                .because(format!("there is no key slot ({KEYS})"))
-                .hint(SHEET_HINT);
+                .because(format!("the store lists no key slot ({KEYS})"))
+                .hint(NO_SLOT_HINT);
         }
         let reason = format!(
             "none of the {} key slots opens with a {name}",
