@@ -105,11 +105,12 @@ fn load_index(repository: &Repository, fold: &Fold) -> Result<(Arc<Index>, bool)
     }
 }
 
-/// What open and travelling packs may take: by default enough for three packs of the usual size, one of
-/// them on its way while two are filled; the rest is for the workers' buffers, the index, the frame cache
-/// and the program itself.
+/// What open and travelling packs may take: by default enough for four packs of the usual size and a
+/// half, so that while two are filled there are always some on their way, and a link never idles; the
+/// rest is for the workers' buffers, the index, the frame cache and the program itself.
 fn packs_share(memory: u64) -> u64 {
-    (memory / 2).saturating_sub(16 << 20).max(memory / 3)
+    let fixed = 48 << 20;
+    (memory / 4 * 3).saturating_sub(fixed).min(memory / 2 + fixed / 3).max(memory / 3)
 }
 
 fn packer_options(repository: &Repository, options: &BackupOptions) -> PackerOptions {
