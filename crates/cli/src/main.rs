@@ -3,6 +3,7 @@
 //! Everything that touches argv, environment, terminal, signals and exit codes is in this crate; what
 //! a command does is in the library.
 
+mod allocator;
 mod args;
 mod commands;
 mod exit;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     start_log(cli.global.verbose);
+    allocator::give_large_buffers_back();
     raise_open_files();
     let output = Output::new(cli.global.json, cli.global.quiet);
     let ended = Settings::new(&cli.global)
