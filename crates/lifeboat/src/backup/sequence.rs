@@ -216,9 +216,10 @@ impl<'a> Sequence<'a> {
 
     fn finish(mut self) -> Result<BackupReport> {
         if self.done.iter().all(Root::is_missing) {
-            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+            let why = "no root could be read (see the problems), so no snapshot was made";
+            let missing = std::io::Error::new(std::io::ErrorKind::NotFound, why);
             let roots: Vec<String> = self.roots.iter().map(BackupRoot::label).collect();
-            return Err(Error::local("back up any of", roots.join(", ").as_bytes(), missing));
+            return Err(Error::local("back up", roots.join(", ").as_bytes(), missing));
         }
         self.job.context.monitor.phase(Phase::Commit);
         let progress =
