@@ -98,7 +98,7 @@ fn a_backup_that_is_killed_uploads_less_than_a_checkpoint_interval_again() {
         "{committed} bytes before the last commit, {later} after it, {second} by the next run"
     );
     assert!(committed > BESIDE, "{committed}");
-    assert!(committed + second <= (SECONDS * RATE << 20) + BESIDE, "{committed} + {second}");
+    assert!(committed + second <= ((SECONDS * RATE) << 20) + BESIDE, "{committed} + {second}");
     assert_whole(&place);
 }
 
