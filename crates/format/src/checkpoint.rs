@@ -7,8 +7,12 @@
 
 use crate::bytes::Fields;
 use crate::cbor::{self, Reader};
-use crate::entry::{ListedObject, ObjectKind, SIGNATURE_LEN, decode_name, encode_name};
+use crate::entry::{
+    ListedObject, ObjectKind, SIGNATURE_LEN, decode_name, decode_segments, encode_name,
+    encode_segments,
+};
 use crate::id::{LogId, ObjectHash, PublicKey, SnapshotId};
+use crate::key::ObjectName;
 use crate::{Error, Result};
 
 /// The version of checkpoints that this crate writes.
@@ -28,6 +32,8 @@ pub const SECTION_SEGMENTS: u8 = 1;
 pub const SECTION_SNAPSHOTS: u8 = 2;
 /// The section of packs that count.
 pub const SECTION_PACKS: u8 = 3;
+/// The section of index segments that were merged into others. (4 is reserved.)
+pub const SECTION_MERGES: u8 = 5;
 
 const MAGIC: &[u8; 8] = b"LBCHKPNT";
 const WHAT: &str = "checkpoint";
@@ -86,6 +92,17 @@ pub struct SnapshotFact {
     pub id: SnapshotId,
     /// The envelope that it is sealed in.
     pub sealed: Vec<u8>,
+}
+
+/// An index segment, and those whose records it holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MergeFact {
+    /// The number of the entry that said so, and named the segment.
+    pub number: u64,
+    /// The segment.
+    pub into: ObjectName,
+    /// What was merged, in the order in which it answers.
+    pub of: Vec<ObjectName>,
 }
 
 impl Checkpoint {
@@ -271,6 +288,38 @@ pub fn decode_snapshots(bytes: &[u8], block: &CheckpointBlock) -> Result<Vec<Sna
             id: SnapshotId(from.array_of()?),
             sealed: from.bytes()?.to_vec(),
         });
+    }
+    from.finish()?;
+    Ok(facts)
+}
+
+/// The bytes of a block of merges.
+#[must_use]
+pub fn encode_merges(facts: &[MergeFact]) -> Vec<u8> {
+    let mut out = Vec::new();
+    cbor::array(&mut out, facts.len());
+    for MergeFact { number, into, of } in facts {
+        cbor::array(&mut out, 4);
+        cbor::uint(&mut out, *number);
+        cbor::bytes(&mut out, &into.hash.0);
+        cbor::bytes(&mut out, &into.upload);
+        encode_segments(&mut out, of);
+    }
+    out
+}
+
+/// The merges of a block of section merges.
+///
+/// # Errors
+/// `Corrupt` when the bytes are no such block.
+pub fn decode_merges(bytes: &[u8], block: &CheckpointBlock) -> Result<Vec<MergeFact>> {
+    let mut from = Reader::new(BLOCK, bytes);
+    let mut facts = Vec::new();
+    for _ in 0..count(&mut from, block)? {
+        from.array_len(4)?;
+        let number = from.uint()?;
+        let into = ObjectName { hash: ObjectHash(from.array_of()?), upload: from.array_of()? };
+        facts.push(MergeFact { number, into, of: decode_segments(&mut from)? });
     }
     from.finish()?;
     Ok(facts)

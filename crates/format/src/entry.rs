@@ -34,6 +34,7 @@ mod field {
     pub(super) const OBJECTS: u64 = 7;
     pub(super) const RELIED: u64 = 8;
     pub(super) const SNAPSHOTS: u64 = 9;
+    pub(super) const MERGED: u64 = 10;
 }
 
 /// What an entry says.
@@ -179,6 +180,8 @@ pub struct LogHeader {
     pub relied: Vec<ReliedObject>,
     /// Snapshots that exist from here on.
     pub snapshots: Vec<ListedSnapshot>,
+    /// Index segments whose records are all in the one segment that this entry names; mostly none.
+    pub merged: Vec<ObjectName>,
 }
 
 /// An entry as it was read: its signature is not yet checked.
@@ -197,7 +200,7 @@ pub struct LogEntry {
 impl LogHeader {
     fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        cbor::map(&mut out, 10);
+        cbor::map(&mut out, if self.merged.is_empty() { 10 } else { 11 });
         cbor::uint(&mut out, field::LOG);
         cbor::bytes(&mut out, &self.log.0);
         cbor::uint(&mut out, field::NUMBER);
@@ -232,6 +235,10 @@ impl LogHeader {
             cbor::bytes(&mut out, &snapshot.id.0);
             cbor::bytes(&mut out, &snapshot.sealed);
         }
+        if !self.merged.is_empty() {
+            cbor::uint(&mut out, field::MERGED);
+            encode_segments(&mut out, &self.merged);
+        }
         out
     }
 
@@ -250,11 +257,12 @@ impl LogHeader {
             objects: Vec::new(),
             relied: Vec::new(),
             snapshots: Vec::new(),
+            merged: Vec::new(),
         };
         for _ in 0..pairs {
             let at = from.position();
             let number = from.uint()?;
-            // The first ten are all there, in order; what follows is of a newer version.
+            // The first ten are all there, in order; what follows may be missing, or of a newer version.
             if number < next || (number > next && next <= field::SNAPSHOTS) {
                 return Err(from.corrupt(at, format!("field {number} where {next} must stand")));
             }
@@ -298,6 +306,7 @@ impl LogHeader {
                     self.snapshots.push(ListedSnapshot { id, sealed: from.bytes()?.to_vec() });
                 }
             }
+            field::MERGED => self.merged = decode_segments(from)?,
             _ => from.skip()?,
         }
         Ok(())
@@ -378,6 +387,25 @@ pub(crate) fn decode_name(from: &mut Reader<'_>) -> Result<(ObjectKind, ObjectNa
     let kind = ObjectKind::decode(from)?;
     let name = ObjectName { hash: ObjectHash(from.array_of()?), upload: from.array_of()? };
     Ok((kind, name))
+}
+
+/// Names of objects whose kind goes without saying: index segments.
+pub(crate) fn encode_segments(out: &mut Vec<u8>, names: &[ObjectName]) {
+    cbor::array(out, names.len());
+    for name in names {
+        cbor::array(out, 2);
+        cbor::bytes(out, &name.hash.0);
+        cbor::bytes(out, &name.upload);
+    }
+}
+
+pub(crate) fn decode_segments(from: &mut Reader<'_>) -> Result<Vec<ObjectName>> {
+    let mut names = Vec::new();
+    for _ in 0..from.array()? {
+        from.array_len(2)?;
+        names.push(ObjectName { hash: ObjectHash(from.array_of()?), upload: from.array_of()? });
+    }
+    Ok(names)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{bounded, unbounded};
-use lifeboat_repo::index::Index;
+use lifeboat_repo::index::{Index, LostSegment};
 use lifeboat_repo::log::Fold;
 use lifeboat_repo::open::Repository;
 use lifeboat_repo::packer::{Packer, PackerOptions};
@@ -92,12 +92,17 @@ fn load_index(repository: &Repository, fold: &Fold) -> Result<(Arc<Index>, bool)
     }
     let mut doubtful = fold.void_count() > 0;
     let mut failure = None;
-    let index = Index::load_what_is_there(repository, fold, |key, error| match error.kind() {
-        Kind::Corrupt | Kind::NotFound => {
+    let index = Index::load_what_is_there(repository, fold, |lost| match lost {
+        LostSegment { key, error, is_replaced: true } => {
+            tracing::warn!(%error, "{key} is lost; the segments that it was merged from are used");
+        }
+        LostSegment { key, error, .. }
+            if matches!(error.kind(), Kind::Corrupt | Kind::NotFound) =>
+        {
             tracing::warn!(%error, "{key} is lost; what it said is stored again");
             doubtful = true;
         }
-        _ => drop(failure.get_or_insert(error)),
+        LostSegment { error, .. } => drop(failure.get_or_insert(error)),
     });
     match failure {
         None => Ok((Arc::new(index), doubtful)),
@@ -120,9 +125,14 @@ fn packer_options(repository: &Repository, options: &BackupOptions) -> PackerOpt
         verify_encode: options.verify_encode,
         dry_run: options.dry_run,
         bytes_max: packs_share(memory),
-        // A record and its claim take some 150 bytes.
-        records_max: usize::try_from(memory / 16 / 150).unwrap_or(usize::MAX).max(4096),
+        records_max: records_max(memory),
     }
+}
+
+/// How many records are gathered before they become a segment, and may be merged into one: a record
+/// and its claim take some 150 bytes.
+fn records_max(memory: u64) -> usize {
+    usize::try_from(memory / 16 / 150).unwrap_or(usize::MAX).max(4096)
 }
 
 /// What all stages of a run share.

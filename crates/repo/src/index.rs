@@ -11,6 +11,7 @@
 
 mod cache;
 pub mod marks;
+pub mod merge;
 mod segment;
 pub mod write;
 
@@ -25,7 +26,7 @@ use lifeboat_format::key::{INDEX, ObjectKey};
 use self::cache::BlockCache;
 use self::segment::{EndsRoom, Segment};
 use crate::error::{Error, Kind, Result};
-use crate::log::Fold;
+use crate::log::{Fold, LiveObject};
 use crate::open::Repository;
 use crate::reader::{FrameRef, Locate, Location};
 
@@ -36,6 +37,18 @@ pub struct Ordinal {
     pub segment: usize,
     /// The record, in the order of ids.
     pub record: u64,
+}
+
+/// A segment that counts and can't be opened.
+#[derive(Debug)]
+pub struct LostSegment {
+    /// Its key.
+    pub key: ObjectKey,
+    /// Why.
+    pub error: Error,
+    /// Whether the segments that it was merged from are used in its place, so that nothing is missing
+    /// but by their own loss.
+    pub is_replaced: bool,
 }
 
 /// Finds chunks.
@@ -54,28 +67,47 @@ impl Index {
     /// The store's, or [`Corrupt`](crate::Kind::Corrupt) with the segment's key.
     pub fn load(repository: &Repository, fold: &Fold) -> Result<Self> {
         let mut failure = None;
-        let index = Self::load_what_is_there(repository, fold, |_, error| {
-            failure.get_or_insert(error);
+        let index = Self::load_what_is_there(repository, fold, |lost| {
+            if !lost.is_replaced {
+                failure.get_or_insert(lost.error);
+            }
         });
         failure.map_or(Ok(index), Err)
     }
 
-    /// Opens what can be opened of the segments that count; each that can't be is told to `lost`.
+    /// Opens what can be opened of the segments that count; each that can't be is told to `lost`, and
+    /// what it was merged from serves in its place.
     pub fn load_what_is_there(
         repository: &Repository,
         fold: &Fold,
-        mut lost: impl FnMut(ObjectKey, Error),
+        mut lost: impl FnMut(LostSegment),
     ) -> Self {
         let index = Self::empty(repository);
-        let segments: Vec<_> =
-            fold.segments().into_iter().map(|(key, object)| (key, object.size)).collect();
-        for (key, opened) in index.open_all(repository, &segments) {
-            match opened {
-                Ok(segment) => index.push(segment),
-                Err(error) => lost(key, error),
-            }
-        }
+        index.load_all(repository, fold, fold.segments(), &mut lost);
         index
+    }
+
+    fn load_all(
+        &self,
+        repository: &Repository,
+        fold: &Fold,
+        segments: Vec<(ObjectKey, LiveObject)>,
+        lost: &mut impl FnMut(LostSegment),
+    ) {
+        let segments: Vec<_> =
+            segments.into_iter().map(|(key, object)| (key, object.size)).collect();
+        for (key, opened) in self.open_all(repository, &segments) {
+            let error = match opened {
+                Ok(segment) => {
+                    self.push(segment);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let parts = if is_damage(&error) { fold.parts(&key) } else { Vec::new() };
+            lost(LostSegment { key, error, is_replaced: !parts.is_empty() });
+            self.load_all(repository, fold, parts, lost);
+        }
     }
 
     /// Opens many at once; they come back in the order given.
@@ -194,6 +226,27 @@ impl Index {
     /// How many records each segment has, in the order of [`Ordinal::segment`].
     pub fn record_counts(&self) -> Vec<u64> {
         self.segments().iter().map(|segment| segment.record_count()).collect()
+    }
+
+    /// How many records an open segment has.
+    fn record_count(&self, segment: &ObjectKey) -> Option<u64> {
+        self.segment(segment).map(|(_, segment)| segment.record_count())
+    }
+
+    /// Calls `each` for every record of one open segment, with its pack.
+    fn for_each_of(
+        &self,
+        segment: &ObjectKey,
+        mut each: impl FnMut(&IndexRecord, &PackRecord) -> Result<()>,
+    ) -> Result<()> {
+        let Some((place, segment)) = self.segment(segment) else { return Ok(()) };
+        segment.for_each(place, &self.cache, |_, record, pack| each(record, pack))
+    }
+
+    fn segment(&self, key: &ObjectKey) -> Option<(usize, Arc<Segment>)> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let place = segments.iter().position(|segment| segment.key() == *key)?;
+        Some((place, Arc::clone(&segments[place])))
     }
 
     /// Calls `each` for every record of every segment, with its pack.

@@ -15,6 +15,7 @@ mod commit;
 mod fetch;
 mod fold;
 mod judge;
+mod merges;
 #[cfg(test)]
 pub(crate) mod testing;
 

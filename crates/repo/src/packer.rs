@@ -185,6 +185,11 @@ impl Packer {
         }
     }
 
+    /// What new chunks are looked up in: the segments that counted when the run began, and its own.
+    pub fn index(&self) -> &Index {
+        &self.shared.index
+    }
+
     /// The repository that is written to.
     pub fn repository(&self) -> &Repository {
         &self.shared.repository

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use lifeboat_format::snapshot::Snapshot;
 use lifeboat_repo::Kind;
-use lifeboat_repo::index::Index;
+use lifeboat_repo::index::{Index, LostSegment};
 use lifeboat_repo::log::Fold;
 use lifeboat_repo::open::Repository;
 use lifeboat_repo::reader::Reader;
@@ -77,8 +77,11 @@ impl<'a> Session<'a> {
 
     /// Opens the index; segments that are damaged or lost are told on stderr, and the others serve.
     pub(crate) fn chunks(&self) -> Result<Chunks> {
-        let index = Index::load_what_is_there(&self.repository, &self.fold, |key, error| {
-            self.warn(format!("index segment {key} is not used: {error}"));
+        let index = Index::load_what_is_there(&self.repository, &self.fold, |lost| {
+            let LostSegment { key, error, is_replaced } = lost;
+            let instead =
+                if is_replaced { ", but the ones that it was merged from are" } else { "" };
+            self.warn(format!("index segment {key} is not used{instead}: {error}"));
         });
         if self.fold.void_count() > 0 {
             // Some of the segments may be named by just the entries that are damaged.

@@ -100,13 +100,25 @@ proptest! {
     }
 
     #[test]
-    fn any_block_is_answered(mut bytes: Vec<u8>, section in 1..4_u8, count in 0..3_u32) {
+    fn any_block_is_answered(mut bytes: Vec<u8>, section in 1..6_u8, count in 0..3_u32) {
         let hash = ObjectHash([0; 32]);
         let block = CheckpointBlock { section, count, offset: 0, length: 0, hash };
         drop(decode_objects(&bytes, &block));
         drop(decode_snapshots(&bytes, &block));
+        drop(decode_merges(&bytes, &block));
         bytes.insert(0, 0x81);
         drop(decode_objects(&bytes, &block));
+    }
+
+    #[test]
+    fn merges_come_back(facts in prop::collection::vec((any::<u64>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..4)), 0..4)) {
+        let facts: Vec<MergeFact> = facts
+            .into_iter()
+            .map(|(number, into, of)| MergeFact { number, into: name(into), of: of.into_iter().map(name).collect() })
+            .collect();
+        let count = u32::try_from(facts.len()).unwrap();
+        let block = CheckpointBlock { section: SECTION_MERGES, count, offset: 0, length: 0, hash: ObjectHash([0; 32]) };
+        prop_assert_eq!(decode_merges(&encode_merges(&facts), &block), Ok(facts));
     }
 
     #[test]

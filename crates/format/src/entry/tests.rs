@@ -19,6 +19,7 @@ fn header() -> LogHeader {
         objects: vec![ListedObject { kind: ObjectKind::Pack, name: name(6), size: 1 << 25 }],
         relied: vec![ReliedObject { kind: ObjectKind::Tree, name: name(7) }],
         snapshots: vec![ListedSnapshot { id: SnapshotId([8; 16]), sealed: vec![9; 30] }],
+        merged: Vec::new(),
     }
 }
 
@@ -37,6 +38,21 @@ fn entries_come_back() {
     let unsigned = LogEntry::unsigned(&header(), b"sealed", &PublicKey([10; 32]));
     assert_eq!(LogEntry::signed_part(&bytes), unsigned);
     assert!(LogEntry::message(&unsigned).starts_with(b"lifeboat 1 log entryLBLOGENT"));
+}
+
+#[test]
+fn what_was_merged_stands_there_only_where_something_was() {
+    let merged = LogHeader { merged: vec![name(1), name(2)], ..header() };
+    assert_eq!(LogEntry::decode(&entry(&merged, b"")).unwrap().header, merged);
+    // [[hash, upload], ..]
+    let encoded = merged.encode();
+    let tail = &encoded[header().encode().len()..];
+    assert_eq!((encoded[0], &tail[..5]), (0xab, &[10, 0x82, 0x82, 0x58, 32][..]));
+    // Nothing is shown as nothing, however it is written.
+    let mut empty = header().encode();
+    empty[0] = 0xab;
+    empty.extend([10, 0x80]);
+    assert_eq!(LogHeader::decode(&empty), Ok(header()));
 }
 
 #[test]
@@ -108,6 +124,7 @@ prop_compose! {
         ids in any::<([u8; 16], u64, [u8; 32], u8, bool, [u8; 16], [u8; 16])>(),
         objects in prop::collection::vec(any::<(u8, u8, u64)>(), 0..5),
         snapshots in prop::collection::vec((any::<[u8; 16]>(), prop::collection::vec(any::<u8>(), 0..50)), 0..4),
+        merged in prop::collection::vec(any::<u8>(), 0..4),
     ) -> LogHeader {
         let (log, number, previous, kind, may_skip, run, nonce) = ids;
         let kind_of = |number: u8| [ObjectKind::Pack, ObjectKind::Tree, ObjectKind::Index][usize::from(number % 3)];
@@ -126,6 +143,7 @@ prop_compose! {
                 kind: kind_of(*kind), name: name(*first),
             }).collect(),
             snapshots: snapshots.into_iter().map(|(id, sealed)| ListedSnapshot { id: SnapshotId(id), sealed }).collect(),
+            merged: merged.into_iter().map(name).collect(),
         }
     }
 }

@@ -8,15 +8,16 @@ use lifeboat_format::snapshot::{
     self, CheckpointPlace, PROBLEMS_MAX, Root, SNAPSHOT_VERSION, Snapshot, Source, Stats,
 };
 use lifeboat_format::time::Time;
+use lifeboat_repo::index::merge::{MergeOptions, merge_small};
 use lifeboat_repo::log::{self, Fold};
 use lifeboat_repo::open::Repository;
 use lifeboat_repo::snapshots;
 use lifeboat_store::layer::meter::Metrics;
 
-use super::Job;
 use super::options::{BackupOptions, BackupReport, BackupStats, Outcome};
 use super::parent::Parents;
 use super::roots::BackupRoot;
+use super::{Job, records_max};
 use crate::error::Result;
 use crate::report::Problems;
 
@@ -93,13 +94,25 @@ impl<'a> Committer<'a> {
         if is_checkpoint {
             self.last_checkpoint = Some(snapshot.id);
         } else {
-            // Whoever may fold the log for all spares the next reader its entries. The snapshot
-            // counts already, with or without.
-            if let Err(error) = log::checkpoint::maybe_write(job.repository, &self.fold) {
-                tracing::warn!(%error, "the log's next checkpoint is left to a later run");
-            }
+            self.tidy(job);
         }
         Ok(Some(snapshot.id))
+    }
+
+    /// Whoever may speak for all spares the next reader requests: small segments become one, and the log
+    /// is folded. The snapshot counts already, with or without.
+    fn tidy(&mut self, job: Job<'_>) {
+        let options = MergeOptions {
+            level: self.options.compression,
+            records_max: records_max(job.repository.memory_bytes()),
+        };
+        let index = job.packer.index();
+        if let Err(error) = merge_small(job.repository, &mut self.fold, index, self.run, options) {
+            tracing::warn!(%error, "small index segments are left to a later run");
+        }
+        if let Err(error) = log::checkpoint::maybe_write(job.repository, &self.fold) {
+            tracing::warn!(%error, "the log's next checkpoint is left to a later run");
+        }
     }
 
     /// Makes what is stored count, without a snapshot: chunks that the next run will find.

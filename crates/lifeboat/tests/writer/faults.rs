@@ -18,7 +18,9 @@ pub(crate) fn calls(scene: &Scene) -> u64 {
     assert_complete(&scene.attempt(Arc::new(store.clone())).unwrap());
     let used: Vec<_> = Verb::ALL.into_iter().filter(|&verb| store.calls(verb) > 0).collect();
     println!("a backup makes {} calls: {used:?}", store.all_calls());
-    for verb in [Verb::Put, Verb::PutSoon, Verb::Sync, Verb::Get, Verb::GetRange, Verb::List] {
+    for verb in
+        [Verb::Put, Verb::PutSoon, Verb::Sync, Verb::Get, Verb::GetRange, Verb::Head, Verb::List]
+    {
         assert!(used.contains(&verb), "{used:?}");
     }
     let removes = [Verb::Delete, Verb::DeleteMany];
@@ -80,15 +82,18 @@ fn with_retries_a_single_failure_is_not_even_noticed() {
     let calls = calls(&scene);
     let pause = Duration::from_micros(100);
     let retries = RetryOptions { pause_first: pause, pause_max: pause, ..RetryOptions::default() };
+    let mut injected = 0;
     for call in 1..=calls {
         for moment in [Moment::Before, Moment::After] {
             let store = FaultStore::new(Arc::new(scene.image.reopen()));
             store.add(Rule::any().call(call).fails(ErrorKind::Unavailable, moment));
             let retrying = RetryStore::new(Arc::new(store.clone()), retries);
             assert_complete(&scene.attempt(Arc::new(retrying)).unwrap());
+            injected += store.injected();
             store.heal();
             // Once in the log, however often it was put.
             assert_eq!(scene.assert_recovers(Arc::new(store)), (0, 1), "call {call}");
         }
     }
+    assert!(injected + 8 >= 2 * calls, "{injected} of {calls}");
 }

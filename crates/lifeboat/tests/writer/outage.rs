@@ -41,9 +41,11 @@ fn a_store_that_goes_away_fails_a_backup_within_the_budget() {
             store.add(Rule::any().call(call).fails(ErrorKind::Unavailable, moment).forever());
             let retrying = RetryStore::new(Arc::new(store.clone()), retries());
             match scene.attempt(Arc::new(retrying)) {
-                // The order of calls may differ a little from run to run, so that the last may not come;
-                // and what only helps later runs may be given up.
-                Ok(report) => assert_complete(&report),
+                // The order of calls may differ a little from run to run, so that the last may not come.
+                Ok(report) => {
+                    assert_complete(&report);
+                    assert_eq!(store.injected(), 0, "call {call}");
+                }
                 Err(error) => {
                     failed += 1;
                     assert_eq!(error.kind(), Kind::Unavailable, "call {call}: {error}");
@@ -55,5 +57,5 @@ fn a_store_that_goes_away_fails_a_backup_within_the_budget() {
             scene.assert_recovers(Arc::new(store));
         }
     }
-    assert!(failed > calls, "{failed} of {} failed", 2 * calls);
+    assert!(failed + calls / 4 >= 2 * calls, "{failed} of {} failed", 2 * calls);
 }

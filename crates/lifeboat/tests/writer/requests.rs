@@ -23,7 +23,7 @@ use lifeboat_testkit::tree::Scratch;
 
 use crate::world::{
     assert_clean, assert_complete, assert_restores, in_time, init_in, noise, open_in, options_of,
-    run, settle,
+    restored, run, settle, snapshot,
 };
 
 /// Long enough that what goes together is together, on a busy machine, too.
@@ -90,6 +90,71 @@ fn opening_takes_few_requests_and_fewer_rounds() {
     assert_eq!(traffic.requests, OPEN_REQUESTS + 2 * runs);
     assert!(traffic.rounds <= OPEN_REQUESTS + 4, "{traffic:?}");
     assert!(traffic.together >= 8, "{traffic:?}");
+}
+
+/// What opening takes at most where those who back up may merge segments and fold the log, however many
+/// backups there were: the entries since the log's last checkpoint (65 and some merges) and 3 requests
+/// for that, and less than 16 small segments.
+const OPEN_REQUESTS_MAX: u64 = OPEN_REQUESTS + 68 + 8 + 2 * 15;
+
+#[test]
+fn however_many_backups_there_are_opening_takes_a_bounded_number_of_requests() {
+    let record = RecordStore::new(lifeboat_store::mem());
+    let repository = init_in(Arc::new(record.clone()));
+    let scratch = Scratch::new().unwrap();
+    let mut most = 0;
+    for number in 0..200 {
+        fs::write(scratch.join(format!("file-{number}")), noise(number, 3000)).unwrap();
+        run(&repository, &options_of(scratch.path()));
+        if number % 20 < 17 && number > 20 {
+            continue;
+        }
+        record.clear();
+        let view = View::load(&open_in(Arc::new(record.clone())).unwrap()).unwrap();
+        assert_eq!(view.snapshots.live().count() as u64, number + 1);
+        let tree = tree_of(newest(&view));
+        let at = key(&format!("file-{number}"));
+        assert!(lookup(&view.reader, &tree, &at).unwrap().is_some());
+        let requests = record.calls().len() as u64;
+        most = most.max(requests);
+        // And what the way to the path takes, as below.
+        let bound = OPEN_REQUESTS_MAX + 3 * (u64::from(tree.level) + 1);
+        assert!(requests <= bound, "{requests} after {number}");
+    }
+    assert!(most > OPEN_REQUESTS + 60, "or the bound says little: {most}");
+    assert_clean(&repository);
+    let first = View::load(&repository).unwrap();
+    let first = first.snapshots.live().next().unwrap().snapshot.id;
+    let only = Scratch::new().unwrap();
+    fs::write(only.join("file-0"), noise(0, 3000)).unwrap();
+    let view = View::load(&repository).unwrap();
+    let target = Scratch::new().unwrap();
+    let roots = restored(&view, &snapshot(&view, first), &target);
+    assert_eq!(fs::read(roots[0].join("file-0")).unwrap(), noise(0, 3000));
+}
+
+/// Ten gigabytes are 299 packs of 32 MiB, and this says that little more is asked of the store.
+#[test]
+fn a_first_backup_takes_a_request_for_each_pack_and_few_besides() {
+    let record = RecordStore::new(lifeboat_store::mem());
+    let repository = init_in(Arc::new(record.clone()));
+    let scratch = Scratch::new().unwrap();
+    // As many packs as ten gigabytes have, of a pack's size here.
+    let packs = 299;
+    for number in 0..packs {
+        fs::write(scratch.join(format!("file-{number}")), noise(number, 64 << 10)).unwrap();
+    }
+    drop(repository);
+    record.clear();
+    let repository = open_in(Arc::new(record.clone())).unwrap();
+    assert_complete(&run(&repository, &options_of(scratch.path())));
+    let calls = record.calls();
+    let of = |prefix: &str| calls.iter().filter(|call| call.key.starts_with(prefix)).count();
+    let (data, all) = (of("packs/"), calls.len());
+    println!("{data} packs, {all} requests");
+    // A pack is complete with the frame that fills it, and frames are large for packs of this size.
+    assert!((250..=310).contains(&data), "{data} packs");
+    assert!(all - data <= 40, "{} requests besides packs: {calls:#?}", all - data);
 }
 
 /// The way to one path, among two hundred files or ten times as many: the blocks of the index and the

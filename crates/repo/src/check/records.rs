@@ -11,7 +11,7 @@ use lifeboat_format::key::ObjectKey;
 
 use crate::check::{Check, is_of_the_object};
 use crate::error::Result;
-use crate::index::Index;
+use crate::index::{Index, LostSegment};
 use crate::log::Fold;
 
 /// Packs that no segment covers and that are named one by one in the notes.
@@ -21,10 +21,9 @@ impl Check<'_> {
     /// Opens the segments, and looks at every record of them.
     pub(super) fn index(&mut self, fold: &Fold) -> Result<Arc<Index>> {
         let mut lost = Vec::new();
-        let index =
-            Index::load_what_is_there(self.repository, fold, |key, error| lost.push((key, error)));
-        let all_there = lost.is_empty();
-        for (key, error) in lost {
+        let index = Index::load_what_is_there(self.repository, fold, |segment| lost.push(segment));
+        let all_there = lost.iter().all(|segment| segment.is_replaced);
+        for LostSegment { key, error, .. } in lost {
             self.found(key, error)?;
         }
         let index = Arc::new(index);

@@ -139,6 +139,10 @@ impl Segment {
         Ok(Self { key, io, opener, directory, end, misses: AtomicUsize::new(0) })
     }
 
+    pub(super) fn key(&self) -> ObjectKey {
+        self.key
+    }
+
     pub(super) fn record_count(&self) -> u64 {
         self.directory.record_count()
     }
@@ -181,20 +185,26 @@ impl Segment {
         mut each: impl FnMut(u64, &IndexRecord, &PackRecord) -> Result<()>,
     ) -> Result<()> {
         let mut ordinal = 0;
-        let spans = self.spans();
-        let ranges = spans.iter().map(|blocks| self.range_of(blocks));
-        let mut read = spans.iter();
-        self.io.each_range(&self.key, ranges, |bytes| {
-            let span = read.next().cloned().unwrap_or_default();
+        let mut take = |span: Range<usize>, bytes: &[u8]| {
             let start = self.range_of(&span).start;
             for position in span {
-                let records = self.open_records(position, &bytes, start)?;
+                let records = self.open_records(position, bytes, start)?;
                 for record in records.iter() {
                     each(ordinal, record, &self.pack(place, cache, record.pack)?)?;
                     ordinal += 1;
                 }
             }
             Ok(())
+        };
+        let all = 0..self.directory.section(Section::Records).len();
+        if let Some(kept) = self.end.as_ref().and_then(|end| end.get(&self.range_of(&all))) {
+            return take(all, &kept);
+        }
+        let spans = self.spans();
+        let ranges = spans.iter().map(|blocks| self.range_of(blocks));
+        let mut read = spans.iter();
+        self.io.each_range(&self.key, ranges, |bytes| {
+            take(read.next().cloned().unwrap_or_default(), &bytes)
         })
     }
 

@@ -49,6 +49,8 @@ pub(super) fn entry(repository: &Repository, number: u64) -> Result<Value> {
         .collect();
     let relied: Vec<String> =
         header.relied.iter().map(|object| object.kind.key(object.name).to_string()).collect();
+    let merged: Vec<String> =
+        header.merged.iter().map(|name| ObjectKey::Index(*name).to_string()).collect();
     Ok(json!({
         "log": header.log,
         "number": header.number,
@@ -59,6 +61,7 @@ pub(super) fn entry(repository: &Repository, number: u64) -> Result<Value> {
         "nonce": hex::encode(&header.nonce),
         "objects": objects,
         "relied": relied,
+        "merged": merged,
         "snapshots": snapshots,
         "body_bytes": entry.body.len(),
         "author": entry.public,

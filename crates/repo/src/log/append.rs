@@ -16,7 +16,7 @@ use lifeboat_format::entry::{
     ListedObject, ListedSnapshot, LogEntry, LogHeader, LogKind, SIGNATURE_CONTEXT,
 };
 use lifeboat_format::id::{PublicKey, RunId};
-use lifeboat_format::key::ObjectKey;
+use lifeboat_format::key::{ObjectKey, ObjectName};
 use lifeboat_format::keys::SigningRole;
 use lifeboat_store::Payload;
 
@@ -56,12 +56,21 @@ pub struct EntryDraft {
     pub objects: Vec<ListedObject>,
     /// Sealed snapshots that exist from now on.
     pub snapshots: Vec<ListedSnapshot>,
+    /// Index segments whose records are all in the one segment among the objects.
+    pub merged: Vec<ObjectName>,
 }
 
 impl EntryDraft {
     /// A commit of nothing yet.
     pub fn commit(run: RunId, role: SigningRole) -> Self {
-        Self { kind: LogKind::Commit, role, run, objects: Vec::new(), snapshots: Vec::new() }
+        Self {
+            kind: LogKind::Commit,
+            role,
+            run,
+            objects: Vec::new(),
+            snapshots: Vec::new(),
+            merged: Vec::new(),
+        }
     }
 
     /// The signed bytes of the entry after the head of `fold`.
@@ -78,6 +87,7 @@ impl EntryDraft {
             objects: self.objects,
             relied: Vec::new(),
             snapshots: self.snapshots,
+            merged: self.merged,
         };
         let unsigned = LogEntry::unsigned(&header, &[], &signer.public());
         let signature = signer.sign(SIGNATURE_CONTEXT, &unsigned);

@@ -12,9 +12,10 @@ use std::ops::Range;
 use bytes::Bytes;
 use lifeboat_codec::sign::verify;
 use lifeboat_format::checkpoint::{
-    CHECKPOINT_PREFIX_LEN, Checkpoint, CheckpointBlock, ObjectFact, SECTION_PACKS,
-    SECTION_SEGMENTS, SECTION_SNAPSHOTS, SIGNATURE_CONTEXT, SnapshotFact, decode_objects,
-    decode_snapshots, encode_objects, encode_snapshots,
+    CHECKPOINT_PREFIX_LEN, Checkpoint, CheckpointBlock, MergeFact, ObjectFact, SECTION_MERGES,
+    SECTION_PACKS, SECTION_SEGMENTS, SECTION_SNAPSHOTS, SIGNATURE_CONTEXT, SnapshotFact,
+    decode_merges, decode_objects, decode_snapshots, encode_merges, encode_objects,
+    encode_snapshots,
 };
 use lifeboat_format::entry::{ListedObject, ObjectKind};
 use lifeboat_format::key::{CHECKPOINTS, ObjectKey};
@@ -34,6 +35,8 @@ const TRIES_MAX: usize = 3;
 const BEGIN_MAX: u64 = 4 << 20;
 /// Objects in one block: about 1 MiB.
 const BLOCK_OBJECTS: usize = 16 << 10;
+/// Merges in one block: some hundred KiB, since a merge has a few dozen parts.
+const BLOCK_MERGES: usize = 1 << 10;
 /// Bytes of snapshots in one block, unless a single one is larger.
 const BLOCK_SNAPSHOT_BYTES: usize = 1 << 20;
 
@@ -210,6 +213,13 @@ impl Fold {
                     }
                 }
             }
+            SECTION_MERGES => {
+                // In the order of the log, as they were folded: a part may be a merge itself.
+                for MergeFact { into, of, .. } in decode_merges(bytes, block)? {
+                    let parts = of.into_iter().map(ObjectKey::Index).collect();
+                    self.merges.add(&self.objects, ObjectKey::Index(into), parts);
+                }
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -248,6 +258,11 @@ fn blocks_of(fold: &Fold) -> Vec<(u8, u32, Vec<u8>)> {
             facts.chunks(BLOCK_OBJECTS).map(|part| (section, count(part), encode_objects(part))),
         );
     }
+    // Behind the segments that they speak of.
+    let merges = merges_of(fold);
+    blocks.extend(
+        merges.chunks(BLOCK_MERGES).map(|part| (SECTION_MERGES, count(part), encode_merges(part))),
+    );
     let mut part: Vec<SnapshotFact> = Vec::new();
     let mut bytes = 0;
     for record in &fold.snapshots {
@@ -267,6 +282,25 @@ fn blocks_of(fold: &Fold) -> Vec<(u8, u32, Vec<u8>)> {
         blocks.push((SECTION_SNAPSHOTS, count(&part), encode_snapshots(&part)));
     }
     blocks
+}
+
+/// The merges, in the order of the log.
+fn merges_of(fold: &Fold) -> Vec<MergeFact> {
+    let name = |key: &ObjectKey| match key {
+        ObjectKey::Index(name) => Some(*name),
+        _ => None,
+    };
+    let mut facts: Vec<MergeFact> = fold
+        .merges
+        .all()
+        .filter_map(|(into, parts)| {
+            let number = fold.object(into)?.entry;
+            let of = parts.iter().filter_map(name).collect();
+            Some(MergeFact { number, into: name(into)?, of })
+        })
+        .collect();
+    facts.sort_unstable();
+    facts
 }
 
 fn count<T>(facts: &[T]) -> u32 {

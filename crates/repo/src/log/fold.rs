@@ -11,14 +11,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_format::config::Config;
-use lifeboat_format::entry::LogHeader;
+use lifeboat_format::entry::{LogHeader, ObjectKind};
 use lifeboat_format::id::{LogId, ObjectHash, PublicKey, SnapshotId};
 use lifeboat_format::key::ObjectKey;
+use lifeboat_format::keys::SigningRole;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::Io;
 use crate::log::fetch::{self, Fetched, Listing};
 use crate::log::judge::{Link, Verdict, judge};
+use crate::log::merges::Merges;
 use crate::log::{Head, checkpoint};
 use crate::open::Repository;
 
@@ -33,6 +35,7 @@ pub struct Fold {
     /// Whether the entry at the head was whole, so that the next one must follow its hash.
     pub(super) head_is_whole: bool,
     pub(super) objects: HashMap<ObjectKey, LiveObject>,
+    pub(super) merges: Merges,
     pub(super) snapshots: Vec<SnapshotRecord>,
     pub(super) snapshot_ids: HashSet<SnapshotId>,
     pub(super) voids: Vec<VoidEntry>,
@@ -117,6 +120,7 @@ impl Fold {
             head: None,
             head_is_whole: true,
             objects: HashMap::new(),
+            merges: Merges::default(),
             snapshots: Vec::new(),
             snapshot_ids: HashSet::new(),
             voids: Vec::new(),
@@ -160,16 +164,28 @@ impl Fold {
         self.objects.get(key).copied()
     }
 
-    /// The index segments that count, by the entry that named them.
+    /// The index segments that have all records between them, in the order in which they answer: those
+    /// that count and were not merged into another.
     pub fn segments(&self) -> Vec<(ObjectKey, LiveObject)> {
         let mut segments: Vec<_> = self
             .objects
             .iter()
-            .filter(|(key, _)| matches!(key, ObjectKey::Index(_)))
-            .map(|(key, object)| (*key, *object))
+            .filter(|(key, _)| matches!(key, ObjectKey::Index(_)) && !self.merges.has(key))
+            .map(|(key, object)| (self.merges.rank(&self.objects, *key), (*key, *object)))
             .collect();
-        segments.sort_unstable_by_key(|(key, object)| (object.entry, *key));
-        segments
+        segments.sort_unstable_by_key(|(rank, _)| *rank);
+        segments.into_iter().map(|(_, segment)| segment).collect()
+    }
+
+    /// What a segment was merged from, in the order in which it answers; nothing for most.
+    pub fn parts(&self, segment: &ObjectKey) -> Vec<(ObjectKey, LiveObject)> {
+        let parts = self.merges.parts(segment).iter();
+        parts.filter_map(|part| Some((*part, self.object(part)?))).collect()
+    }
+
+    /// Whether another segment has all records of this one.
+    pub fn is_merged(&self, segment: &ObjectKey) -> bool {
+        self.merges.has(segment)
     }
 
     /// All snapshots in the order of the log, those that others have taken the place of among them.
@@ -257,9 +273,20 @@ impl Fold {
 
     fn count(&mut self, author: PublicKey, header: LogHeader) {
         let entry = header.number;
+        let one = match header.objects[..] {
+            [object] if object.kind == ObjectKind::Index => Some(object.kind.key(object.name)),
+            _ => None,
+        };
         for object in header.objects {
             let live = LiveObject { size: object.size, entry };
             self.objects.entry(object.kind.key(object.name)).or_insert(live);
+        }
+        // Whoever only writes could hide with it what others have.
+        if let Some(into) = one
+            && self.rules.roles(&author).contains(&SigningRole::Maintain)
+        {
+            let parts = header.merged.into_iter().map(ObjectKey::Index).collect();
+            self.merges.add(&self.objects, into, parts);
         }
         for snapshot in header.snapshots {
             if self.snapshot_ids.insert(snapshot.id) {

@@ -52,6 +52,7 @@ fn header(fold: &Fold) -> LogHeader {
         objects: vec![object(77)],
         relied: Vec::new(),
         snapshots: Vec::new(),
+        merged: Vec::new(),
     }
 }
 

@@ -1,0 +1,237 @@
+use std::collections::BTreeMap;
+
+use lifeboat_codec::hash::object_hash;
+use lifeboat_format::Codec;
+use lifeboat_format::envelope::PREAMBLE_LEN;
+use lifeboat_format::id::ChunkId;
+use lifeboat_format::index::{GENERATION, IndexRecord, PackKind, PackRecord};
+use lifeboat_store::{ErrorKind, Verb, mem};
+use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
+use proptest::prelude::*;
+
+use super::*;
+use crate::log::{checkpoint, commit};
+use crate::open::init;
+use crate::open::testing::{init_options, new};
+use crate::reader::Locate as _;
+
+const RUN: RunId = RunId([3; 16]);
+const OPTIONS: MergeOptions = MergeOptions { level: Level::DEFAULT, records_max: 2000 };
+
+fn id(number: u64) -> ChunkId {
+    ChunkId(object_hash(&number.to_le_bytes()).0)
+}
+
+/// Commits a segment of these chunks, all in the pack number `pack`.
+fn commit_segment(repository: &Repository, fold: &mut Fold, pack: u64, chunks: Range<u64>) {
+    let name = ObjectName { hash: object_hash(&pack.to_le_bytes()), upload: [1; 8] };
+    let record = |number| IndexRecord {
+        id: id(number),
+        pack: 0,
+        frame: 0,
+        frame_offset: u32::try_from(PREAMBLE_LEN).unwrap(),
+        frame_sealed_len: 116,
+        frame_raw_len: 100,
+        offset: 0,
+        length: 100,
+        frame_codec: Codec::Stored,
+        generation: GENERATION,
+    };
+    let draft = SegmentDraft {
+        packs: vec![PackRecord { name, size: 1000 + pack, kind: PackKind::Data }],
+        records: chunks.map(record).collect(),
+    };
+    let sealed = draft.seal(repository, Level::DEFAULT).unwrap();
+    repository.io().put_new(&sealed.key, Payload::from(sealed.bytes)).unwrap();
+    commit(repository, fold, RUN, vec![sealed.object], Vec::new()).unwrap();
+}
+
+/// Which pack (by its size) each of these chunks is found in.
+fn answers(index: &Index, chunks: Range<u64>) -> BTreeMap<u64, u64> {
+    chunks
+        .filter_map(|number| Some((number, index.locate(&id(number)).unwrap()?.frame.pack_size)))
+        .collect()
+}
+
+fn load(repository: &Repository) -> (Fold, Index) {
+    let fold = Fold::load(repository).unwrap();
+    let index = Index::load(repository, &fold).unwrap();
+    (fold, index)
+}
+
+#[test]
+fn many_small_segments_become_one_and_answer_the_same() {
+    let (_store, repository) = new(1);
+    let mut fold = Fold::load(&repository).unwrap();
+    // Neighbours share half of their chunks: the earlier one answers for these.
+    for number in 0..15 {
+        commit_segment(&repository, &mut fold, number, number * 10..number * 10 + 20);
+    }
+    let index = Index::load(&repository, &fold).unwrap();
+    assert_eq!(merge_small(&repository, &mut fold, &index, RUN, OPTIONS).unwrap(), 0);
+    commit_segment(&repository, &mut fold, 15, 150..170);
+    let (mut fold, index) = load(&repository);
+    let before = answers(&index, 0..200);
+    assert_eq!((before.len(), before[&15], before[&25]), (170, 1000, 1001));
+    assert_eq!(merge_small(&repository, &mut fold, &index, RUN, OPTIONS).unwrap(), 1);
+    assert_eq!(fold.segments().len(), 1);
+    let entry = fold.head().unwrap().number;
+    checkpoint::write(&repository, &fold).unwrap();
+    // From the entries, and from a checkpoint.
+    for fold in [Fold::load_all(&repository).unwrap(), Fold::load(&repository).unwrap()] {
+        let [(merged, object)] = fold.segments()[..] else { panic!("one segment") };
+        assert_eq!((object.entry, fold.parts(&merged).len()), (entry, 16));
+        assert!(fold.parts(&merged).iter().all(|(part, _)| fold.is_merged(part)));
+        let index = Index::load(&repository, &fold).unwrap();
+        assert_eq!(index.record_counts(), [170]);
+        assert_eq!(answers(&index, 0..200), before);
+    }
+    assert_eq!(Fold::load(&repository).unwrap().entries_read(), 0);
+}
+
+#[test]
+fn a_merge_answers_in_the_place_of_its_parts() {
+    let (_store, repository) = new(1);
+    let mut fold = Fold::load(&repository).unwrap();
+    commit_segment(&repository, &mut fold, 99, 0..1500);
+    for number in 0..16 {
+        commit_segment(&repository, &mut fold, number, 1490..1510);
+    }
+    let (mut fold, index) = load(&repository);
+    commit_segment(&repository, &mut fold, 50, 1505..1515);
+    assert_eq!(merge_small(&repository, &mut fold, &index, RUN, OPTIONS).unwrap(), 1);
+    // The large one before, what came after the index was opened behind.
+    assert_eq!(fold.segments().len(), 3);
+    let (_, index) = load(&repository);
+    let found = answers(&index, 1489..1600);
+    assert_eq!((found[&1495], found[&1502], found[&1507]), (1099, 1000, 1000));
+    assert_eq!((found[&1512], found.len()), (1050, 26));
+}
+
+#[test]
+fn a_lost_merge_gives_way_to_its_parts() {
+    let store = mem();
+    let fault = FaultStore::new(std::sync::Arc::clone(&store));
+    let io = crate::io::Io::new(std::sync::Arc::new(fault.clone())).unwrap();
+    let repository = init(io, &init_options(1)).unwrap();
+    let mut fold = Fold::load(&repository).unwrap();
+    for number in 0..16 {
+        commit_segment(&repository, &mut fold, number, number * 10..number * 10 + 10);
+    }
+    let (mut fold, index) = load(&repository);
+    merge_small(&repository, &mut fold, &index, RUN, OPTIONS).unwrap();
+    let before = answers(&index, 0..200);
+    let (merged, _) = fold.segments()[0];
+    let (part, _) = fold.parts(&merged)[4];
+    fault.add(
+        Rule::on(Verb::GetRange)
+            .below(&merged.to_string())
+            .forever()
+            .fails(ErrorKind::NotFound, Moment::Before),
+    );
+    let index = Index::load(&repository, &fold).unwrap();
+    assert_eq!(answers(&index, 0..200), before);
+    fault.add(
+        Rule::on(Verb::GetRange)
+            .below(&part.to_string())
+            .forever()
+            .fails(ErrorKind::NotFound, Moment::Before),
+    );
+    let mut lost = Vec::new();
+    let index = Index::load_what_is_there(&repository, &fold, |segment| {
+        lost.push((segment.key, segment.is_replaced));
+    });
+    assert_eq!(lost, [(merged, true), (part, false)]);
+    assert_eq!(answers(&index, 0..200).len(), 150);
+    assert!(Index::load(&repository, &fold).is_err());
+}
+
+/// Two that merge the same segments at the same time.
+#[test]
+fn of_two_merges_of_the_same_segments_the_first_counts() {
+    let (_store, repository) = new(1);
+    let mut fold = Fold::load(&repository).unwrap();
+    for number in 0..16 {
+        commit_segment(&repository, &mut fold, number, number * 10..number * 10 + 10);
+    }
+    let (mut ahead, index) = load(&repository);
+    let mut behind = ahead.clone();
+    assert_eq!(merge_small(&repository, &mut ahead, &index, RUN, OPTIONS).unwrap(), 1);
+    let (_, index) = load(&repository);
+    // This one does not know what was merged meanwhile, nor has it opened that.
+    let (late, _) = (Index::load(&repository, &behind).unwrap(), index);
+    assert_eq!(merge_small(&repository, &mut behind, &late, RUN, OPTIONS).unwrap(), 0);
+    assert_eq!(behind.head(), ahead.head());
+    assert_eq!(behind.segments(), ahead.segments());
+}
+
+/// Every call of a merge fails once, before or after its effect: it says so or is right all the same,
+/// what counted is found as before, and the next merge does it.
+#[test]
+fn a_failure_anywhere_in_a_merge_harms_nothing() {
+    // None fails at first, which says how many there are.
+    let (mut calls, mut call, mut failed) = (0, 0, 0);
+    while call <= calls {
+        for moment in [Moment::Before, Moment::After] {
+            let fault = FaultStore::new(mem());
+            let io = crate::io::Io::new(std::sync::Arc::new(fault.clone())).unwrap();
+            let repository = init(io, &init_options(1)).unwrap();
+            let mut fold = Fold::load(&repository).unwrap();
+            for number in 0..16 {
+                commit_segment(&repository, &mut fold, number, number * 10..number * 10 + 20);
+            }
+            let (mut fold, index) = load(&repository);
+            let before = answers(&index, 0..200);
+            let begun = fault.all_calls();
+            if call > 0 {
+                fault.add(Rule::any().call(call).fails(ErrorKind::Unavailable, moment));
+            }
+            let merged = merge_small(&repository, &mut fold, &index, RUN, OPTIONS);
+            calls = calls.max(fault.all_calls() - begun);
+            fault.heal();
+            failed += u64::from(merged.is_err());
+            let (mut fold, index) = load(&repository);
+            assert_eq!(answers(&index, 0..200), before, "call {call}, {moment:?}");
+            merge_small(&repository, &mut fold, &index, RUN, OPTIONS).unwrap();
+            let (fold, index) = load(&repository);
+            assert_eq!(fold.segments().len(), 1, "call {call}, {moment:?}");
+            assert_eq!(answers(&index, 0..200), before, "call {call}, {moment:?}");
+        }
+        call += 1;
+    }
+    assert!(calls >= 4 && failed >= 4, "{failed} of {calls}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    /// However large backups are, few small segments stand in a row, and a record is not written anew
+    /// much more often than their number doubles.
+    #[test]
+    fn segments_stay_few(sizes in prop::collection::vec(prop_oneof![1..5_u64, 1..200_u64, 1..2000_u64], 1..400)) {
+        let mut counts: Vec<Option<u64>> = Vec::new();
+        let (mut total, mut written) = (0, 0);
+        for size in sizes {
+            counts.push(Some(size));
+            total += size;
+            while let Some(range) = plan(&counts, 2000) {
+                let sum: u64 = counts[range.clone()].iter().flatten().sum();
+                prop_assert!(range.len() >= 2 && sum <= 2000);
+                written += sum;
+                counts.splice(range, [Some(sum)]);
+            }
+            let small = counts.iter().map(|count| count.unwrap() <= 1000);
+            prop_assert!(longest_run(small).len() < RUN_MAX);
+        }
+        prop_assert!(written <= total * 16, "{written} of {total}");
+    }
+}
+
+#[test]
+fn a_segment_that_is_not_open_is_left_alone() {
+    let mut counts = vec![Some(1); 20];
+    assert_eq!(plan(&counts, 2000), Some(0..20));
+    counts[10] = None;
+    assert_eq!(plan(&counts, 2000), None);
+    counts.extend([Some(1); 10]);
+    assert_eq!(plan(&counts, 2000), Some(11..30));
+}
