@@ -2,11 +2,11 @@
 //! them by.
 //!
 //! `cargo xtask ci` and `cargo xtask with-servers` start them and tell by variables. A test whose
-//! server is not there says `SKIPPED` and passes, unless `LIFEBOAT_TEST_SERVERS` names the server.
-#![expect(clippy::print_stdout, reason = "what was skipped and why")]
+//! server is not there says that it is skipped and passes, unless `LIFEBOAT_TEST_SERVERS` names the server.
 
 mod http;
 
+use lifeboat_testkit::skip::skip;
 use std::{
     fs,
     path::PathBuf,
@@ -41,9 +41,9 @@ fn place(server: &str, variable: &str) -> Option<String> {
     let required = std::env::var(REQUIRED).unwrap_or_default();
     let is_required = required == "required" || required.split(',').any(|name| name == server);
     assert!(!is_required, "{REQUIRED} names {server}, and {variable} does not say where it is");
-    println!(
-        "SKIPPED: {server} does not run here; use `cargo xtask with-servers -- cargo nextest run`"
-    );
+    skip(format_args!(
+        "{server} does not run here; use `cargo xtask with-servers -- cargo nextest run`"
+    ));
     None
 }
 

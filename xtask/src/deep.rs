@@ -38,8 +38,6 @@ enum Section {
     PowerCut,
     /// A virtual machine behind a link with delay and loss
     Netem,
-    /// A service that stays away for longer than the real binary waits
-    Outage,
 }
 
 /// Runs the sections one after another; the first that fails ends the run.
@@ -59,7 +57,6 @@ pub(crate) fn deep(options: &Options) -> Result<()> {
             Section::Nfs => in_machine("nfs")?,
             Section::PowerCut => in_machine("power_cut")?,
             Section::Netem => in_machine("netem")?,
-            Section::Outage => tests("outage", |tests| tests)?,
         }
     }
     Ok(())

@@ -10,13 +10,16 @@ use crate::{
 };
 
 /// A command that the tests run, and the Debian package that it comes from.
-const COMMANDS: [(&str, &str); 13] = [
+const COMMANDS: [(&str, &str); 16] = [
     ("c++", "g++"),
     ("rsync", "rsync"),
     ("setfattr", "attr"),
     ("setfacl", "acl"),
     ("chattr", "e2fsprogs"),
     ("mkfs.ext4", "e2fsprogs"),
+    ("mkfs.xfs", "xfsprogs"),
+    ("mkfs.btrfs", "btrfs-progs"),
+    ("setpriv", "util-linux"),
     ("mount", "mount"),
     ("zstd", "zstd"),
     ("time", "time"),

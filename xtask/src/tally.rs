@@ -4,6 +4,7 @@ use std::{
     fmt,
     io::{BufRead, BufReader, Read, Write},
     ops::AddAssign,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -52,6 +53,13 @@ impl Tally {
         Ok((tally, (!status.success()).then(|| Failed::new(command, status))))
     }
 
+    /// So many of those that passed have only said that they do not run here.
+    pub(crate) fn skip(&mut self, count: u64) {
+        let count = count.min(self.passed);
+        self.passed -= count;
+        self.skipped += count;
+    }
+
     /// What one line of a runner's output counts; most lines count nothing.
     fn of_line(line: &str) -> Self {
         let line = line.trim();
@@ -76,6 +84,29 @@ impl Tally {
             }
         }
         tally
+    }
+}
+
+/// The variable that names the file in which a test says that it does not run here.
+pub(crate) const SKIPS: &str = "LIFEBOAT_TEST_SKIPS";
+
+/// That file: a runner counts such tests as passed, and keeps what they print to itself.
+pub(crate) struct Skips(tempfile::NamedTempFile);
+
+impl Skips {
+    pub(crate) fn new() -> Result<Self> {
+        tempfile::NamedTempFile::new().map(Self).context("make a file for what is skipped")
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Shows what it says, and how many tests that are.
+    pub(crate) fn tell(&self) -> Result<u64> {
+        let said = std::fs::read_to_string(self.path()).context("read what was skipped")?;
+        print!("{said}");
+        Ok(said.lines().count() as u64)
     }
 }
 

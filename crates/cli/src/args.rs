@@ -15,7 +15,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 pub(crate) use self::backup::{BackupArgs, KindArg};
 pub(crate) use self::key::{InitArgs, KeyArgs, KeyCommand, NewKeyArgs};
 pub(crate) use self::select::{SelectArgs, SnapshotPath};
-pub(crate) use self::size::ByteSize;
+pub(crate) use self::size::{ByteSize, Period};
 
 /// Backs up volumes into a repository, encrypted and deduplicated, and brings them back.
 #[derive(Debug, Parser)]
@@ -87,6 +87,10 @@ pub(crate) struct StoreArgs {
     /// Receives at most so many bytes a second, or by a timetable [env: LIFEBOAT_LIMIT_DOWNLOAD]
     #[arg(long, global = true, value_name = "RATE")]
     pub(crate) limit_download: Option<String>,
+    /// For how long a call is repeated that the store could not answer, such as 30s or 1h; 0 for never
+    /// [env: LIFEBOAT_RETRY_FOR] [default: 5m]
+    #[arg(long, global = true, value_name = "TIME")]
+    pub(crate) retry_for: Option<String>,
     /// Says that nobody else writes to the repository meanwhile: needed to create it in a store that
     /// can't keep two writers apart (`doctor` says so), and from then on for whatever writes to it
     /// [env: LIFEBOAT_EXCLUSIVE]

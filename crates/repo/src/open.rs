@@ -86,6 +86,8 @@ struct Inner {
     /// Why nothing may be written, if so.
     read_only: Option<ReadOnly>,
     warnings: Vec<String>,
+    /// What the store was asked until this was open.
+    opening_requests: u64,
 }
 
 /// Why nothing may be written, and what the user can do.
@@ -128,6 +130,7 @@ impl ReadOnly {
 /// lost, [`Kind::Unsupported`] for a newer format, [`Kind::Invalid`] when deriving the key needs more
 /// memory than `memory_bytes`.
 pub fn open(io: Io, unlock: &Unlock, options: &OpenOptions) -> Result<Repository> {
+    let asked_before = io.meter().snapshot();
     let mut warnings = Vec::new();
     let loaded = config::load(&io, unlock, &mut warnings)?;
     let (bundle, opened_by) =
@@ -135,6 +138,7 @@ pub fn open(io: Io, unlock: &Unlock, options: &OpenOptions) -> Result<Repository
     loaded.verify(&bundle)?;
     let LoadedConfig { config, bytes, is_copy } = loaded.into_config();
     let read_only = ReadOnly::of(&config, is_copy, options.exclusive);
+    let opening_requests = io.meter().snapshot().since(&asked_before).requests();
     Ok(Repository {
         inner: Arc::new(Inner {
             io,
@@ -145,6 +149,7 @@ pub fn open(io: Io, unlock: &Unlock, options: &OpenOptions) -> Result<Repository
             options: options.clone(),
             read_only,
             warnings,
+            opening_requests,
         }),
     })
 }
@@ -208,6 +213,11 @@ impl Repository {
     /// What was wrong and could be passed over while opening, for the user.
     pub fn warnings(&self) -> &[String] {
         &self.inner.warnings
+    }
+
+    /// How many requests opening or making it took.
+    pub fn opening_requests(&self) -> u64 {
+        self.inner.opening_requests
     }
 
     /// Whether the configuration grants `role` to the key.

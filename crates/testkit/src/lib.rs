@@ -11,4 +11,5 @@ pub mod link;
 pub mod proxy;
 pub mod same_tree;
 pub mod server;
+pub mod skip;
 pub mod tree;

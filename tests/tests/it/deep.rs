@@ -4,5 +4,4 @@
 mod garage;
 mod netem;
 mod nfs;
-mod outage;
 mod power_cut;

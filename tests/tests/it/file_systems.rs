@@ -1,6 +1,7 @@
 //! Repositories on file systems of several kinds: the main job, a full one, a power cut, and mounts
 //! that are missing. Those that have to be mounted need root.
 
+use lifeboat_testkit::skip::skip;
 use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
 
 use e2e::{Mount, Place, noise};
@@ -16,7 +17,7 @@ fn place_on(kind: &str, mebibytes: u64, options: &str) -> Option<(Mount, Place)>
     match mount {
         Ok(mount) => Some((mount, place.keyed(&REPO))),
         Err(reason) => {
-            println!("skipped: {reason}");
+            skip(reason);
             None
         }
     }

@@ -3,6 +3,7 @@
 mod selection;
 mod troubles;
 
+use lifeboat_testkit::skip::skip;
 use std::{
     fs,
     os::unix::fs::symlink,
@@ -57,7 +58,7 @@ fn an_awkward_tree_comes_back_without_a_difference() {
     let restored = below(target.path(), &source);
     assert_same_tree(&source, &restored);
     if Command::new("rsync").arg("--version").output().is_err() {
-        println!("skipped: rsync is not installed");
+        skip("rsync is not installed");
         return;
     }
     assert_eq!(rsync_differences(&source, &restored).stdout(), "");

@@ -1,5 +1,6 @@
 //! The independent reader in Python, written from docs/format.md alone, reads what the binary writes.
 
+use lifeboat_testkit::skip::skip;
 use std::{
     fs,
     os::unix::fs::symlink,
@@ -32,7 +33,7 @@ fn assert_extracted(place: &Place, secret: &Path, snapshot: &str, source: &Path)
 fn is_furnished() -> bool {
     let there = Path::new(PYTHON).exists();
     if !there {
-        println!("skipped: {PYTHON} is missing; `cargo xtask setup` makes it");
+        skip(format_args!("{PYTHON} is missing; `cargo xtask setup` makes it"));
     }
     there
 }

@@ -1,5 +1,6 @@
 //! What can't be done is refused with a clear message, the documented code, and nothing harmed.
 
+use lifeboat_testkit::skip::skip;
 use std::{ffi::OsStr, fs, path::Path};
 
 use e2e::{Mount, Place, noise};
@@ -130,7 +131,7 @@ fn a_full_disk() {
     let disk = place.folder("disk");
     let mount = match Mount::tmpfs(&disk, 6) {
         Ok(mount) => mount,
-        Err(reason) => return println!("skipped: {reason}"),
+        Err(reason) => return skip(reason),
     };
     place = place.keyed(&["--repo", "disk/repo"]);
     place.file("src/large", noise(1, 12 << 20));
@@ -178,7 +179,7 @@ fn a_target_that_is_full_or_closed() {
             assert!(refused.stderr().contains("o space left"), "{refused:?}");
             assert!(refused.stderr().contains("src/large"), "{refused:?}");
         }
-        Err(reason) => println!("skipped: {reason}"),
+        Err(reason) => skip(reason),
     }
     place.ok(["check"]);
 }

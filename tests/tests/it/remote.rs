@@ -1,8 +1,8 @@
 //! Repositories that are not on this machine: the real binary against servers of objects.
 
 mod append_only;
-pub(crate) mod faults;
-pub(crate) mod killed;
+mod faults;
+mod killed;
 mod own;
 mod real;
 

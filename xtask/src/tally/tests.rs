@@ -1,4 +1,4 @@
-use super::Tally;
+use super::{Skips, Tally};
 
 #[test]
 fn reads_nextest() {
@@ -22,4 +22,14 @@ fn leaves_other_lines_alone() {
     for line in ["", "5 passed, 5 failed", "test tidy ... ok", "running 3 tests"] {
         assert_eq!(Tally::of_line(line), Tally::default(), "{line}");
     }
+}
+
+#[test]
+fn what_says_that_it_does_not_run_is_not_counted_as_passed() {
+    let skips = Skips::new().unwrap();
+    assert_eq!(skips.tell().unwrap(), 0);
+    std::fs::write(skips.path(), "SKIPPED: a: no root\nSKIPPED: b: no root\n").unwrap();
+    let mut tally = Tally { passed: 5, failed: 1, skipped: 2 };
+    tally.skip(skips.tell().unwrap());
+    assert_eq!(tally, Tally { passed: 3, failed: 1, skipped: 4 });
 }

@@ -23,7 +23,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ),
     ("lifeboat-testkit", &["lifeboat-codec", "lifeboat-format", "lifeboat-store"]),
     ("bench", &["lifeboat-testkit"]),
-    ("e2e", &[]),
+    ("e2e", &["lifeboat-testkit"]),
     ("fuzz-harness", &["lifeboat-codec", "lifeboat-format"]),
     ("xtask", &[]),
 ];

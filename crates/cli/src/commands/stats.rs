@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use lifeboat::Context;
 use lifeboat::restore::{Origin, RestoreOptions};
-use lifeboat_format::id::SnapshotId;
+use lifeboat_format::id::{RunId, SnapshotId};
 use lifeboat_format::key::{CHECKPOINTS, CONFIG, INDEX, KEYS, LOG, ObjectKey, PACKS, TREES};
 use lifeboat_format::snapshot::{Snapshot, Stats};
 use lifeboat_format::time::Time;
@@ -58,7 +58,7 @@ struct Whole {
     /// Files in the newest snapshot of each source.
     current_files: u64,
     objects: Kinds,
-    /// What backups asked of the store, of those snapshots that say it.
+    /// What backups asked of the store, of those runs that say it.
     requests: Requests,
     /// What restoring the newest snapshot would take.
     restore: Option<Restore>,
@@ -69,9 +69,9 @@ struct Whole {
 /// What backups asked of the store.
 #[derive(Debug, Default, Serialize)]
 struct Requests {
-    /// Requests of all snapshots that say how many they took.
+    /// Requests of all runs that left a snapshot or a checkpoint which says how many they took.
     count: u64,
-    /// What the same snapshots stored, in bytes.
+    /// What the same runs stored, in bytes.
     stored_bytes: u64,
     /// Requests for each GB (2^30 bytes) of that.
     per_gb: Option<f64>,
@@ -168,16 +168,13 @@ fn view(snapshot: &Snapshot) -> View<'_> {
 fn whole(session: &Session<'_>, snapshots: &Snapshots) -> Result<Whole> {
     let mut whole = Whole::default();
     let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
+    whole.requests = requests(snapshots.in_log_order());
     for known in snapshots.select(&Filter::default()) {
         let snapshot = &known.snapshot;
         whole.snapshots += 1;
         whole.files += snapshot.stats.files;
         whole.raw_bytes += snapshot.stats.bytes;
         newest.insert(&snapshot.source_key, snapshot.stats.files);
-        if snapshot.stats.requests > 0 {
-            whole.requests.count += snapshot.stats.requests;
-            whole.requests.stored_bytes += snapshot.stats.stored_bytes;
-        }
     }
     whole.current_files = newest.values().sum();
     count_objects(session, &mut whole)?;
@@ -193,12 +190,24 @@ fn whole(session: &Session<'_>, snapshots: &Snapshots) -> Result<Whole> {
     for kind in whole.objects.all_mut() {
         kind.bytes_per_file = factor(kind.bytes, files);
     }
-    whole.requests.per_gb =
-        factor(whole.requests.count.saturating_mul(GB), whole.requests.stored_bytes);
     whole.dedup_ratio = factor(whole.raw_bytes, whole.unique_bytes);
     whole.compression_ratio = factor(whole.unique_bytes, whole.objects.packs.bytes);
     whole.total_ratio = factor(whole.raw_bytes, whole.stored_bytes);
     Ok(whole)
+}
+
+/// What all runs asked. Each snapshot of a run says what the run had asked until then, so the last one
+/// says it all; that another has taken its place since changes nothing.
+fn requests<'a>(snapshots: impl Iterator<Item = &'a Snapshot>) -> Requests {
+    let mut runs: BTreeMap<RunId, (u64, u64)> = BTreeMap::new();
+    for snapshot in snapshots.filter(|snapshot| snapshot.stats.requests > 0) {
+        let (requests, stored) = runs.entry(snapshot.run).or_default();
+        *requests = snapshot.stats.requests.max(*requests);
+        *stored = snapshot.stats.stored_bytes.max(*stored);
+    }
+    let count = runs.values().map(|(requests, _)| requests).sum::<u64>();
+    let stored_bytes = runs.values().map(|(_, stored)| stored).sum();
+    Requests { count, stored_bytes, per_gb: factor(count.saturating_mul(GB), stored_bytes) }
 }
 
 /// Plans a restore of the newest snapshot, and counts what it asks of the store.

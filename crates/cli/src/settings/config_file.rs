@@ -58,6 +58,7 @@ pub(crate) struct Entry {
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) limit_upload: Option<String>,
     pub(crate) limit_download: Option<String>,
+    pub(crate) retry_for: Option<String>,
     pub(crate) exclusive: Option<bool>,
     pub(crate) sync: Option<SyncEntry>,
     /// Variables without secrets, as if the environment had them.

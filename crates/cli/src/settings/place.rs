@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use lifeboat::repository::{Clock, Credentials, Entropy, Location, StoreOptions, store_options};
@@ -18,6 +19,7 @@ use lifeboat_store::url::{Bucket, Provider};
 use super::Settings;
 use super::config_file::{EncryptionEntry, Entry, LockModeEntry, SyncEntry};
 use super::secret::PasswordSource;
+use crate::args::Period;
 use crate::exit::Usage;
 
 /// Where a repository is, as it was said.
@@ -38,6 +40,7 @@ pub(crate) struct Place {
 pub(crate) struct StoreSettings {
     pub(super) limit_upload: Option<Given>,
     pub(super) limit_download: Option<Given>,
+    pub(super) retry_for: Option<Given>,
     /// Where it was said that nobody else writes meanwhile, if it was.
     pub(super) exclusive: Option<&'static str>,
     pub(super) ca_file: Option<PathBuf>,
@@ -159,6 +162,10 @@ impl Place {
             download,
             &local_time,
         )?;
+        let retry = entry.and_then(|entry| entry.retry_for.clone());
+        if let Some(time) = found.retry_for(settings.retry_for.as_ref(), retry)? {
+            options.layers.retry = options.layers.retry.patient_for(time);
+        }
         let (exclusive, said) = self.exclusive(settings);
         options.exclusive = exclusive;
         if let Some(origin) = said {
@@ -242,18 +249,42 @@ impl Found<'_> {
         of_file: Option<String>,
         local_time: &LocalTime,
     ) -> Result<Bandwidth> {
-        let (text, origin) = match (given, of_file) {
-            (Some(given), _) => (given.value.clone(), given.origin.to_owned()),
-            (None, Some(text)) => {
-                let path = self.place.entry.as_ref().map(|(_, path)| path.display().to_string());
-                (text, path.unwrap_or_default())
-            }
-            (None, None) => return Ok(Bandwidth::unlimited()),
+        let Some((text, origin)) = self.given_or_of_file(given, of_file) else {
+            return Ok(Bandwidth::unlimited());
         };
         let schedule = Schedule::parse(&text);
         let schedule = schedule.map_err(|error| Usage(format!("{member} ({origin}): {error}")))?;
         self.say(member, text, origin);
         Ok(Bandwidth::scheduled(schedule, Arc::clone(local_time)))
+    }
+
+    fn retry_for(
+        &mut self,
+        given: Option<&Given>,
+        of_file: Option<String>,
+    ) -> Result<Option<Duration>> {
+        const MEMBER: &str = "retry-for";
+        let Some((text, origin)) = self.given_or_of_file(given, of_file) else { return Ok(None) };
+        let time: Period =
+            text.parse().map_err(|error| Usage(format!("{MEMBER} ({origin}): {error}")))?;
+        self.say(MEMBER, text, origin);
+        Ok(Some(time.0))
+    }
+
+    /// What options or the environment say goes before the configuration file.
+    fn given_or_of_file(
+        &self,
+        given: Option<&Given>,
+        of_file: Option<String>,
+    ) -> Option<(String, String)> {
+        match (given, of_file) {
+            (Some(given), _) => Some((given.value.clone(), given.origin.to_owned())),
+            (None, Some(text)) => {
+                let path = self.place.entry.as_ref().map(|(_, path)| path.display().to_string());
+                Some((text, path.unwrap_or_default()))
+            }
+            (None, None) => None,
+        }
     }
 
     fn cloud(
@@ -410,19 +441,20 @@ fn local_time(clock: &Arc<dyn Clock>) -> LocalTime {
 impl StoreSettings {
     /// What options say, then the environment.
     pub(super) fn new(args: &crate::args::StoreArgs) -> Result<Self> {
-        let limit = |typed: &Option<String>, option, variable| {
+        let given = |typed: &Option<String>, option, variable| {
             let typed = typed.clone().map(|value| Given { value, origin: option });
             let of_environment =
                 || Ok(super::text(variable)?.map(|value| Given { value, origin: variable }));
             typed.map_or_else(of_environment, |given| anyhow::Ok(Some(given)))
         };
         Ok(Self {
-            limit_upload: limit(&args.limit_upload, "--limit-upload", "LIFEBOAT_LIMIT_UPLOAD")?,
-            limit_download: limit(
+            limit_upload: given(&args.limit_upload, "--limit-upload", "LIFEBOAT_LIMIT_UPLOAD")?,
+            limit_download: given(
                 &args.limit_download,
                 "--limit-download",
                 "LIFEBOAT_LIMIT_DOWNLOAD",
             )?,
+            retry_for: given(&args.retry_for, "--retry-for", "LIFEBOAT_RETRY_FOR")?,
             exclusive: match args.exclusive {
                 true => Some("--exclusive"),
                 false => super::flag("LIFEBOAT_EXCLUSIVE")?.then_some("LIFEBOAT_EXCLUSIVE"),

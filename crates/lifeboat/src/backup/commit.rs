@@ -151,6 +151,12 @@ impl<'a> Committer<'a> {
         }
     }
 
+    /// What the run has asked of the store, the entry that says so included.
+    fn requests(&self, repository: &Repository) -> u64 {
+        let asked = repository.io().meter().snapshot().since(&self.asked_before).requests();
+        repository.opening_requests() + asked + 1
+    }
+
     fn snapshot(&self, job: Job<'_>, progress: Progress) -> Result<Snapshot> {
         let problems = job.problems.snapshot();
         Ok(Snapshot {
@@ -172,13 +178,7 @@ impl<'a> Committer<'a> {
             },
             problems: kept(problems),
             stats: Stats {
-                requests: job
-                    .repository
-                    .io()
-                    .meter()
-                    .snapshot()
-                    .since(&self.asked_before)
-                    .requests(),
+                requests: self.requests(job.repository),
                 ..kept_stats(&with_packed(job, progress.stats))
             },
             tags: self.options.tags.clone(),

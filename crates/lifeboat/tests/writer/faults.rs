@@ -2,13 +2,12 @@
 //! right all the same, and the next one is as if nothing had been.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use lifeboat::Kind;
-use lifeboat_store::layer::retry::{RetryOptions, RetryStore};
 use lifeboat_store::{ErrorKind, Verb};
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
 
+use crate::outage::layered;
 use crate::scene::Scene;
 use crate::world::assert_complete;
 
@@ -80,15 +79,12 @@ fn what_a_store_refuses_for_good_is_told_as_it_is() {
 fn with_retries_a_single_failure_is_not_even_noticed() {
     let scene = Scene::new();
     let calls = calls(&scene);
-    let pause = Duration::from_micros(100);
-    let retries = RetryOptions { pause_first: pause, pause_max: pause, ..RetryOptions::default() };
     let mut injected = 0;
     for call in 1..=calls {
         for moment in [Moment::Before, Moment::After] {
             let store = FaultStore::new(Arc::new(scene.image.reopen()));
             store.add(Rule::any().call(call).fails(ErrorKind::Unavailable, moment));
-            let retrying = RetryStore::new(Arc::new(store.clone()), retries);
-            assert_complete(&scene.attempt(Arc::new(retrying)).unwrap());
+            assert_complete(&scene.attempt(layered(store.clone())).unwrap());
             injected += store.injected();
             store.heal();
             // Once in the log, however often it was put.

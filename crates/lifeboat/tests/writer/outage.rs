@@ -2,11 +2,14 @@
 //! the reason and soon, and the next one is as if nothing had been.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lifeboat::Kind;
-use lifeboat_store::ErrorKind;
-use lifeboat_store::layer::retry::{RetryOptions, RetryStore};
+use lifeboat_store::layer::meter::Meter;
+use lifeboat_store::layer::retry::RetryOptions;
+use lifeboat_store::options::StoreOptions;
+use lifeboat_store::stack::over_service;
+use lifeboat_store::{ErrorKind, Store};
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
 
 use crate::faults::calls;
@@ -30,6 +33,13 @@ pub(crate) fn retries() -> RetryOptions {
     }
 }
 
+/// All layers that a service has above it, over `store`.
+pub(crate) fn layered(store: FaultStore) -> Arc<dyn Store> {
+    let mut options = StoreOptions::new(Arc::new(|| SystemTime::UNIX_EPOCH));
+    options.layers.retry = retries();
+    over_service(Arc::new(store), &options, Meter::new()).store
+}
+
 #[test]
 fn a_store_that_goes_away_fails_a_backup_within_the_budget() {
     let scene = Scene::new();
@@ -39,8 +49,7 @@ fn a_store_that_goes_away_fails_a_backup_within_the_budget() {
         for moment in [Moment::Before, Moment::After] {
             let store = FaultStore::new(Arc::new(scene.image.reopen()));
             store.add(Rule::any().call(call).fails(ErrorKind::Unavailable, moment).forever());
-            let retrying = RetryStore::new(Arc::new(store.clone()), retries());
-            match scene.attempt(Arc::new(retrying)) {
+            match scene.attempt(layered(store.clone())) {
                 // The order of calls may differ a little from run to run, so that the last may not come.
                 Ok(report) => {
                     assert_complete(&report);

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use lifeboat::restore::RestoreReport;
 use lifeboat::{Error, Kind};
-use lifeboat_store::layer::retry::RetryStore;
 use lifeboat_store::{ErrorKind, Verb};
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
 use lifeboat_testkit::tree::Scratch;
 
-use crate::outage::{BUDGET, retries};
+use crate::outage::{BUDGET, layered};
 use crate::scene::Scene;
 
 /// How many calls a whole restore makes, opening the repository included.
@@ -57,10 +56,7 @@ fn try_twice(scene: &Scene, rule: Rule, with_retries: bool) -> (bool, FaultStore
     store.add(rule);
     let scratch = Scratch::new().unwrap();
     let result = match with_retries {
-        true => {
-            let retrying = RetryStore::new(Arc::new(store.clone()), retries());
-            scene.fetch(Arc::new(retrying), scratch.join("out"))
-        }
+        true => scene.fetch(layered(store.clone()), scratch.join("out")),
         false => scene.fetch(Arc::new(store.clone()), scratch.join("out")),
     };
     let right = is_right(scene, result, &scratch);

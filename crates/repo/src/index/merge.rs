@@ -55,22 +55,24 @@ pub fn merge_small(
     let may = repository.keyring().signer(&SigningRole::Maintain).is_ok()
         && repository.require_writable().is_ok()
         && fold.require_appendable().is_ok();
+    if !may {
+        return Ok(0);
+    }
     let mut merges = 0;
-    while may {
+    loop {
         let segments: Vec<ObjectKey> =
             fold.segments().into_iter().map(|(segment, _)| segment).collect();
         let counts: Vec<Option<u64>> =
             segments.iter().map(|segment| index.record_count(segment)).collect();
-        let Some(range) = plan(&counts, options.records_max as u64) else { break };
+        let Some(range) = plan(&counts, options.records_max as u64) else { return Ok(merges) };
         let parts = &segments[range];
         let merged = gather(index, parts)?.seal(repository, options.level)?;
         if !put(repository, fold, run, parts, &merged)? {
-            break;
+            return Ok(merges);
         }
         index.add(repository, merged.key, merged.object.size)?;
         merges += 1;
     }
-    Ok(merges)
 }
 
 /// Which segments to merge, given how many records each has in the order in which they answer; none are

@@ -113,6 +113,7 @@ pub fn init(io: Io, options: &InitOptions) -> Result<Repository> {
         return Err(Error::new(Kind::Invalid, OPERATION, io.describe())
             .because("without a passphrase or key file nobody could open it"));
     }
+    let asked_before = io.meter().snapshot();
     require_empty(&io)?;
     let keys = NewKeys::generate(options)?;
     let racers = if options.exclusive { 1 } else { options.racers.max(1) };
@@ -150,8 +151,18 @@ pub fn init(io: Io, options: &InitOptions) -> Result<Repository> {
     };
     let keyring = Arc::new(Keyring::new(keys.bundle));
     let read_only = None;
-    let inner =
-        Inner { io, config, config_bytes, keyring, opened_by, options, read_only, warnings };
+    let opening_requests = io.meter().snapshot().since(&asked_before).requests();
+    let inner = Inner {
+        io,
+        config,
+        config_bytes,
+        keyring,
+        opened_by,
+        options,
+        read_only,
+        warnings,
+        opening_requests,
+    };
     Ok(Repository { inner: Arc::new(inner) })
 }
 

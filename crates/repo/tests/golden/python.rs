@@ -1,5 +1,6 @@
 //! The independent reader: a page of Python, written from docs/format.md, reads the fixtures as well.
 
+use lifeboat_testkit::skip::skip;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -42,7 +43,7 @@ fn reader(python: &Path, fixture: Fixture, secret: Secret, arguments: &[&OsStr])
 #[test]
 fn the_reader_in_python_lists_and_extracts_every_fixture() {
     let Some(python) = python() else {
-        println!("skipped: target/python is not there; `cargo xtask setup` makes it");
+        skip("target/python is not there; `cargo xtask setup` makes it");
         return;
     };
     for fixture in FIXTURES {

@@ -67,6 +67,19 @@ impl Default for RetryOptions {
     }
 }
 
+impl RetryOptions {
+    /// The same with a call repeated for so long after its first failure; for never if that is zero.
+    #[must_use]
+    pub fn patient_for(mut self, patience: Duration) -> Self {
+        // Pauses are three quarters of the longest on average; the first ones are shorter.
+        let pauses = patience.as_secs() / (self.pause_max.as_secs() / 2).max(1);
+        let attempts = u32::try_from(pauses).unwrap_or(u32::MAX).saturating_add(self.attempts_max);
+        self.attempts_max = if patience.is_zero() { 1 } else { attempts };
+        (self.patience, self.patience_unanswered) = (patience, patience);
+        self
+    }
+}
+
 /// A store whose calls are repeated while that may help.
 #[derive(Clone, Debug)]
 pub struct RetryStore {

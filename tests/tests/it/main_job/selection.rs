@@ -1,5 +1,6 @@
 //! What is backed up: roots, lists of paths, patterns, marks, file systems.
 
+use lifeboat_testkit::skip::skip;
 use std::{fs, path::Path};
 
 use e2e::{Mount, Outcome, Place};
@@ -114,7 +115,7 @@ fn other_file_systems_are_entered_only_if_asked_for() {
     let inner = place.folder("src/mounted");
     let mount = match Mount::tmpfs(&inner, 1) {
         Ok(mount) => mount,
-        Err(reason) => return println!("skipped: {reason}"),
+        Err(reason) => return skip(reason),
     };
     fs::write(inner.join("there"), "there").unwrap();
     place.ok(["backup", "src", "--one-file-system"]);

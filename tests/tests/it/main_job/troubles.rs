@@ -1,5 +1,6 @@
 //! What goes wrong with single files is told, and everything else is there.
 
+use lifeboat_testkit::skip::skip;
 use std::{
     fs,
     io::Write as _,
@@ -39,7 +40,7 @@ fn what_may_not_be_read_is_told_and_the_rest_is_saved() {
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o000)).unwrap();
     let outcome = Outcome::of(humble(&place).args(["backup", "src", "--json"]));
     if outcome.stderr().contains("setpriv") {
-        return println!("skipped: {}", outcome.stderr());
+        return skip(outcome.stderr());
     }
     let report = outcome.expect_code(3).json();
     assert_eq!(report["outcome"], "partial");

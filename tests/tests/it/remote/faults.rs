@@ -1,7 +1,11 @@
 //! Servers and links that fail: what is repeated is not noticed, what is not ends with the documented
 //! exit code and a message that names what failed, and the next run is as if nothing had been.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
 
 use e2e::{Outcome, Place, noise};
 use lifeboat_testkit::{
@@ -47,6 +51,8 @@ fn assert_whole(place: &Place, snapshots: usize) {
 #[case::a_truncated_answer(Fault::truncated_answer(10).on(Operation::Get))]
 #[case::a_truncated_list(Fault::truncated_answer(100).on(Operation::List))]
 #[case::a_stall(Fault::stalled_answer(10).on(Operation::Get))]
+#[case::a_put_that_is_never_answered(Fault::hang().on(Operation::Put).about("/packs/"))]
+#[case::a_put_that_nobody_takes(Fault::stalled_request(5000).on(Operation::Put).about("/packs/"))]
 fn a_backup_does_not_notice(#[case] fault: Fault) {
     let (server, place) = scene();
     server.script(fault);
@@ -83,16 +89,18 @@ fn a_restore_does_not_notice(#[case] fault: Fault) {
     assert_same_tree(&place.path("src"), &restored(&place, "out"));
 }
 
-#[test]
-fn what_is_refused_fails_the_backup_at_once() {
-    what_does_not_end_fails_the_backup(Fault::status(403), "permissions");
-}
-
-/// What is told when the server answers so to every put of a pack.
-pub(crate) fn what_does_not_end_fails_the_backup(fault: Fault, advice: &str) {
+/// When the server answers so to every put of a pack.
+#[rstest]
+#[case::a_refusal(Fault::status(403), "permissions")]
+#[case::an_outage(Fault::status(503), "try again later")]
+#[case::an_error(Fault::status(500), "try again later")]
+#[case::too_many_requests(Fault::status(429), "try again later")]
+#[case::resets(Fault::reset(), "try again later")]
+#[case::lost_answers(Fault::reset().after_the_effect(), "try again later")]
+fn what_does_not_end_fails_the_backup(#[case] fault: Fault, #[case] advice: &str) {
     let (server, place) = scene();
     server.script(fault.on(Operation::Put).about("/packs/").forever());
-    let failed = place.run(["backup", "src"]).expect_code(1);
+    let failed = place.run(["backup", "src", "--retry-for", "2s"]).expect_code(1);
     assert_names(&failed, "packs/", advice);
     // A bounded number of times.
     let puts = server.count(Operation::Put);
@@ -180,6 +188,38 @@ fn a_link_that_breaks_is_survived() {
     proxy.refuse(true);
     place.run(["snapshots"]).expect_code(1).expect_stderr("try again later");
     proxy.refuse(false);
+    assert_whole(&place, 1);
+}
+
+/// All connections at once, and a link on which nothing moves any more although nobody has closed it.
+#[test]
+fn a_link_that_is_cut_or_frozen_in_the_middle_is_only_a_pause() {
+    let (server, _) = scene();
+    let link = ProxyOptions::link(20 << 20, Duration::from_millis(5));
+    let proxy = Proxy::start(server.address(), link);
+    let place = s3_place_through(&proxy);
+    for number in 0..40 {
+        place.file(format!("src/{number}"), noise(100 + number, 1 << 20));
+    }
+    let mut backup = place.lifeboat();
+    backup.args(["backup", "src", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut backup = backup.spawn().unwrap();
+    for frozen in [false, true] {
+        let moved = proxy.bytes().0;
+        while proxy.bytes().0 < moved + (8 << 20) {
+            assert!(backup.try_wait().unwrap().is_none(), "it ended before it was interrupted");
+            thread::sleep(Duration::from_millis(2));
+        }
+        if frozen {
+            proxy.freeze();
+            thread::sleep(Duration::from_secs(3));
+        }
+        proxy.reset();
+        proxy.thaw();
+    }
+    let output = backup.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    proxy.set(ProxyOptions::default());
     assert_whole(&place, 1);
 }
 

@@ -21,6 +21,19 @@ use super::{restored, s3_place};
 
 const MEBIBYTES: u64 = 48;
 
+/// So many MiB a second, so that a run takes equally long on any machine.
+const RATE: u64 = 24;
+
+/// How far a run is from one checkpoint to the next. A checkpoint waits for packs on their way; with the memory
+/// that these runs have they are few.
+const INTERVAL_S: u64 = 3;
+
+/// Packs that were made for the next commit are put beside those of this one: no more than memory holds.
+const BESIDE: u64 = 33 << 20;
+
+/// The most that is uploaded again after an interruption, in bytes.
+const AGAIN_MAX: u64 = ((INTERVAL_S * RATE) << 20) + BESIDE;
+
 /// The variable that makes a process of the server: its directory, a colon, its port.
 const SERVE: &str = "LIFEBOAT_TEST_SERVE";
 
@@ -35,8 +48,16 @@ fn place_with_much(endpoint: &str, mebibytes: u64) -> Place {
 
 fn start_backup(place: &Place, options: &[&str]) -> Child {
     let mut command = place.lifeboat();
-    command.args(["backup", "src", "--checkpoint-interval", "1s", "--json"]).args(options);
+    let interval = format!("{INTERVAL_S}s");
+    command.args(["backup", "src", "--checkpoint-interval", &interval, "--json"]).args(options);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// As fast as the link that is meant, with little memory.
+fn start_paced_backup(place: &Place, options: &[&str]) -> Child {
+    let rate = format!("{RATE}MiB");
+    let paced = ["--limit-upload", &rate, "--memory", "96MiB"];
+    start_backup(place, &[&paced, options].concat())
 }
 
 /// Waits until `is_so`, while the backup runs.
@@ -68,17 +89,11 @@ fn put_bytes(requests: &[Request]) -> u64 {
 
 #[test]
 fn a_backup_that_is_killed_uploads_less_than_a_checkpoint_interval_again() {
-    // It takes so long on any machine, at so many MiB a second. A checkpoint waits for packs on their
-    // way; with so little memory they are few, and the first one comes in the first half.
-    const SECONDS: u64 = 8;
-    const RATE: u64 = 24;
-    // Packs that were made for the next commit are put beside those of this one: no more than memory holds.
-    const BESIDE: u64 = 33 << 20;
+    const SECONDS: u64 = 4 * INTERVAL_S;
     let server = S3Server::start(S3Options::default());
     let place = place_with_much(&server.endpoint(), SECONDS * RATE);
     server.forget_requests();
-    let rate = format!("{RATE}MiB");
-    let mut backup = start_backup(&place, &["--limit-upload", &rate, "--memory", "96MiB"]);
+    let mut backup = start_paced_backup(&place, &[]);
     let commits = || server.requests().iter().filter(|request| is_put(request, "/log/")).count();
     let packs = || server.requests().iter().filter(|request| is_put(request, "/packs/")).count();
     wait_until(&mut backup, || commits() >= 1);
@@ -94,11 +109,15 @@ fn a_backup_that_is_killed_uploads_less_than_a_checkpoint_interval_again() {
     let report = place.json(["backup", "src"]);
     assert_eq!(report["outcome"], "complete", "{report:#}");
     let second = put_bytes(&server.requests());
+    let all = (SECONDS * RATE) << 20;
     println!(
-        "{committed} bytes before the last commit, {later} after it, {second} by the next run"
+        "{committed} bytes before the last commit, {later} after it, {second} by the next run, of \
+         {all}"
     );
+    // Nothing of what was committed, and of the rest less than an interval.
     assert!(committed > BESIDE, "{committed}");
-    assert!(committed + second <= ((SECONDS * RATE) << 20) + BESIDE, "{committed} + {second}");
+    assert!(committed + second <= all + BESIDE, "{committed} + {second} of {all}");
+    assert!(committed + later + second <= all + AGAIN_MAX, "{later} and {second} of {all}");
     assert_whole(&place);
 }
 
@@ -129,9 +148,22 @@ impl Process {
 
     /// How many packs it has acknowledged, or is about to.
     fn packs(&self) -> usize {
+        self.files("%2Fpacks%2F").len()
+    }
+
+    fn commits(&self) -> usize {
+        self.files("%2Flog%2F").len()
+    }
+
+    fn pack_bytes(&self) -> u64 {
+        let packs = self.files("%2Fpacks%2F");
+        packs.iter().map(|pack| fs::metadata(pack).unwrap().len()).sum()
+    }
+
+    fn files(&self, folder: &str) -> Vec<PathBuf> {
         let objects = fs::read_dir(self.directory.join("objects")).unwrap();
-        let names = objects.map(|object| object.unwrap().file_name());
-        names.filter(|name| name.to_string_lossy().contains("%2Fpacks%2F")).count()
+        let paths = objects.map(|object| object.unwrap().path());
+        paths.filter(|path| path.to_string_lossy().contains(folder)).collect()
     }
 
     fn kill(mut self) -> u16 {
@@ -181,20 +213,29 @@ fn a_server_that_is_killed_and_comes_back_is_only_a_pause() {
     assert_whole(&place);
 }
 
-/// Takes as long as the real binary is patient.
-pub(crate) fn a_server_that_stays_away_fails_the_backup_and_the_next_one_goes_on() {
+#[test]
+fn a_server_that_stays_away_fails_the_backup_and_the_next_one_goes_on() {
+    const SECONDS: u64 = 4 * INTERVAL_S;
     let scratch = Scratch::new().unwrap();
     let server = Process::start(scratch.path(), 0);
-    let place = place_with_much(&server.endpoint, MEBIBYTES);
-    let mut backup = start_backup(&place, &[]);
-    wait_until(&mut backup, || server.packs() > 10);
+    let place = place_with_much(&server.endpoint, SECONDS * RATE);
+    let before = server.commits();
+    let mut backup = start_paced_backup(&place, &["--retry-for", "2s"]);
+    wait_until(&mut backup, || server.commits() > before);
+    let at = server.packs();
+    wait_until(&mut backup, || server.packs() > at + 2);
     let port = server.kill();
     let output = backup.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("try again later"), "{said}");
-    let _server = Process::start(scratch.path(), port);
+    let server = Process::start(scratch.path(), port);
     assert_eq!(place.json(["check", "--read-data"])["clean"], true);
+    let first = server.pack_bytes();
     place.ok(["backup", "src"]);
+    // No object is ever put in another's place, so all that was put is there.
+    let (both, all) = (server.pack_bytes(), (SECONDS * RATE) << 20);
+    println!("{first} bytes of packs by the run that failed, {both} by both, of {all}");
+    assert!(first > BESIDE && both <= all + AGAIN_MAX, "{first}, {both} of {all}");
     assert_whole(&place);
 }

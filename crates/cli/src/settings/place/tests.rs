@@ -27,7 +27,7 @@ fn the_file_fills_every_option() {
         "url = 's3://bucket/x'\nendpoint = 'http://127.0.0.1:1'\nregion = 'eu'\npath-style = true\n\
          allow-http = true\nproxy = 'http://p:1'\nstorage-class = { 'packs/' = 'COLD' }\n\
          encryption = { kms = '' }\nobject-lock = { mode = 'compliance', days = 7 }\n\
-         tags = { a = 'b' }\nlimit-upload = '10M'\nexclusive = true\n",
+         tags = { a = 'b' }\nlimit-upload = '10M'\nretry-for = '1h'\nexclusive = true\n",
     );
     let reach = reach(&place, &StoreSettings::default()).unwrap();
     let cloud = &reach.options.cloud;
@@ -41,6 +41,8 @@ fn the_file_fills_every_option() {
     let file = |value: &str| Some((value.to_owned(), "/etc/config.toml".to_owned()));
     assert_eq!(origin(&reach, "object-lock"), file("compliance for 7 days"));
     assert_eq!(origin(&reach, "limit-upload"), file("10M"));
+    assert_eq!(reach.options.layers.retry.patience, Duration::from_secs(3600));
+    assert_eq!(origin(&reach, "retry-for"), file("1h"));
 }
 
 #[test]
@@ -62,6 +64,9 @@ fn errors_say_where_it_was_said() {
     let wrong = wrong.unwrap_err().to_string();
     assert!(wrong.starts_with("/etc/config.toml, [repository.prod]: "), "{wrong}");
     assert!(!wrong.contains("hunter2"), "{wrong}");
+    let time = reach(&place("url = 'x'\nretry-for = 'long'\n"), &StoreSettings::default());
+    let time = time.unwrap_err().to_string();
+    assert!(time.starts_with("retry-for (/etc/config.toml): "), "{time}");
     let limit = reach(&place("url = 'x'\nlimit-download = 'fast'\n"), &StoreSettings::default());
     let limit = limit.unwrap_err().to_string();
     assert!(limit.starts_with("limit-download (/etc/config.toml): "), "{limit}");

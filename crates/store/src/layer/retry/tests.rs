@@ -70,6 +70,20 @@ async fn lists_are_begun_again() {
     assert_eq!(listed.len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_is_repeated_for_as_long_as_one_is_patient() {
+    for (seconds, least) in [(0, 0), (3, 2), (60, 40), (7200, 7000)] {
+        let options = RetryOptions::default().patient_for(Duration::from_secs(seconds));
+        let below = Scripted::new(&vec![DOWN; 10_000]);
+        let store = RetryStore::new(below.store(), options);
+        let started = Instant::now();
+        assert!(store.get("x").await.is_err());
+        let took = started.elapsed().as_secs();
+        assert!((least..=seconds).contains(&took), "{took} s of {seconds}");
+        assert!(seconds > 0 || below.calls() == 1);
+    }
+}
+
 /// The list of a directory must not be asked again after its end, unlike that of memory.
 #[tokio::test]
 async fn empty_lists_end_once() {
