@@ -6,9 +6,22 @@ mod killed;
 mod own;
 mod real;
 
-use std::{fs, path::PathBuf, thread, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use e2e::{Place, noise};
+use lifeboat_store::{
+    conformance::{self, Failure},
+    credentials::Credentials,
+    options::StoreOptions,
+    stack::{self, Mode},
+    url::Location,
+};
 use lifeboat_testkit::{same_tree::assert_same_tree, tree::Awkward};
 
 /// What `lifeboat` must know of an S3 server at `endpoint`, with a repository in its `bucket`.
@@ -52,6 +65,23 @@ fn main_job(place: &Place) {
     assert_eq!(check["clean"], true, "{check:#}");
     let shown = place.json(["snapshots"]);
     assert_eq!(shown["snapshots"].as_array().unwrap().len(), 2, "{shown:#}");
+}
+
+/// Which promises of a store's trait the place at `url` does not keep, with the layers that the program has.
+pub(crate) fn broken_promises(
+    url: &str,
+    variables: Vec<(String, String)>,
+    set: impl FnOnce(&mut StoreOptions),
+) -> Vec<Failure> {
+    // Dates are signed, so the wall clock must be right.
+    #[expect(clippy::disallowed_methods, reason = "what a program would pass in")]
+    let mut options = StoreOptions::new(Arc::new(std::time::SystemTime::now));
+    options.credentials = Credentials::from_variables(variables);
+    set(&mut options);
+    let location = Location::parse(url, Path::new("/")).unwrap();
+    let store = stack::open(&location, &options, Mode::Create).unwrap().store;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(conformance::run(&store, "conformance/")).err().unwrap_or_default()
 }
 
 /// Where `src` of a place is below the target it was restored into.

@@ -7,6 +7,8 @@ use e2e::{Account, GARAGE_BUCKET, Garage, Place, noise};
 use lifeboat_testkit::{same_tree::assert_same_tree, tree::Awkward};
 use rstest::rstest;
 
+use crate::remote::broken_promises;
+
 /// A place whose repository is in the bucket, and which says that nobody else writes there.
 fn place(garage: &Garage) -> Place {
     let url = format!("s3://{GARAGE_BUCKET}/repo");
@@ -55,6 +57,21 @@ fn several_writers_are_refused_and_one_does_the_main_job(#[case] nodes: usize) {
         garage.kill(1);
         assert_restores(&place, "other two");
     }
+}
+
+/// All but that of several who create at once: one alone looks first whether something is there.
+#[rstest]
+#[case::one_node(1)]
+#[case::three_nodes(3)]
+#[ignore = "run by `cargo xtask deep garage`"]
+fn it_keeps_every_promise_that_one_writer_needs(#[case] nodes: usize) {
+    let garage = Garage::start(nodes);
+    let url = format!("s3://{GARAGE_BUCKET}/store");
+    let variables = garage.variables();
+    let failures = broken_promises(&url, variables, |options| options.exclusive = true);
+    println!("{failures:#?}");
+    let broken: Vec<_> = failures.iter().map(|failure| failure.check).collect();
+    assert_eq!(broken, ["race"]);
 }
 
 #[test]

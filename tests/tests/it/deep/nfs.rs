@@ -1,9 +1,11 @@
 //! A repository on a network mount: the kernel's own NFSv4.2 client, in a virtual machine, against
 //! a server that is killed meanwhile.
 
-use std::{thread, time::Duration};
+use std::{fs, process::Command, thread, time::Duration};
 
 use e2e::{Ganesha, Machine};
+
+use crate::remote::broken_promises;
 
 /// Ample for what an emulated machine does in a second or two.
 const PATIENCE: Duration = Duration::from_secs(400);
@@ -31,6 +33,41 @@ fn mounted(port: u16) -> String {
         lifeboat init --pack-size 1MiB --quiet || exit
         "
     )
+}
+
+/// The variable that makes a process of the suite: the URL of the place that is tried.
+const CONFORMANCE: &str = "LIFEBOAT_TEST_CONFORMANCE";
+
+/// What runs in the machine, which has this test binary; an ordinary run has nothing to do here.
+#[test]
+fn conforms_where_it_is_asked_to() {
+    #[expect(clippy::disallowed_methods, reason = "the test that starts it tells in this variable")]
+    let Ok(url) = std::env::var(CONFORMANCE) else { return };
+    let failures = broken_promises(&url, Vec::new(), |_| {});
+    println!("CONFORMANCE {} broken: {failures:#?}", failures.len());
+    assert!(failures.is_empty());
+}
+
+#[test]
+#[ignore = "run by `cargo xtask deep nfs`"]
+fn a_network_mount_keeps_every_promise() {
+    let machine = Machine::of_environment();
+    let server = Ganesha::start(&machine, &machine.disk("export.img", 1024));
+    let stripped = tempfile::NamedTempFile::new().unwrap();
+    let mut strip = Command::new("strip");
+    strip.arg("-o").arg(stripped.path()).arg(std::env::current_exe().unwrap());
+    assert!(strip.status().unwrap().success());
+    let suite = fs::read(stripped.path()).unwrap();
+    let script = mounted(server.port())
+        + &format!(
+            "cp /tools/suite /tmp/suite && chmod +x /tmp/suite
+            {CONFORMANCE}=nfs:///mnt/store /tmp/suite --nocapture --exact \
+                deep::nfs::conforms_where_it_is_asked_to || exit
+            umount /mnt"
+        );
+    let guest = machine.boot(&script, None, &[("suite", &suite)]);
+    let lines = guest.finish(PATIENCE);
+    assert!(lines.iter().any(|line| line.starts_with("CONFORMANCE 0 broken")), "{lines:#?}");
 }
 
 #[test]

@@ -6,18 +6,9 @@ mod append_only;
 mod killed;
 mod locked;
 
-use std::{path::Path, sync::Arc};
-
 use e2e::{Account, Azurite, Ceph, Place, S3};
-use lifeboat_store::{
-    conformance,
-    credentials::Credentials,
-    options::StoreOptions,
-    stack::{self, Mode},
-    url::Location,
-};
 
-use super::main_job;
+use super::{broken_promises, main_job};
 
 /// A place to keep a repository in: who we are to its server, and its URL.
 struct Remote {
@@ -49,20 +40,9 @@ impl Remote {
         Place::new().with(self.account.variables()).with([("LIFEBOAT_REPO", &self.url)])
     }
 
-    fn connect(&self) -> Arc<dyn lifeboat_store::Store> {
-        // Dates are signed, so the wall clock must be right.
-        #[expect(clippy::disallowed_methods, reason = "what a program would pass in")]
-        let mut options = StoreOptions::new(Arc::new(std::time::SystemTime::now));
-        options.credentials = Credentials::from_variables(self.account.variables());
-        let location = Location::parse(&self.url, Path::new("/")).unwrap();
-        stack::open(&location, &options, Mode::Create).unwrap().store
-    }
-
     /// Whether it keeps every promise of the trait.
     fn conforms(&self) {
-        let store = self.connect();
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let failures = runtime.block_on(conformance::run(&store, "")).err().unwrap_or_default();
+        let failures = broken_promises(&self.url, self.account.variables(), |_| {});
         assert!(failures.is_empty(), "{failures:#?}");
     }
 

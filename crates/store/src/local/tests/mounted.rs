@@ -3,6 +3,8 @@
 
 use std::process::Command;
 
+use lifeboat_testkit::skip::skip;
+
 use super::*;
 use crate::conformance;
 
@@ -24,6 +26,7 @@ impl Mount {
             .output()
             .is_ok_and(|output| output.status.success());
         if !made {
+            skip(format_args!("{mkfs:?} does not work here"));
             return None;
         }
         Self::new(&["-o", options, image.to_str().unwrap()])
@@ -38,7 +41,7 @@ impl Mount {
                 .output()
                 .is_ok_and(|output| output.status.success());
         if !mounted {
-            eprintln!("skipped: mount {arguments:?} does not work here (needs root)");
+            skip(format_args!("mount {arguments:?} does not work here (needs root)"));
         }
         mounted.then(|| Self(dir))
     }
@@ -99,7 +102,6 @@ async fn file_systems_that_sync_in_other_ways_conform() {
     for (name, mebibytes, mkfs, options) in kinds {
         let dir = tempfile::tempdir().unwrap();
         let Some(mount) = Mount::image(dir.path(), mebibytes, mkfs, options) else {
-            eprintln!("skipped: {name} can't be made and mounted here");
             continue;
         };
         for sync in [SyncMode::Each, SyncMode::Together] {
