@@ -31,6 +31,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use lifeboat_testkit::tree::Scratch;
+
 /// The passphrase of every repository that a [`Place`] makes.
 pub const PASSPHRASE: &str = "correct horse battery staple";
 
@@ -40,7 +42,7 @@ pub const PASSPHRASE: &str = "correct horse battery staple";
 /// tests may run at the same time.
 #[derive(Debug)]
 pub struct Place {
-    dir: tempfile::TempDir,
+    dir: Scratch,
     /// Whether `lifeboat` gets the key file `key` and no passphrase.
     keyed: bool,
     /// What else is in its environment.
@@ -57,9 +59,8 @@ impl Place {
     /// Makes an empty place below `parent`, for tests that need a certain file system.
     #[must_use]
     pub fn within(parent: &Path) -> Self {
-        let dir = tempfile::Builder::new()
-            .prefix("lifeboat-e2e-")
-            .tempdir_in(parent)
+        // Also what may not be removed must go again.
+        let dir = Scratch::within(parent)
             .unwrap_or_else(|error| panic!("make a folder below {}: {error}", parent.display()));
         let place = Self { dir, keyed: false, variables: Vec::new() };
         place.folder("home");

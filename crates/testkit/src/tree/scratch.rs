@@ -25,7 +25,15 @@ impl Scratch {
     /// # Errors
     /// Those of making it.
     pub fn new() -> io::Result<Self> {
-        let path = tempfile::Builder::new().prefix("lifeboat-test-").tempdir()?.keep();
+        Self::within(&std::env::temp_dir())
+    }
+
+    /// Makes one below `parent`.
+    ///
+    /// # Errors
+    /// Those of making it.
+    pub fn within(parent: &Path) -> io::Result<Self> {
+        let path = tempfile::Builder::new().prefix("lifeboat-test-").tempdir_in(parent)?.keep();
         Ok(Self { path })
     }
 
