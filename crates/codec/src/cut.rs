@@ -80,6 +80,12 @@ impl Cutter {
         Self { params: *params, masks: Masks { before, behind }, gear, gear_shifted }
     }
 
+    /// The longest chunk in bytes.
+    #[must_use]
+    pub fn max(&self) -> usize {
+        self.params.max
+    }
+
     /// The length in bytes of the first chunk of `data`, which begins right after the last cut.
     ///
     /// `None` asks for more: a cut is decided when [`Params::max`] bytes are there to be seen, or

@@ -3,6 +3,7 @@
 //! An id says nothing to who lacks the key, and ids of different kinds of chunk never meet, since
 //! each kind has a key of its own.
 
+use blake3::hazmat::{self, HasherExt as _};
 use lifeboat_format::id::{ChunkId, ObjectHash};
 use lifeboat_format::keys::{Secret32, context};
 use lifeboat_format::tree::PathKey;
@@ -81,6 +82,83 @@ impl ContentHasher {
     #[must_use]
     pub fn finish(&self) -> [u8; 32] {
         *self.0.finalize().as_bytes()
+    }
+}
+
+/// The BLAKE3 of a part of a content, to be joined with those of the other parts: several threads so
+/// hash one content, and the hash is that of [`ContentHasher`].
+#[derive(Clone, Debug)]
+pub struct PartHasher(ContentHasher);
+
+/// What a [`PartHasher`] has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartHash(hazmat::ChainingValue);
+
+impl PartHasher {
+    /// A hasher of the part number `number`, where all parts but the last have `part_bytes` bytes: a
+    /// power of two, and 1024 or more.
+    ///
+    /// # Panics
+    /// For other lengths of parts.
+    #[must_use]
+    pub fn new(number: u64, part_bytes: u64) -> Self {
+        assert!(part_bytes.is_power_of_two() && part_bytes >= 1024, "parts of {part_bytes} bytes");
+        let mut hasher = blake3::Hasher::new();
+        hasher.set_input_offset(number * part_bytes);
+        Self(ContentHasher(hasher))
+    }
+
+    /// Adds the next bytes of the part.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Adds a hole of `length` bytes, which reads as zeros.
+    pub fn update_zeros(&mut self, length: u64) {
+        self.0.update_zeros(length);
+    }
+
+    /// The part's hash. A part has at least one byte.
+    #[must_use]
+    pub fn finish(&self) -> PartHash {
+        PartHash(self.0.0.finalize_non_root())
+    }
+}
+
+/// The hash of a content of `total_bytes` bytes, which has these parts, two or more, of `part_bytes` bytes
+/// each but for the last.
+///
+/// # Panics
+/// When that many bytes do not make that many parts.
+#[must_use]
+pub fn join_parts(parts: &[PartHash], part_bytes: u64, total_bytes: u64) -> [u8; 32] {
+    assert!(
+        parts.len() >= 2 && total_bytes.div_ceil(part_bytes) == parts.len() as u64,
+        "{total_bytes} bytes in {} parts",
+        parts.len()
+    );
+    let (left, right) = halves(parts, part_bytes, total_bytes);
+    *hazmat::merge_subtrees_root(&left, &right, hazmat::Mode::Hash).as_bytes()
+}
+
+fn halves(
+    parts: &[PartHash],
+    part_bytes: u64,
+    total_bytes: u64,
+) -> (hazmat::ChainingValue, hazmat::ChainingValue) {
+    let left_bytes = hazmat::left_subtree_len(total_bytes);
+    let left_parts = usize::try_from(left_bytes / part_bytes).unwrap_or(usize::MAX);
+    let (left, right) = parts.split_at(left_parts.min(parts.len()));
+    (subtree(left, part_bytes, left_bytes), subtree(right, part_bytes, total_bytes - left_bytes))
+}
+
+fn subtree(parts: &[PartHash], part_bytes: u64, total_bytes: u64) -> hazmat::ChainingValue {
+    match parts {
+        [only] => only.0,
+        _ => {
+            let (left, right) = halves(parts, part_bytes, total_bytes);
+            hazmat::merge_subtrees_non_root(&left, &right, hazmat::Mode::Hash)
+        }
     }
 }
 

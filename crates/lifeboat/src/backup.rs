@@ -15,11 +15,13 @@
 //! makes the outcome partial. An error ends the run, and what was committed before stays.
 
 mod commit;
+mod content;
 mod estimate;
 mod options;
 mod parent;
 mod roots;
 mod sequence;
+mod split;
 mod unit;
 mod walk;
 mod worker;
@@ -36,6 +38,7 @@ use lifeboat_repo::packer::{Packer, PackerOptions};
 use self::commit::Committer;
 use self::parent::Parents;
 use self::sequence::Sequence;
+use self::split::Crew;
 use crate::context::Context;
 use crate::error::{Kind, Result};
 use crate::monitor::Phase;
@@ -159,13 +162,17 @@ impl Job<'_> {
         let (results, arrivals) = unbounded();
         let (meta, over) = (MetaReader::new(), AtomicBool::new(false));
         std::thread::scope(|scope| {
+            let (hand, tasks) = unbounded();
+            let hand = Arc::new(hand);
             let workers: Vec<_> = (0..threads)
                 .map(|_| {
                     let (units, results, meta) = (to_workers.clone(), results.clone(), &meta);
-                    scope.spawn(move || worker::work(self, meta, &units, &results))
+                    let chunk_max = self.repository.config().chunker.max;
+                    let crew = Crew::new(tasks.clone(), Arc::clone(&hand), threads, chunk_max);
+                    scope.spawn(move || worker::work(self, meta, &units, &results, crew))
                 })
                 .collect();
-            drop(to_workers);
+            drop((to_workers, hand, tasks));
             let out = walk::Out { window: entrance, units, results };
             let walker = scope.spawn(move || walk::walk_roots(self, roots, parents, &out));
             if self.context.monitor.wants_estimate() && parents.estimate().is_none() {

@@ -17,6 +17,7 @@
 //! was carried out twice is known by the file's identity.
 
 mod cause;
+mod direct;
 mod janitor;
 mod network;
 mod publish;

@@ -19,6 +19,19 @@ impl Payload {
         &self.parts
     }
 
+    /// What is left of the pieces behind the first `skip` bytes.
+    pub fn parts_from(&self, mut skip: usize) -> Vec<Bytes> {
+        let mut rest = Vec::new();
+        for part in self.parts.iter() {
+            let from = skip.min(part.len());
+            skip -= from;
+            if from < part.len() {
+                rest.push(part.slice(from..));
+            }
+        }
+        rest
+    }
+
     /// The number of bytes in all pieces together.
     pub fn len(&self) -> u64 {
         self.len

@@ -4,7 +4,10 @@ use lifeboat_format::keys::Secret32;
 use lifeboat_format::tree::PathKey;
 use proptest::prelude::*;
 
-use super::{ContentHasher, IdKeys, boundary, chunk_id, object_hash, object_hash_of_parts};
+use super::{
+    ContentHasher, IdKeys, PartHash, PartHasher, boundary, chunk_id, join_parts, object_hash,
+    object_hash_of_parts,
+};
 use crate::vectors;
 
 proptest! {
@@ -25,6 +28,42 @@ proptest! {
         let whole = [vec![1; before], vec![0; hole], vec![2; after]].concat();
         prop_assert_eq!(hasher.finish(), object_hash(&whole).0);
     }
+}
+
+proptest! {
+    #[test]
+    fn parts_join_to_the_hash_of_the_whole(
+        parts in 2_u64..40,
+        last in 1_u64..=1024,
+        seed: u8,
+    ) {
+        const PART: u64 = 1024;
+        let total = (parts - 1) * PART + last;
+        let whole: Vec<u8> =
+            (0..total).map(|at| (at % 251) as u8 ^ (at >> 8) as u8 ^ seed).collect();
+        let hashes: Vec<PartHash> = (0..)
+            .zip(whole.chunks(PART as usize))
+            .map(|(number, bytes)| {
+                let mut hasher = PartHasher::new(number, PART);
+                let (one, other) = bytes.split_at(bytes.len() / 3);
+                hasher.update(one);
+                hasher.update(other);
+                hasher.finish()
+            })
+            .collect();
+        prop_assert_eq!(join_parts(&hashes, PART, total), object_hash(&whole).0);
+    }
+}
+
+#[test]
+fn a_part_that_is_a_hole_is_one_of_zeros() {
+    let mut hole = PartHasher::new(1, 1 << 16);
+    hole.update_zeros(70_000 - (1 << 16));
+    let mut data = PartHasher::new(0, 1 << 16);
+    data.update(&[7; 1 << 16]);
+    let whole = [vec![7; 1 << 16], vec![0; 70_000 - (1 << 16)]].concat();
+    let joined = join_parts(&[data.finish(), hole.finish()], 1 << 16, 70_000);
+    assert_eq!(joined, object_hash(&whole).0);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 //! Each worker has one buffer and one cutter for its life. Knows files and chunks; no paths but those
 //! of its problems, and no order: results carry their unit's number.
 
-use crossbeam_channel::{Receiver, Sender};
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, select};
 use lifeboat_codec::cut::{Cutter, Params};
 use lifeboat_codec::hash::ContentHasher;
 use lifeboat_format::index::PackKind;
@@ -12,11 +14,13 @@ use lifeboat_format::tree::{
 };
 use lifeboat_repo::open::Repository;
 use lifeboat_repo::packer::Framer;
-use lifeboat_repo::tree::map::MapBuilder;
+use lifeboat_repo::tree::map::{ContentMap, MapBuilder};
 use lifeboat_repo::tree::xattr;
 
 use super::Job;
+use super::content::{self, End, Sink};
 use super::options::BackupStats;
+use super::split::Crew;
 use super::unit::{Arrival, Before, Step, Unit, UnitDone};
 use crate::error::Result;
 use crate::report::Problem;
@@ -24,9 +28,6 @@ use crate::source::meta::{Meta, MetaReader};
 use crate::source::read::{OpenFile, Segment, changed, open_file};
 use crate::source::stat::{BLOCK_BYTES, Stat};
 use crate::source::walk::WalkItem;
-
-/// How much of a file is read at once, in bytes: several chunks, and still hot when they are hashed.
-const STRETCH_BYTES: usize = 4 << 20;
 
 /// Works on units until there are no more, or nobody wants the results.
 ///
@@ -37,32 +38,49 @@ pub(super) fn work(
     meta: &MetaReader,
     units: &Receiver<Unit>,
     results: &Sender<Arrival>,
+    crew: Crew,
 ) -> Result<()> {
     let chunker = &job.repository.config().chunker;
     let params = Params::new(chunker.min, chunker.avg, chunker.max).map_err(|cause| {
         lifeboat_repo::Error::codec("cut as the configuration says", job.repository.id(), cause)
     })?;
-    let mut worker = Worker::new(job, meta, &params);
-    let mut end = End { results, is_early: true };
-    for unit in units {
+    let mut worker = Worker::new(job, meta, &params, crew);
+    let mut last_word = LastWord { results, is_early: true };
+    let tasks = worker.crew.tasks().clone();
+    loop {
+        let unit = select! {
+            recv(units) -> unit => unit,
+            recv(tasks) -> task => {
+                if let Ok(task) = task {
+                    worker.help(task);
+                }
+                continue;
+            }
+        };
+        let Ok(unit) = unit else { break };
         let Some(done) = worker.unit(unit)? else { return Ok(()) };
         if results.send(Arrival::Unit(done)).is_err() {
             // Another stage has failed.
             return Ok(());
         }
     }
-    end.is_early = false;
+    // Others may still be at a large file.
+    worker.crew.only_helps();
+    for task in &tasks {
+        worker.help(task);
+    }
+    last_word.is_early = false;
     Ok(())
 }
 
 /// Tells the sequence that a unit will never arrive, however the worker ended: cancelled, with an error
 /// or a panic. Without it the walk would wait for room in the window, and the sequence for the unit.
-struct End<'a> {
+struct LastWord<'a> {
     results: &'a Sender<Arrival>,
     is_early: bool,
 }
 
-impl Drop for End<'_> {
+impl Drop for LastWord<'_> {
     fn drop(&mut self) {
         if self.is_early {
             // If nobody listens any more, nobody waits either.
@@ -71,11 +89,12 @@ impl Drop for End<'_> {
     }
 }
 
-struct Worker<'a> {
-    job: Job<'a>,
+pub(super) struct Worker<'a> {
+    pub(super) job: Job<'a>,
     meta: &'a MetaReader,
-    cutter: Cutter,
-    buffer: Vec<u8>,
+    pub(super) cutter: Cutter,
+    pub(super) buffer: Vec<u8>,
+    pub(super) crew: Crew,
     stats: BackupStats,
 }
 
@@ -93,9 +112,9 @@ enum Content {
 }
 
 impl<'a> Worker<'a> {
-    fn new(job: Job<'a>, meta: &'a MetaReader, params: &Params) -> Self {
+    pub(super) fn new(job: Job<'a>, meta: &'a MetaReader, params: &Params, crew: Crew) -> Self {
         let cutter = Cutter::new(params, job.repository.keyring().cut_key());
-        Self { job, meta, cutter, buffer: Vec::new(), stats: BackupStats::default() }
+        Self { job, meta, cutter, buffer: Vec::new(), crew, stats: BackupStats::default() }
     }
 
     /// `None` when the run was asked to stop in the middle.
@@ -203,7 +222,7 @@ impl<'a> Worker<'a> {
         framers: &mut Framers,
     ) -> Result<Option<Content>> {
         let file = match open_file(item) {
-            Ok(file) => file,
+            Ok(file) => Arc::new(file),
             Err(problem) => return Ok(self.refuse(problem)),
         };
         let Some(mut entry) = self.metadata(item, Some(&file), framers)? else { return Ok(None) };
@@ -243,15 +262,106 @@ impl<'a> Worker<'a> {
     fn content(
         &mut self,
         item: &WalkItem,
-        file: &OpenFile,
+        file: &Arc<OpenFile>,
         entry: &mut Entry,
         framers: &mut Framers,
     ) -> Result<Result<bool, Problem>> {
         let repository: &'a Repository = self.job.repository;
-        let ids = repository.keyring().ids();
-        let mut map = MapBuilder::new(ids, &mut framers.tree);
-        let mut hasher = is_worth_hashing(file.stat()).then(ContentHasher::new);
-        let mut chunks = 0;
+        let map = MapBuilder::new(repository.keyring().ids(), &mut framers.tree);
+        let is_hashed = is_worth_hashing(file.stat());
+        let read = if self.crew.splits(file.stat().size) {
+            // Its chunks go to the frames of whoever takes them.
+            framers.data.flush()?;
+            self.content_by_all(item, file, is_hashed, map)?
+        } else {
+            self.content_alone(item, file, is_hashed, map, &mut framers.data)?
+        };
+        let (map, hash) = match read {
+            Ok(Some(read)) => read,
+            Ok(None) => return Ok(Ok(false)),
+            Err(problem) => return Ok(Err(problem)),
+        };
+        entry.size = map.size;
+        entry.content = map.content;
+        entry.content_depth = map.depth;
+        entry.content_hash = hash;
+        Ok(Ok(true))
+    }
+
+    fn content_by_all(
+        &mut self,
+        item: &WalkItem,
+        file: &Arc<OpenFile>,
+        is_hashed: bool,
+        mut map: MapBuilder<'_, &mut Framer>,
+    ) -> Result<Result<Option<Known>, Problem>> {
+        let split = self.split(file, is_hashed, |extent| match extent {
+            Some(extent) => Ok(map.push(extent)?),
+            None => Ok(map.sink_mut().yield_to_flush()?),
+        })?;
+        let split = match split {
+            Ok(split) if split.is_stopped => return Ok(Ok(None)),
+            Ok(split) => split,
+            Err(error) => return Ok(Err(item.problem("read", error))),
+        };
+        self.stats.read_bytes += split.read_bytes;
+        Ok(Ok(Some((map.finish()?, split.hash.filter(|_| split.chunks > 1)))))
+    }
+
+    fn content_alone(
+        &mut self,
+        item: &WalkItem,
+        file: &OpenFile,
+        is_hashed: bool,
+        map: MapBuilder<'_, &mut Framer>,
+        framer: &mut Framer,
+    ) -> Result<Result<Option<Known>, Problem>> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let hasher = is_hashed.then(ContentHasher::new);
+        let mut alone = Alone { job: self.job, framer, map, hasher, chunks: 0, read_bytes: 0 };
+        let taken = alone.take(item, file, &self.cutter, &mut buffer);
+        self.buffer = buffer;
+        self.stats.read_bytes += alone.read_bytes;
+        match taken? {
+            Ok(true) => {}
+            Ok(false) => return Ok(Ok(None)),
+            Err(problem) => return Ok(Err(problem)),
+        }
+        let Alone { map, hasher, chunks, .. } = alone;
+        // The id of an only chunk says the same.
+        let hash = hasher.filter(|_| chunks > 1).map(|hasher| hasher.finish());
+        Ok(Ok(Some((map.finish()?, hash))))
+    }
+}
+
+/// A file's map, and the hash of its content if it is kept.
+type Known = (ContentMap, Option<[u8; 32]>);
+
+/// Whether the hash of the whole content is kept: not where it would mostly be one of holes, which take
+/// as long to hash as data; the chunks' own ids are checked all the same.
+fn is_worth_hashing(stat: &Stat) -> bool {
+    stat.blocks.saturating_mul(BLOCK_BYTES) >= stat.size / 2
+}
+
+/// Where the bytes of a file go that one worker reads.
+struct Alone<'a, 'f, 'm> {
+    job: Job<'a>,
+    framer: &'f mut Framer,
+    map: MapBuilder<'m, &'m mut Framer>,
+    hasher: Option<ContentHasher>,
+    chunks: u64,
+    read_bytes: u64,
+}
+
+impl Alone<'_, '_, '_> {
+    /// Takes in all of the file; false when the run was asked to stop.
+    fn take(
+        &mut self,
+        item: &WalkItem,
+        file: &OpenFile,
+        cutter: &Cutter,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Result<bool, Problem>> {
         // What says that it is empty may be one of the kernel's files, which have no size but content.
         let unsized_data = Segment { offset: 0, len: u64::MAX, is_hole: false };
         let unsized_data = (file.stat().size == 0).then_some(Ok(unsized_data));
@@ -261,136 +371,65 @@ impl<'a> Worker<'a> {
                 Err(error) => return Ok(Err(item.problem("find the holes of", error))),
             };
             if segment.is_hole {
-                if let Some(hasher) = &mut hasher {
+                if let Some(hasher) = &mut self.hasher {
                     hasher.update_zeros(segment.len);
                 }
-                map.push(Extent::Hole(segment.len))?;
+                self.map.push(Extent::Hole(segment.len))?;
                 continue;
             }
-            let mut data = Data {
-                worker: self,
-                framer: &mut framers.data,
-                map: &mut map,
-                hasher: &mut hasher,
-            };
-            match data.segment(item, file, segment)? {
-                Ok(Some(count)) => chunks += count,
-                Ok(None) => return Ok(Ok(false)),
-                Err(problem) => return Ok(Err(problem)),
+            let data = segment.offset..segment.offset + segment.len;
+            let end = data.end;
+            match content::cut(file, data, end, cutter, buffer, self)? {
+                Ok(End::Cut(_) | End::Short(_)) => {}
+                Ok(End::Stopped) => return Ok(Ok(false)),
+                Err(error) => return Ok(Err(item.problem("read", error))),
             }
         }
-        let built = map.finish()?;
-        entry.size = built.size;
-        entry.content = built.content;
-        entry.content_depth = built.depth;
-        // The id of an only chunk says the same.
-        entry.content_hash = hasher.filter(|_| chunks > 1).map(|hasher| hasher.finish());
         Ok(Ok(true))
     }
 }
 
-/// Whether the hash of the whole content is kept: not where it would mostly be one of holes, which take
-/// as long to hash as data; the chunks' own ids are checked all the same.
-fn is_worth_hashing(stat: &Stat) -> bool {
-    stat.blocks.saturating_mul(BLOCK_BYTES) >= stat.size / 2
-}
-
-/// Where the bytes of one file go.
-struct Data<'f, 'a, 't> {
-    worker: &'f mut Worker<'a>,
-    framer: &'f mut Framer,
-    map: &'f mut MapBuilder<'a, &'t mut Framer>,
-    hasher: &'f mut Option<ContentHasher>,
-}
-
-impl Data<'_, '_, '_> {
-    /// Takes one stretch of data in; how many chunks it made, or `None` when asked to stop.
-    fn segment(
-        &mut self,
-        item: &WalkItem,
-        file: &OpenFile,
-        segment: Segment,
-    ) -> Result<Result<Option<u64>, Problem>> {
-        let mut buffer = std::mem::take(&mut self.worker.buffer);
-        let taken = self.stretches(item, file, segment, &mut buffer);
-        self.worker.buffer = buffer;
-        taken
+impl Sink for Alone<'_, '_, '_> {
+    fn read(&mut self, _at: u64, bytes: &[u8]) {
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+        self.read_bytes += bytes.len() as u64;
+        self.job.context.monitor.advance(0, bytes.len() as u64);
     }
 
-    fn stretches(
-        &mut self,
-        item: &WalkItem,
-        file: &OpenFile,
-        segment: Segment,
-        buffer: &mut Vec<u8>,
-    ) -> Result<Result<Option<u64>, Problem>> {
-        let (mut offset, end) = (segment.offset, segment.offset + segment.len);
-        let (mut kept, mut chunks) = (0, 0);
-        loop {
-            if self.worker.job.context.cancel.is_cancelled() {
-                return Ok(Ok(None));
-            }
-            let wanted = usize::try_from(end - offset).unwrap_or(STRETCH_BYTES).min(STRETCH_BYTES);
-            if buffer.len() < kept + wanted {
-                buffer.resize(kept + wanted, 0);
-            }
-            let fresh = match file.read_at(offset, &mut buffer[kept..kept + wanted]) {
-                Ok(fresh) => fresh,
-                Err(error) => return Ok(Err(item.problem("read", error))),
-            };
-            if let Some(hasher) = self.hasher {
-                hasher.update(&buffer[kept..kept + fresh]);
-            }
-            self.worker.stats.read_bytes += fresh as u64;
-            self.worker.job.context.monitor.advance(0, fresh as u64);
-            offset += fresh as u64;
-            // Less than was asked for: the file has become shorter, and ends here.
-            let at_end = offset == end || fresh < wanted;
-            let filled = kept + fresh;
-            let (done, count) = self.cut(&buffer[..filled], at_end)?;
-            chunks += count;
-            if at_end {
-                return Ok(Ok(Some(chunks)));
-            }
-            buffer.copy_within(done..filled, 0);
-            kept = filled - done;
-            // A checkpoint must not wait for the end of a large file.
-            self.framer.yield_to_flush()?;
-            self.map.sink_mut().yield_to_flush()?;
-        }
+    fn chunk(&mut self, at: u64, chunk: &[u8], is_all: bool) -> Result<()> {
+        let extent = extent_of(self.job, at, chunk, is_all, self.framer)?;
+        self.chunks += u64::from(!matches!(extent, Extent::Inline(_)));
+        Ok(self.map.push(extent)?)
     }
 
-    /// Cuts what can be cut; how many bytes and chunks that were.
-    fn cut(&mut self, data: &[u8], at_end: bool) -> Result<(usize, u64)> {
-        let (mut done, mut chunks) = (0, 0);
-        if at_end && self.map.size() == 0 && data.len() <= INLINE_MAX {
-            if !data.is_empty() {
-                self.map.push(Extent::Inline(data.to_vec()))?;
-            }
-            return Ok((data.len(), 0));
-        }
-        while let Some(length) = self.worker.cutter.next(&data[done..], at_end) {
-            let chunk = &data[done..done + length];
-            done += length;
-            chunks += 1;
-            self.map.push(self.worker.chunk(chunk, self.framer)?)?;
-        }
-        Ok((done, chunks))
+    fn go_on(&mut self) -> Result<bool> {
+        // A checkpoint must not wait for the end of a large file.
+        self.framer.yield_to_flush()?;
+        self.map.sink_mut().yield_to_flush()?;
+        Ok(!self.job.context.cancel.is_cancelled())
     }
 }
 
-impl Worker<'_> {
-    /// The extent that one chunk becomes.
-    fn chunk(&self, chunk: &[u8], framer: &mut Framer) -> Result<Extent> {
-        if chunk.iter().all(|byte| *byte == 0) {
-            return Ok(Extent::Zeros(chunk.len() as u64));
-        }
-        let id = self.job.repository.keyring().ids().data(chunk);
-        framer.offer(id, chunk)?;
-        let length =
-            u32::try_from(chunk.len()).expect("chunks are shorter than the cutter's limit");
-        Ok(Extent::Chunk { id, offset: 0, length })
+/// The extent that a chunk becomes which begins at `at`, and is or is not all that its data has.
+pub(super) fn extent_of(
+    job: Job<'_>,
+    at: u64,
+    chunk: &[u8],
+    is_all: bool,
+    framer: &mut Framer,
+) -> Result<Extent> {
+    if at == 0 && is_all && chunk.len() <= INLINE_MAX {
+        return Ok(Extent::Inline(chunk.to_vec()));
     }
+    if chunk.iter().all(|byte| *byte == 0) {
+        return Ok(Extent::Zeros(chunk.len() as u64));
+    }
+    let id = job.repository.keyring().ids().data(chunk);
+    framer.offer(id, chunk)?;
+    let length = u32::try_from(chunk.len()).expect("chunks are shorter than the cutter's limit");
+    Ok(Extent::Chunk { id, offset: 0, length })
 }
 
 impl BackupStats {

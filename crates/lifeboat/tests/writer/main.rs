@@ -7,6 +7,7 @@ mod company;
 mod faults;
 mod history;
 mod interrupted;
+mod large;
 mod outage;
 mod power;
 mod requests;

@@ -17,7 +17,7 @@ use crate::key::TEMPORARY;
 use crate::local::cause::{self, Place};
 use crate::local::root::{Root, parent};
 use crate::local::system::Call;
-use crate::local::{janitor, together};
+use crate::local::{direct, janitor, together};
 use crate::{Error, ErrorKind, Payload, Result};
 
 /// How many names in `tmp/` may be taken before we stop trying.
@@ -162,10 +162,21 @@ impl<'a> Temporary<'a> {
 
     /// Writes the pieces as they are.
     fn write(&self, data: &Payload) -> Result<()> {
-        self.root
-            .system
-            .write_all(&self.name, self.file(), data.parts())
-            .map_err(|errno| self.root.failed("put", self.key, &self.name, errno))
+        self.write_parts(data).map_err(|errno| self.root.failed("put", self.key, &self.name, errno))
+    }
+
+    fn write_parts(&self, data: &Payload) -> Result<(), Errno> {
+        let (system, file) = (&self.root.system, self.file());
+        // A network's client has its own ways to keep a link full.
+        let is_large = data.len() >= direct::BYTES_MIN && self.root.place == Place::Disk;
+        let done = match is_large {
+            true => direct::write(system, &self.name, file, data.parts())?,
+            false => 0,
+        };
+        if done == 0 {
+            return system.write_all(&self.name, file, data.parts());
+        }
+        system.write_all(&self.name, file, &data.parts_from(done))
     }
 
     /// Makes the bytes durable. After an error the file is given up; another attempt writes another.

@@ -116,6 +116,6 @@ impl System {
 }
 
 /// The number of an error; one of the system always has it.
-fn errno_of(error: &std::io::Error) -> Errno {
+pub(super) fn errno_of(error: &std::io::Error) -> Errno {
     Errno::from_io_error(error).unwrap_or(Errno::IO)
 }

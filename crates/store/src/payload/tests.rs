@@ -35,3 +35,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_rest_behind_some_bytes() {
+    let payload: Payload = ["", "ab", "", "cde", ""].map(Bytes::from).into_iter().collect();
+    for skip in 0..8 {
+        let rest: Vec<u8> = payload.parts_from(skip).concat();
+        assert_eq!(rest, b"abcde"[skip.min(5)..], "{skip}");
+    }
+}

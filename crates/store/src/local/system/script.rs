@@ -11,6 +11,8 @@ use super::Call;
 #[derive(Debug)]
 struct Trouble {
     call: Call,
+    /// How many calls go well before it.
+    after: usize,
     errno: Errno,
     /// Whether the call is made all the same: only its answer is another one.
     is_done: bool,
@@ -28,17 +30,22 @@ pub(in crate::local) struct Script {
 impl Script {
     /// The next `call` is not made and fails with `errno`.
     pub(in crate::local) fn fail(&self, call: Call, errno: Errno) {
-        self.add(Trouble { call, errno, is_done: false, times: 1 });
+        self.add(Trouble { call, after: 0, errno, is_done: false, times: 1 });
+    }
+
+    /// As [`Script::fail`], behind so many calls that go well.
+    pub(in crate::local) fn fail_after(&self, call: Call, after: usize, errno: Errno) {
+        self.add(Trouble { call, after, errno, is_done: false, times: 1 });
     }
 
     /// As [`Script::fail`], and so does every one after it.
     pub(in crate::local) fn fail_forever(&self, call: Call, errno: Errno) {
-        self.add(Trouble { call, errno, is_done: false, times: usize::MAX });
+        self.add(Trouble { call, after: 0, errno, is_done: false, times: usize::MAX });
     }
 
     /// The next `call` is made, and what is heard of it is `errno`.
     pub(in crate::local) fn lose_answer(&self, call: Call, errno: Errno) {
-        self.add(Trouble { call, errno, is_done: true, times: 1 });
+        self.add(Trouble { call, after: 0, errno, is_done: true, times: 1 });
     }
 
     /// How often `call` was made since the last time this was asked.
@@ -73,6 +80,10 @@ impl Script {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         let place = troubles.iter().position(|trouble| trouble.call == call)?;
         let trouble = &mut troubles[place];
+        if trouble.after > 0 {
+            trouble.after -= 1;
+            return None;
+        }
         trouble.times -= 1;
         let met = (trouble.errno, trouble.is_done);
         if trouble.times == 0 {
