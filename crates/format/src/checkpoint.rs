@@ -94,13 +94,13 @@ pub struct SnapshotFact {
     pub sealed: Vec<u8>,
 }
 
-/// An index segment, and those whose records it holds.
+/// Index segments, and those whose records they hold.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MergeFact {
-    /// The number of the entry that said so, and named the segment.
+    /// The number of the entry that said so, and named the segments.
     pub number: u64,
-    /// The segment.
-    pub into: ObjectName,
+    /// The segments, in the order in which they answer.
+    pub into: Vec<ObjectName>,
     /// What was merged, in the order in which it answers.
     pub of: Vec<ObjectName>,
 }
@@ -299,10 +299,9 @@ pub fn encode_merges(facts: &[MergeFact]) -> Vec<u8> {
     let mut out = Vec::new();
     cbor::array(&mut out, facts.len());
     for MergeFact { number, into, of } in facts {
-        cbor::array(&mut out, 4);
+        cbor::array(&mut out, 3);
         cbor::uint(&mut out, *number);
-        cbor::bytes(&mut out, &into.hash.0);
-        cbor::bytes(&mut out, &into.upload);
+        encode_segments(&mut out, into);
         encode_segments(&mut out, of);
     }
     out
@@ -316,10 +315,10 @@ pub fn decode_merges(bytes: &[u8], block: &CheckpointBlock) -> Result<Vec<MergeF
     let mut from = Reader::new(BLOCK, bytes);
     let mut facts = Vec::new();
     for _ in 0..count(&mut from, block)? {
-        from.array_len(4)?;
+        from.array_len(3)?;
         let number = from.uint()?;
-        let into = ObjectName { hash: ObjectHash(from.array_of()?), upload: from.array_of()? };
-        facts.push(MergeFact { number, into, of: decode_segments(&mut from)? });
+        let (into, of) = (decode_segments(&mut from)?, decode_segments(&mut from)?);
+        facts.push(MergeFact { number, into, of });
     }
     from.finish()?;
     Ok(facts)

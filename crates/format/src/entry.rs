@@ -180,7 +180,7 @@ pub struct LogHeader {
     pub relied: Vec<ReliedObject>,
     /// Snapshots that exist from here on.
     pub snapshots: Vec<ListedSnapshot>,
-    /// Index segments whose records are all in the one segment that this entry names; mostly none.
+    /// Index segments whose records are all in those that this entry names; mostly none.
     pub merged: Vec<ObjectName>,
 }
 

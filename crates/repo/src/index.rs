@@ -15,9 +15,10 @@ pub mod merge;
 mod segment;
 pub mod write;
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use lifeboat_format::id::ChunkId;
 use lifeboat_format::index::{IndexRecord, PackRecord};
@@ -58,6 +59,17 @@ pub struct Index {
     ends: EndsRoom,
     /// Whether damage was logged: once is enough.
     damage_told: AtomicBool,
+    repository: Repository,
+    spares: Mutex<Spares>,
+}
+
+/// What serves where a segment turns out to be damaged.
+#[derive(Debug, Default)]
+struct Spares {
+    /// The parts of merged segments, with their sizes.
+    parts: HashMap<ObjectKey, Vec<(ObjectKey, u64)>>,
+    /// Segments whose parts are open, all of them.
+    replaced: HashSet<ObjectKey>,
 }
 
 impl Index {
@@ -100,6 +112,7 @@ impl Index {
             let error = match opened {
                 Ok(segment) => {
                     self.push(segment);
+                    self.remember_parts(fold, key);
                     continue;
                 }
                 Err(error) => error,
@@ -108,6 +121,43 @@ impl Index {
             lost(LostSegment { key, error, is_replaced: !parts.is_empty() });
             self.load_all(repository, fold, parts, lost);
         }
+    }
+
+    /// Notes what a segment was merged from, and what that was.
+    fn remember_parts(&self, fold: &Fold, segment: ObjectKey) {
+        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = vec![segment];
+        while let Some(segment) = left.pop() {
+            let parts = fold.parts(&segment);
+            if parts.is_empty() || spares.parts.contains_key(&segment) {
+                continue;
+            }
+            left.extend(parts.iter().map(|(part, _)| *part));
+            let parts = parts.into_iter().map(|(part, object)| (part, object.size)).collect();
+            spares.parts.insert(segment, parts);
+        }
+    }
+
+    /// Opens what a damaged segment was merged from, behind all others; whether that has all its records.
+    fn open_parts(&self, segment: ObjectKey) -> bool {
+        // Others that meet the same damage wait here.
+        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+        if spares.replaced.contains(&segment) {
+            return true;
+        }
+        let Some(parts) = spares.parts.remove(&segment) else { return false };
+        tracing::warn!("{segment} is damaged; the segments that it was merged from are used");
+        let mut is_whole = true;
+        for (_, opened) in self.open_all(&self.repository, &parts) {
+            match opened {
+                Ok(part) => self.push(part),
+                Err(_) => is_whole = false,
+            }
+        }
+        if is_whole {
+            spares.replaced.insert(segment);
+        }
+        is_whole
     }
 
     /// Opens many at once; they come back in the order given.
@@ -175,7 +225,14 @@ impl Index {
         let memory = repository.memory_bytes();
         let cache = BlockCache::new(memory / 8);
         let ends = EndsRoom::new(memory / 32);
-        Self { segments: RwLock::default(), cache, ends, damage_told: AtomicBool::new(false) }
+        Self {
+            segments: RwLock::default(),
+            cache,
+            ends,
+            damage_told: AtomicBool::new(false),
+            repository: repository.clone(),
+            spares: Mutex::default(),
+        }
     }
 
     /// Opens one more segment, of `size` bytes.
@@ -228,25 +285,21 @@ impl Index {
         self.segments().iter().map(|segment| segment.record_count()).collect()
     }
 
-    /// How many records an open segment has.
-    fn record_count(&self, segment: &ObjectKey) -> Option<u64> {
-        self.segment(segment).map(|(_, segment)| segment.record_count())
+    /// The open segments by their keys: each one's place and how many records it has.
+    fn by_key(&self) -> HashMap<ObjectKey, (usize, u64)> {
+        let segments = self.segments();
+        let places = segments.iter().enumerate();
+        places.map(|(place, segment)| (segment.key(), (place, segment.record_count()))).collect()
     }
 
-    /// Calls `each` for every record of one open segment, with its pack.
-    fn for_each_of(
-        &self,
-        segment: &ObjectKey,
-        mut each: impl FnMut(&IndexRecord, &PackRecord) -> Result<()>,
-    ) -> Result<()> {
-        let Some((place, segment)) = self.segment(segment) else { return Ok(()) };
-        segment.for_each(place, &self.cache, |_, record, pack| each(record, pack))
-    }
-
-    fn segment(&self, key: &ObjectKey) -> Option<(usize, Arc<Segment>)> {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
-        let place = segments.iter().position(|segment| segment.key() == *key)?;
-        Some((place, Arc::clone(&segments[place])))
+    /// All records of the segment at `place`, each with its pack.
+    fn records_of(&self, place: usize) -> Result<Vec<(IndexRecord, PackRecord)>> {
+        let mut records = Vec::new();
+        self.segments()[place].for_each(place, &self.cache, |_, record, pack| {
+            records.push((*record, *pack));
+            Ok(())
+        })?;
+        Ok(records)
     }
 
     /// Calls `each` for every record of every segment, with its pack.
@@ -275,22 +328,32 @@ impl Index {
     }
 
     /// What the first segment answers that knows something. A damaged one does not keep the others
-    /// from answering; its error is told when none does.
+    /// from answering, what it was merged from among them; its error is told when none does.
     fn first<T>(
         &self,
         mut ask: impl FnMut(usize, &Segment) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
-        let mut damage = None;
-        for (place, segment) in self.segments().iter().enumerate() {
-            match ask(place, segment) {
-                Ok(None) => {}
-                Err(error) if is_damage(&error) => {
+        let (mut damage, mut asked) = (None, 0);
+        loop {
+            let segments = self.segments();
+            let mut damaged = Vec::new();
+            for (place, segment) in segments.iter().enumerate().skip(asked) {
+                match ask(place, segment) {
+                    Ok(None) => {}
+                    Err(error) if is_damage(&error) => damaged.push((segment.key(), error)),
+                    answer => return answer,
+                }
+            }
+            asked = segments.len();
+            for (segment, error) in damaged {
+                if !self.open_parts(segment) {
                     damage.get_or_insert(error);
                 }
-                answer => return answer,
+            }
+            if self.segments().len() == asked {
+                return damage.map_or(Ok(None), Err);
             }
         }
-        damage.map_or(Ok(None), Err)
     }
 
     fn segments(&self) -> Vec<Arc<Segment>> {

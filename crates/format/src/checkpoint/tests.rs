@@ -111,10 +111,10 @@ proptest! {
     }
 
     #[test]
-    fn merges_come_back(facts in prop::collection::vec((any::<u64>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..4)), 0..4)) {
+    fn merges_come_back(facts in prop::collection::vec((any::<u64>(), prop::collection::vec(any::<u8>(), 0..3), prop::collection::vec(any::<u8>(), 0..4)), 0..4)) {
         let facts: Vec<MergeFact> = facts
             .into_iter()
-            .map(|(number, into, of)| MergeFact { number, into: name(into), of: of.into_iter().map(name).collect() })
+            .map(|(number, into, of)| MergeFact { number, into: into.into_iter().map(name).collect(), of: of.into_iter().map(name).collect() })
             .collect();
         let count = u32::try_from(facts.len()).unwrap();
         let block = CheckpointBlock { section: SECTION_MERGES, count, offset: 0, length: 0, hash: ObjectHash([0; 32]) };

@@ -93,21 +93,21 @@ impl<'a> Committer<'a> {
         })?;
         if is_checkpoint {
             self.last_checkpoint = Some(snapshot.id);
-        } else {
-            self.tidy(job);
         }
+        self.tidy(job);
         Ok(Some(snapshot.id))
     }
 
     /// Whoever may speak for all spares the next reader requests: small segments become one, and the log
-    /// is folded. The snapshot counts already, with or without.
+    /// is folded. What was committed counts already, with or without.
     fn tidy(&mut self, job: Job<'_>) {
         let options = MergeOptions {
             level: self.options.compression,
             records_max: records_max(job.repository.memory_bytes()),
+            cancel: job.context.cancel.clone(),
         };
         let index = job.packer.index();
-        if let Err(error) = merge_small(job.repository, &mut self.fold, index, self.run, options) {
+        if let Err(error) = merge_small(job.repository, &mut self.fold, index, self.run, &options) {
             tracing::warn!(%error, "small index segments are left to a later run");
         }
         if let Err(error) = log::checkpoint::maybe_write(job.repository, &self.fold) {
@@ -120,6 +120,7 @@ impl<'a> Committer<'a> {
         let objects = job.packer.flush()?;
         if !self.options.dry_run {
             log::commit(job.repository, &mut self.fold, self.run, objects, Vec::new())?;
+            self.tidy(job);
         }
         Ok(())
     }

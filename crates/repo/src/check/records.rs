@@ -14,6 +14,8 @@ use crate::error::Result;
 use crate::index::{Index, LostSegment};
 use crate::log::Fold;
 
+/// So many merged segments are looked at between two looks at the cancel token.
+const MERGED_AT_ONCE: usize = 64;
 /// Packs that no segment covers and that are named one by one in the notes.
 const NAMED_MAX: usize = 5;
 
@@ -26,6 +28,7 @@ impl Check<'_> {
         for LostSegment { key, error, .. } in lost {
             self.found(key, error)?;
         }
+        self.merged_segments(fold)?;
         let index = Arc::new(index);
         let mut faults: HashMap<ObjectKey, (u64, String)> = HashMap::new();
         let mut chunks: u64 = 0;
@@ -59,6 +62,26 @@ impl Check<'_> {
             Err(error) => return Err(error),
         }
         Ok(index)
+    }
+
+    /// Opens the segments that were merged, too, with all that is in them: they serve where what they became
+    /// is damaged.
+    fn merged_segments(&mut self, fold: &Fold) -> Result<()> {
+        let mut merged: Vec<_> = fold.merged_segments().collect();
+        merged.sort_unstable_by_key(|(key, _)| *key);
+        for some in merged.chunks(MERGED_AT_ONCE) {
+            self.go_on()?;
+            let read = self.repository.io().each_of(some, |(key, object)| {
+                Index::of_segment(self.repository, *key, object.size)
+                    .and_then(|index| index.for_each(|_, _, _| Ok(())))
+            });
+            for ((key, _), outcome) in some.iter().zip(read) {
+                if let Err(error) = outcome {
+                    self.found(*key, error)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn note_uncovered(&mut self, fold: &Fold, index: &Index) -> Result<()> {

@@ -24,6 +24,7 @@ use lifeboat_store::Payload;
 
 use crate::error::{Error, Kind, Result};
 use crate::log::fold::{Fold, LiveObject, SnapshotRecord};
+use crate::log::merges::Merge;
 use crate::log::{Head, fetch};
 use crate::open::Repository;
 
@@ -35,8 +36,8 @@ const TRIES_MAX: usize = 3;
 const BEGIN_MAX: u64 = 4 << 20;
 /// Objects in one block: about 1 MiB.
 const BLOCK_OBJECTS: usize = 16 << 10;
-/// Merges in one block: some hundred KiB, since a merge has a few dozen parts.
-const BLOCK_MERGES: usize = 1 << 10;
+/// Names of segments in one block of merges, unless a single merge has more: about 1 MiB.
+const BLOCK_NAMES: usize = 24 << 10;
 /// Bytes of snapshots in one block, unless a single one is larger.
 const BLOCK_SNAPSHOT_BYTES: usize = 1 << 20;
 
@@ -215,9 +216,13 @@ impl Fold {
             }
             SECTION_MERGES => {
                 // In the order of the log, as they were folded: a part may be a merge itself.
-                for MergeFact { into, of, .. } in decode_merges(bytes, block)? {
+                for MergeFact { number: entry, into, of } in decode_merges(bytes, block)? {
+                    let into = into.into_iter().map(ObjectKey::Index).collect();
                     let parts = of.into_iter().map(ObjectKey::Index).collect();
-                    self.merges.add(&self.objects, ObjectKey::Index(into), parts);
+                    let merge = Merge { entry, into, parts };
+                    if self.merges.can_add(&self.objects, &merge) {
+                        self.merges.add(merge);
+                    }
                 }
             }
             _ => return Ok(false),
@@ -260,9 +265,18 @@ fn blocks_of(fold: &Fold) -> Vec<(u8, u32, Vec<u8>)> {
     }
     // Behind the segments that they speak of.
     let merges = merges_of(fold);
-    blocks.extend(
-        merges.chunks(BLOCK_MERGES).map(|part| (SECTION_MERGES, count(part), encode_merges(part))),
-    );
+    let mut rest = merges.as_slice();
+    while !rest.is_empty() {
+        let mut names = 0;
+        let is_within = |merge: &&MergeFact| {
+            names += merge.into.len() + merge.of.len();
+            names <= BLOCK_NAMES
+        };
+        let fitting = rest.iter().take_while(is_within).count().max(1);
+        let (part, later) = rest.split_at(fitting);
+        blocks.push((SECTION_MERGES, count(part), encode_merges(part)));
+        rest = later;
+    }
     let mut part: Vec<SnapshotFact> = Vec::new();
     let mut bytes = 0;
     for record in &fold.snapshots {
@@ -290,17 +304,13 @@ fn merges_of(fold: &Fold) -> Vec<MergeFact> {
         ObjectKey::Index(name) => Some(*name),
         _ => None,
     };
-    let mut facts: Vec<MergeFact> = fold
-        .merges
-        .all()
-        .filter_map(|(into, parts)| {
-            let number = fold.object(into)?.entry;
-            let of = parts.iter().filter_map(name).collect();
-            Some(MergeFact { number, into: name(into)?, of })
-        })
-        .collect();
-    facts.sort_unstable();
-    facts
+    let names = |keys: &[ObjectKey]| keys.iter().filter_map(name).collect();
+    let fact = |merge: &Merge| MergeFact {
+        number: merge.entry,
+        into: names(&merge.into),
+        of: names(&merge.parts),
+    };
+    fold.merges.all().iter().map(fact).collect()
 }
 
 fn count<T>(facts: &[T]) -> u32 {

@@ -6,12 +6,13 @@
 //! Invariants: the state is a function of the entries' bytes and the configuration. Of an object or
 //! snapshot that is named twice the first entry counts, so that nobody can take it over later.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_format::config::Config;
-use lifeboat_format::entry::{LogHeader, ObjectKind};
+use lifeboat_format::entry::LogHeader;
 use lifeboat_format::id::{LogId, ObjectHash, PublicKey, SnapshotId};
 use lifeboat_format::key::ObjectKey;
 use lifeboat_format::keys::SigningRole;
@@ -20,7 +21,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::Io;
 use crate::log::fetch::{self, Fetched, Listing};
 use crate::log::judge::{Link, Verdict, judge};
-use crate::log::merges::Merges;
+use crate::log::merges::{Merge, Merges};
 use crate::log::{Head, checkpoint};
 use crate::open::Repository;
 
@@ -177,13 +178,20 @@ impl Fold {
         segments.into_iter().map(|(_, segment)| segment).collect()
     }
 
-    /// What a segment was merged from, in the order in which it answers; nothing for most.
+    /// What a segment, with others perhaps, was merged from, in the order in which it answers; nothing
+    /// for most.
     pub fn parts(&self, segment: &ObjectKey) -> Vec<(ObjectKey, LiveObject)> {
         let parts = self.merges.parts(segment).iter();
         parts.filter_map(|part| Some((*part, self.object(part)?))).collect()
     }
 
-    /// Whether another segment has all records of this one.
+    /// All segments that others have the records of.
+    pub fn merged_segments(&self) -> impl Iterator<Item = (ObjectKey, LiveObject)> {
+        let all = self.objects.iter().filter(|(key, _)| self.merges.has(key));
+        all.map(|(key, object)| (*key, *object))
+    }
+
+    /// Whether others have all records of this segment.
     pub fn is_merged(&self, segment: &ObjectKey) -> bool {
         self.merges.has(segment)
     }
@@ -273,20 +281,29 @@ impl Fold {
 
     fn count(&mut self, author: PublicKey, header: LogHeader) {
         let entry = header.number;
-        let one = match header.objects[..] {
-            [object] if object.kind == ObjectKind::Index => Some(object.kind.key(object.name)),
-            _ => None,
-        };
+        let into = header.objects.iter().map(|object| object.kind.key(object.name)).collect();
+        let mut added = Vec::new();
         for object in header.objects {
-            let live = LiveObject { size: object.size, entry };
-            self.objects.entry(object.kind.key(object.name)).or_insert(live);
+            let (key, live) =
+                (object.kind.key(object.name), LiveObject { size: object.size, entry });
+            if let Entry::Vacant(vacant) = self.objects.entry(key) {
+                vacant.insert(live);
+                added.push(key);
+            }
         }
         // Whoever only writes could hide with it what others have.
-        if let Some(into) = one
-            && self.rules.roles(&author).contains(&SigningRole::Maintain)
-        {
+        if !header.merged.is_empty() && self.rules.roles(&author).contains(&SigningRole::Maintain) {
             let parts = header.merged.into_iter().map(ObjectKey::Index).collect();
-            self.merges.add(&self.objects, into, parts);
+            let merge = Merge { entry, into, parts };
+            if self.merges.can_add(&self.objects, &merge) {
+                self.merges.add(merge);
+            } else {
+                // A part does not count, perhaps since the entry that named it is damaged, and then
+                // nor do its packs: what the segments say of these nobody may rely on.
+                for key in added {
+                    self.objects.remove(&key);
+                }
+            }
         }
         for snapshot in header.snapshots {
             if self.snapshot_ids.insert(snapshot.id) {

@@ -1,12 +1,12 @@
-//! Merges: which index segments need not be opened, since another one has all their records.
+//! Merges: which index segments need not be opened, since others have all their records.
 //!
 //! Knows names of segments and the entries that made them count; not what a segment says. A merge
-//! removes nothing: what was merged goes on counting, and serves where the segment that holds its
+//! removes nothing: what was merged goes on counting, and serves where a segment that holds its
 //! records is damaged or lost.
 //!
-//! Invariants: a segment is in one merge at most, and its parts counted before it, so that merges are
-//! trees. A merge answers where the first of its parts did: of several records of one chunk the
-//! earliest still counts.
+//! Invariants: a segment is in one merge at most, and counted before those that hold its records, so
+//! that merges are trees. A merge answers where the first of its parts did: of several records of one
+//! chunk the earliest still counts.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,56 +16,84 @@ use crate::log::fold::LiveObject;
 
 type Objects = HashMap<ObjectKey, LiveObject>;
 
+/// One merge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Merge {
+    /// The entry that says so.
+    pub(super) entry: u64,
+    /// What holds the records, in the order in which it answers.
+    pub(super) into: Vec<ObjectKey>,
+    /// What was merged, in the order in which it answered.
+    pub(super) parts: Vec<ObjectKey>,
+}
+
 /// The merges that count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Merges {
-    /// By the segment that holds the records.
-    parts: HashMap<ObjectKey, Vec<ObjectKey>>,
+    all: Vec<Merge>,
+    /// Where in `all` a segment is one of those that hold records, and which one.
+    into: HashMap<ObjectKey, (usize, usize)>,
     merged: HashSet<ObjectKey>,
 }
 
 impl Merges {
-    /// Takes a merge in that an entry says, unless it is none: parts that do not count (an entry may be
-    /// damaged that named one), or that another merge has already.
-    pub(super) fn add(&mut self, objects: &Objects, into: ObjectKey, parts: Vec<ObjectKey>) {
-        let is_free = |part: &ObjectKey| {
-            *part != into && objects.contains_key(part) && !self.merged.contains(part)
+    /// Whether a merge can count: all its parts do, by earlier entries, and none is in another merge; and
+    /// what holds their records is new with its entry.
+    pub(super) fn can_add(&self, objects: &Objects, merge: &Merge) -> bool {
+        let is_part = |part: &ObjectKey| {
+            matches!(part, ObjectKey::Index(_))
+                && objects.get(part).is_some_and(|object| object.entry < merge.entry)
+                && !self.merged.contains(part)
         };
-        let distinct: HashSet<_> = parts.iter().collect();
-        if parts.is_empty()
-            || distinct.len() < parts.len()
-            || !parts.iter().all(is_free)
-            || self.parts.contains_key(&into)
-            || !objects.contains_key(&into)
-        {
-            return;
-        }
-        self.merged.extend(&parts);
-        self.parts.insert(into, parts);
+        let is_new = |into: &ObjectKey| {
+            matches!(into, ObjectKey::Index(_))
+                && objects.get(into).is_some_and(|object| object.entry == merge.entry)
+                && !self.into.contains_key(into)
+        };
+        let distinct = |keys: &[ObjectKey]| {
+            keys.iter().collect::<HashSet<_>>().len() == keys.len() && !keys.is_empty()
+        };
+        distinct(&merge.parts)
+            && distinct(&merge.into)
+            && merge.parts.iter().all(is_part)
+            && merge.into.iter().all(is_new)
     }
 
-    /// Whether another segment has all records of this one.
+    /// Takes a merge in that [can count](Self::can_add).
+    pub(super) fn add(&mut self, merge: Merge) {
+        let place = self.all.len();
+        self.merged.extend(&merge.parts);
+        self.into.extend(merge.into.iter().enumerate().map(|(at, into)| (*into, (place, at))));
+        self.all.push(merge);
+    }
+
+    /// Whether others have all records of this segment.
     pub(super) fn has(&self, segment: &ObjectKey) -> bool {
         self.merged.contains(segment)
     }
 
     /// What a segment was made of; nothing for most.
     pub(super) fn parts(&self, segment: &ObjectKey) -> &[ObjectKey] {
-        self.parts.get(segment).map_or(&[], Vec::as_slice)
+        self.into.get(segment).map_or(&[], |(place, _)| self.all[*place].parts.as_slice())
     }
 
-    /// All merges, by the segment that holds the records.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&ObjectKey, &[ObjectKey])> {
-        self.parts.iter().map(|(into, parts)| (into, parts.as_slice()))
+    /// All of them, in the order of the log.
+    pub(super) fn all(&self) -> &[Merge] {
+        &self.all
     }
 
     /// When a segment answers: in the order of the entries that named the segments, and a merge where
     /// its first part did.
-    pub(super) fn rank(&self, objects: &Objects, mut segment: ObjectKey) -> (u64, ObjectKey) {
+    pub(super) fn rank(
+        &self,
+        objects: &Objects,
+        mut segment: ObjectKey,
+    ) -> (u64, ObjectKey, usize) {
+        let at = self.into.get(&segment).map_or(0, |(_, at)| *at);
         while let Some(first) = self.parts(&segment).first() {
             segment = *first;
         }
-        (objects.get(&segment).map_or(u64::MAX, |object| object.entry), segment)
+        (objects.get(&segment).map_or(u64::MAX, |object| object.entry), segment, at)
     }
 }
 
@@ -80,28 +108,44 @@ mod tests {
         ObjectKey::Index(ObjectName { hash: ObjectHash([number; 32]), upload: [number; 8] })
     }
 
+    fn merge(entry: u64, into: &[u8], parts: &[u8]) -> Merge {
+        let keys = |numbers: &[u8]| numbers.iter().copied().map(key).collect();
+        Merge { entry, into: keys(into), parts: keys(parts) }
+    }
+
     #[test]
     fn only_what_counts_and_is_free_is_merged() {
-        let objects: Objects =
-            (0..6).map(|n| (key(n), LiveObject { size: 9, entry: u64::from(n) })).collect();
+        let mut objects: Objects =
+            (0..8).map(|n| (key(n), LiveObject { size: 9, entry: u64::from(n) })).collect();
+        objects.insert(key(20), LiveObject { size: 9, entry: 4 });
         let mut merges = Merges::default();
-        for (into, parts) in [
-            (4, vec![]),
-            (4, vec![key(1), key(9)]),
-            (4, vec![key(1), key(1)]),
-            (4, vec![key(1), key(4)]),
-            (9, vec![key(1), key(2)]),
+        for wrong in [
+            merge(4, &[4], &[]),
+            merge(4, &[], &[1]),
+            merge(4, &[4], &[1, 9]),
+            merge(4, &[4], &[1, 1]),
+            merge(4, &[4, 4], &[1]),
+            // A part that came later, or with it; what is not new.
+            merge(4, &[4], &[1, 5]),
+            merge(4, &[4], &[1, 20]),
+            merge(4, &[3], &[1]),
+            merge(4, &[9], &[1, 2]),
         ] {
-            merges.add(&objects, key(into), parts);
-            assert_eq!(merges, Merges::default());
+            assert!(!merges.can_add(&objects, &wrong), "{wrong:?}");
         }
-        merges.add(&objects, key(4), vec![key(2), key(3)]);
-        merges.add(&objects, key(5), vec![key(1), key(3)]);
-        merges.add(&objects, key(4), vec![key(1)]);
+        let first = merge(4, &[4, 20], &[2, 3]);
+        assert!(merges.can_add(&objects, &first));
+        merges.add(first.clone());
+        assert!(!merges.can_add(&objects, &first));
+        assert!(!merges.can_add(&objects, &merge(5, &[5], &[1, 3])));
         assert_eq!(merges.parts(&key(4)), [key(2), key(3)]);
+        assert_eq!(merges.parts(&key(20)), [key(2), key(3)]);
         assert!(merges.has(&key(3)) && !merges.has(&key(1)) && merges.parts(&key(5)).is_empty());
-        merges.add(&objects, key(5), vec![key(4), key(0)]);
-        assert_eq!(merges.rank(&objects, key(5)), (2, key(2)));
-        assert_eq!(merges.rank(&objects, key(1)), (1, key(1)));
+        let second = merge(6, &[6], &[4, 20, 5]);
+        assert!(merges.can_add(&objects, &second));
+        merges.add(second);
+        assert_eq!(merges.rank(&objects, key(6)), (2, key(2), 0));
+        assert_eq!(merges.rank(&objects, key(20)), (2, key(2), 1));
+        assert_eq!(merges.rank(&objects, key(1)), (1, key(1), 0));
     }
 }
