@@ -114,7 +114,7 @@ fn log(place: &Place, tool: Tool, step: Step) -> std::path::PathBuf {
 }
 
 /// Makes the volume, unless it stands there as it was made and was never edited.
-fn volume_of_the_first_day(spec: Spec, place: &Place) -> Result<()> {
+pub(crate) fn volume_of_the_first_day(spec: Spec, place: &Place) -> Result<()> {
     let said = format!("{spec:?}\n");
     if fs::read_to_string(mark(place)).is_ok_and(|marked| marked == said) {
         return Ok(());

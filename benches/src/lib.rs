@@ -7,6 +7,7 @@ pub mod compare;
 pub mod corpus;
 pub mod link;
 pub mod measure;
+pub mod primitives;
 pub mod results;
 pub mod small_files;
 pub mod tool;

@@ -8,6 +8,7 @@ use bench::{
     corpus::{self, Spec},
     link::{self, link},
     measure::say,
+    primitives::efficiency,
     small_files::{self, small_files},
     tool::{Place, Tool},
 };
@@ -59,6 +60,13 @@ enum Verb {
         /// The same where faults are compared with none, in ms
         #[arg(long, default_value_t = 50)]
         delay: u64,
+        #[command(flatten)]
+        scene: Scene,
+    },
+    /// Say how near a first backup is to the sum of what it can't do without
+    Efficiency {
+        #[command(flatten)]
+        size: Size,
         #[command(flatten)]
         scene: Scene,
     },
@@ -139,6 +147,9 @@ fn main() -> Result<()> {
                 delay: Duration::from_millis(delay),
             };
             link(options, &scene.place("link")?, &scene.results)
+        }
+        Verb::Efficiency { size, scene } => {
+            efficiency(size.spec()?, &scene.place("volume")?, &scene.results)
         }
         Verb::SmallFiles { count, scene } => {
             let options = small_files::Options { count, seed: 1 };

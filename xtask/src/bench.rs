@@ -34,7 +34,13 @@ pub(crate) fn bench(options: &Options) -> Result<()> {
     let program = ["run", "--release", "--locked", "--quiet", "--package", "bench", "--"];
     let verbs = match options.link {
         true => vec![vec!["link"]],
-        false => vec![vec!["compare", "--gib", &gib], vec!["small-files"]],
+        false => {
+            vec![
+                vec!["compare", "--gib", &gib],
+                vec!["efficiency", "--gib", &gib],
+                vec!["small-files"],
+            ]
+        }
     };
     for verb in verbs {
         let mut command = cargo(program);
