@@ -15,7 +15,11 @@ fn assert_spoken_well(server: &Server) {
     let refused: Vec<_> = server
         .requests()
         .into_iter()
-        .filter(|request| !matches!(request.status, Some(200 | 204 | 206 | 404 | 412)))
+        .filter(|request| match request.status {
+            Some(status) => !matches!(status, 200 | 204 | 206 | 404 | 412),
+            // A read that was asked for twice, or not needed any more, is given up.
+            None => request.operation == Operation::Put,
+        })
         .collect();
     assert!(refused.is_empty(), "{refused:#?}");
     assert!(server.keys().iter().all(|key| key.starts_with("a prefix/repo/")));
