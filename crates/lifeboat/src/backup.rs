@@ -173,7 +173,7 @@ impl Job<'_> {
                 })
                 .collect();
             drop((to_workers, hand, tasks));
-            let out = walk::Out { window: entrance, units, results };
+            let out = walk::Out::new(entrance, units, results);
             let walker = scope.spawn(move || walk::walk_roots(self, roots, parents, &out));
             if self.context.monitor.wants_estimate() && parents.estimate().is_none() {
                 let over = &over;

@@ -125,16 +125,18 @@ impl<'a> Sequence<'a> {
     fn take_unit(&mut self, unit: UnitDone) -> Result<()> {
         debug_assert_eq!(unit.root, self.done.len(), "roots come one after another");
         self.stats.add(&unit.stats);
-        for (key, entry) in unit.entries {
+        for (key, entry) in &unit.entries {
             let mut builder = match self.builder.take() {
                 Some(builder) => builder,
                 None => self.new_builder()?,
             };
-            self.last_key.clone_from(&key);
-            builder.push(key, &entry)?;
+            self.last_key.clone_from(key);
+            builder.push(key.clone(), entry)?;
             self.entries += 1;
             self.builder = Some(builder);
         }
+        // A walk that has ended needs nothing back.
+        let _taken = unit.maker.send(unit.entries).is_ok();
         Ok(())
     }
 

@@ -2,14 +2,14 @@
 //!
 //! One thread. Knows the parent's entries and what counts as unchanged; reads no file data.
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use lifeboat_format::tree::{Entry, EntryKind};
 
 use super::Job;
 use super::options::BackupStats;
 use super::parent::{ParentEntries, Parents};
 use super::roots::BackupRoot;
-use super::unit::{Arrival, Before, Entrance, Step, Unit, UnitDone};
+use super::unit::{Arrival, Before, Entrance, Spent, Step, Unit, UnitDone};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::source::exclude::Excludes;
@@ -22,12 +22,17 @@ pub(super) struct Out {
     pub(super) window: Entrance,
     pub(super) units: Sender<Unit>,
     pub(super) results: Sender<Arrival>,
+    spent: (Sender<Spent>, Receiver<Spent>),
 }
 
 /// Nobody takes what the stage makes any more: another one failed, or the run was cancelled.
 struct Stopped;
 
 impl Out {
+    pub(super) fn new(window: Entrance, units: Sender<Unit>, results: Sender<Arrival>) -> Self {
+        Self { window, units, results, spent: unbounded() }
+    }
+
     fn send(&self, unit: Unit, monitor: &dyn Monitor) -> Result<(), Stopped> {
         if unit.steps.is_empty() {
             return Ok(());
@@ -35,6 +40,8 @@ impl Out {
         if !self.window.enter() {
             return Err(Stopped);
         }
+        // What has come back is freed by who has allocated it.
+        self.spent.1.try_iter().for_each(drop);
         if unit.is_ready() {
             return self.arrive(done(unit, monitor));
         }
@@ -64,7 +71,7 @@ pub(super) fn walk_roots(
             out,
             parents,
             parent: parents.entries(place, &root.kept_path(), roots.len()),
-            unit: Unit::new(number, place),
+            unit: Unit::new(number, place, out.spent.0.clone()),
         };
         if stage.walk(root, &excludes).is_err() {
             return Ok(());
@@ -138,7 +145,8 @@ impl RootStage<'_> {
         if self.unit.steps.is_empty() {
             return Ok(());
         }
-        let next = Unit::new(self.unit.number + 1, self.unit.root);
+        let maker = self.unit.maker.clone();
+        let next = Unit::new(self.unit.number + 1, self.unit.root, maker);
         let unit = std::mem::replace(&mut self.unit, next);
         self.out.send(unit, self.job.context.monitor)
     }
@@ -157,9 +165,10 @@ fn done(unit: Unit, monitor: &dyn Monitor) -> Arrival {
     for step in unit.steps {
         if let Step::Ready(key, entry) = step {
             stats.count_unchanged(&entry);
-            entries.push((key, *entry));
+            entries.push((key, entry));
         }
     }
     monitor.advance(entries.len() as u64, stats.bytes);
-    Arrival::Unit(UnitDone { number: unit.number, root: unit.root, entries, stats })
+    let Unit { number, root, maker, .. } = unit;
+    Arrival::Unit(UnitDone { number, root, entries, stats, maker })
 }

@@ -135,24 +135,24 @@ impl<'a> Worker<'a> {
                 Step::Ready(key, entry) => {
                     self.stats.count_unchanged(&entry);
                     self.job.context.monitor.advance(1, entry.size);
-                    entries.push((key, *entry));
+                    entries.push((key, entry));
                 }
                 Step::Meta(item) => {
                     if let Some(entry) = self.metadata(&item, None, &mut framers)? {
                         self.stats.count(&entry);
                         self.job.context.monitor.advance(1, 0);
-                        entries.push((item.key, entry));
+                        entries.push((item.key, Box::new(entry)));
                     }
                 }
                 Step::Touched(item, parents) => {
                     if let Some(entry) = self.touched(&item, *parents, &mut framers)? {
                         self.stats.count_unchanged(&entry);
                         self.job.context.monitor.advance(1, entry.size);
-                        entries.push((item.key, entry));
+                        entries.push((item.key, Box::new(entry)));
                     }
                 }
                 Step::Read(item, before) => match self.file(&item, before, &mut framers)? {
-                    Some(Content::Read(entry)) => entries.push((item.key, *entry)),
+                    Some(Content::Read(entry)) => entries.push((item.key, entry)),
                     Some(Content::Cancelled) => {
                         whole = false;
                         break;
@@ -161,8 +161,8 @@ impl<'a> Worker<'a> {
                 },
             }
         }
-        let (number, root, stats) = (unit.number, unit.root, self.stats);
-        Ok(whole.then_some(UnitDone { number, root, entries, stats }))
+        let (number, root, maker, stats) = (unit.number, unit.root, unit.maker, self.stats);
+        Ok(whole.then_some(UnitDone { number, root, entries, stats, maker }))
     }
 
     /// The entry of something as far as its metadata go; `None` when it can't be had.
