@@ -112,7 +112,7 @@ enum Content {
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(job: Job<'a>, meta: &'a MetaReader, params: &Params, crew: Crew) -> Self {
+    fn new(job: Job<'a>, meta: &'a MetaReader, params: &Params, crew: Crew) -> Self {
         let cutter = Cutter::new(params, job.repository.keyring().cut_key());
         Self { job, meta, cutter, buffer: Vec::new(), crew, stats: BackupStats::default() }
     }

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lifeboat_codec::hash::object_hash;
 use lifeboat_format::Codec;
@@ -9,12 +10,14 @@ use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
 use proptest::prelude::*;
 
 use super::*;
+use crate::io::Io;
 use crate::log::{checkpoint, commit};
 use crate::open::init;
 use crate::open::testing::{init_options, new};
 use crate::reader::Locate as _;
 
 const RUN: RunId = RunId([3; 16]);
+
 fn options() -> MergeOptions {
     MergeOptions { level: Level::DEFAULT, records_max: 2000, cancel: Cancel::new() }
 }
@@ -38,16 +41,41 @@ fn record(number: u64) -> IndexRecord {
     }
 }
 
-/// Commits a segment of these chunks, all in the pack number `pack`.
-fn commit_segment(repository: &Repository, fold: &mut Fold, pack: u64, chunks: Range<u64>) {
-    let name = ObjectName { hash: object_hash(&pack.to_le_bytes()), upload: [1; 8] };
-    let draft = SegmentDraft {
-        packs: vec![PackRecord { name, size: 1000 + pack, kind: PackKind::Data }],
-        records: chunks.map(record).collect(),
-    };
+/// A repository in memory whose store can be made to fail.
+fn faulty() -> (FaultStore, Repository) {
+    let fault = FaultStore::new(mem());
+    let io = Io::new(Arc::new(fault.clone())).unwrap();
+    (fault, init(io, &init_options(1)).unwrap())
+}
+
+/// Commits a segment of these records of one pack.
+fn commit_records(
+    repository: &Repository,
+    fold: &mut Fold,
+    pack: PackRecord,
+    records: Vec<IndexRecord>,
+) -> ObjectKey {
+    let draft = SegmentDraft { packs: vec![pack], records };
     let sealed = draft.seal(repository, Level::DEFAULT).unwrap();
     repository.io().put_new(&sealed.key, Payload::from(sealed.bytes)).unwrap();
     commit(repository, fold, RUN, vec![sealed.object], Vec::new()).unwrap();
+    sealed.key
+}
+
+/// Commits a segment of these chunks, all in the pack number `pack`.
+fn commit_segment(repository: &Repository, fold: &mut Fold, pack: u64, chunks: Range<u64>) {
+    let name = ObjectName { hash: object_hash(&pack.to_le_bytes()), upload: [1; 8] };
+    let pack = PackRecord { name, size: 1000 + pack, kind: PackKind::Data };
+    commit_records(repository, fold, pack, chunks.map(record).collect());
+}
+
+/// Commits so many segments, the first of the chunks from 0 to `length`, each further one `step` later.
+fn commit_segments(repository: &Repository, count: u64, step: u64, length: u64) -> Fold {
+    let mut fold = Fold::load(repository).unwrap();
+    for number in 0..count {
+        commit_segment(repository, &mut fold, number, number * step..number * step + length);
+    }
+    fold
 }
 
 /// Which pack (by its size) each of these chunks is found in.
@@ -116,14 +144,8 @@ fn a_merge_answers_in_the_place_of_its_parts() {
 
 #[test]
 fn a_lost_merge_gives_way_to_its_parts() {
-    let store = mem();
-    let fault = FaultStore::new(std::sync::Arc::clone(&store));
-    let io = crate::io::Io::new(std::sync::Arc::new(fault.clone())).unwrap();
-    let repository = init(io, &init_options(1)).unwrap();
-    let mut fold = Fold::load(&repository).unwrap();
-    for number in 0..16 {
-        commit_segment(&repository, &mut fold, number, number * 10..number * 10 + 10);
-    }
+    let (fault, repository) = faulty();
+    commit_segments(&repository, 16, 10, 10);
     let (mut fold, index) = load(&repository);
     merge_small(&repository, &mut fold, &index, RUN, &options()).unwrap();
     let before = answers(&index, 0..200);
@@ -152,28 +174,11 @@ fn a_lost_merge_gives_way_to_its_parts() {
     assert!(Index::load(&repository, &fold).is_err());
 }
 
-/// As [`commit_segment`], made of these records of one pack.
-fn commit_records(
-    repository: &Repository,
-    fold: &mut Fold,
-    pack: PackRecord,
-    records: Vec<IndexRecord>,
-) -> ObjectKey {
-    let draft = SegmentDraft { packs: vec![pack], records };
-    let sealed = draft.seal(repository, Level::DEFAULT).unwrap();
-    repository.io().put_new(&sealed.key, Payload::from(sealed.bytes)).unwrap();
-    commit(repository, fold, RUN, vec![sealed.object], Vec::new()).unwrap();
-    sealed.key
-}
-
 /// A reader tries another copy of a chunk when the first one is bad, so a merge must not lose any.
 #[test]
 fn all_copies_of_a_chunk_stay() {
     let (_store, repository) = new(1);
-    let mut fold = Fold::load(&repository).unwrap();
-    for number in 0..16 {
-        commit_segment(&repository, &mut fold, number, number * 10..number * 10 + 20);
-    }
+    let mut fold = commit_segments(&repository, 16, 10, 20);
     commit_segment(&repository, &mut fold, 16, 15..17);
     let (mut fold, index) = load(&repository);
     let copies = |index: &Index, number: u64| -> Vec<u64> {
@@ -196,10 +201,7 @@ fn all_copies_of_a_chunk_stay() {
 /// A merged segment opens, and a block in it is damaged.
 #[test]
 fn where_a_block_of_a_merge_is_damaged_its_parts_answer() {
-    let store = mem();
-    let fault = FaultStore::new(std::sync::Arc::clone(&store));
-    let io = crate::io::Io::new(std::sync::Arc::new(fault.clone())).unwrap();
-    let repository = init(io, &init_options(1)).unwrap();
+    let (fault, repository) = faulty();
     let mut fold = Fold::load(&repository).unwrap();
     for number in 0..16 {
         // Larger than what is read with the end of a segment.
@@ -251,13 +253,8 @@ fn a_part_that_does_not_fit_is_left_out_and_the_others_are_merged() {
 /// What only a damaged entry had named does not come to count again by a merge.
 #[test]
 fn a_merge_of_what_does_not_count_any_more_does_not_count() {
-    let store = mem();
-    let io = crate::io::Io::new(std::sync::Arc::clone(&store)).unwrap();
-    let repository = init(io, &init_options(1)).unwrap();
-    let mut fold = Fold::load(&repository).unwrap();
-    for number in 0..16 {
-        commit_segment(&repository, &mut fold, number, number * 10..number * 10 + 10);
-    }
+    let (store, repository) = new(1);
+    commit_segments(&repository, 16, 10, 10);
     let (mut fold, index) = load(&repository);
     merge_small(&repository, &mut fold, &index, RUN, &options()).unwrap();
     let key = ObjectKey::Log(3);
@@ -280,10 +277,7 @@ fn a_merge_of_what_does_not_count_any_more_does_not_count() {
 #[test]
 fn of_two_merges_of_the_same_segments_the_first_counts() {
     let (_store, repository) = new(1);
-    let mut fold = Fold::load(&repository).unwrap();
-    for number in 0..16 {
-        commit_segment(&repository, &mut fold, number, number * 10..number * 10 + 10);
-    }
+    commit_segments(&repository, 16, 10, 10);
     let (mut ahead, index) = load(&repository);
     let mut behind = ahead.clone();
     assert_eq!(merge_small(&repository, &mut ahead, &index, RUN, &options()).unwrap(), 1);
@@ -303,13 +297,8 @@ fn a_failure_anywhere_in_a_merge_harms_nothing() {
     let (mut calls, mut call, mut failed) = (0, 0, 0);
     while call <= calls {
         for moment in [Moment::Before, Moment::After] {
-            let fault = FaultStore::new(mem());
-            let io = crate::io::Io::new(std::sync::Arc::new(fault.clone())).unwrap();
-            let repository = init(io, &init_options(1)).unwrap();
-            let mut fold = Fold::load(&repository).unwrap();
-            for number in 0..16 {
-                commit_segment(&repository, &mut fold, number, number * 10..number * 10 + 20);
-            }
+            let (fault, repository) = faulty();
+            commit_segments(&repository, 16, 10, 20);
             let (mut fold, index) = load(&repository);
             let before = answers(&index, 0..200);
             let begun = fault.all_calls();
