@@ -11,7 +11,23 @@ use crate::outage::layered;
 use crate::scene::Scene;
 use crate::world::assert_complete;
 
-/// How many calls a whole backup makes, opening the repository included.
+/// One case for each call, failed before and after its effect, as far as there are calls: how many a run
+/// makes depends on how often it comes to a checkpoint. `case` says how many calls failed.
+pub(crate) fn at_every_call(mut case: impl FnMut(u64, Moment) -> u64) -> u64 {
+    let mut call = 0;
+    loop {
+        call += 1;
+        let failed = [Moment::Before, Moment::After].map(|moment| case(call, moment));
+        if failed == [0, 0] {
+            return call - 1;
+        }
+    }
+}
+
+/// How many calls a whole backup makes at least, opening the repository included.
+const CALLS: u64 = 20;
+
+/// How many calls a whole backup makes this time, opening the repository included.
 pub(crate) fn calls(scene: &Scene) -> u64 {
     let store = FaultStore::new(Arc::new(scene.image.reopen()));
     assert_complete(&scene.attempt(Arc::new(store.clone())).unwrap());
@@ -26,34 +42,33 @@ pub(crate) fn calls(scene: &Scene) -> u64 {
     assert!(!used.iter().any(|verb| removes.contains(verb)), "a backup removes nothing: {used:?}");
     let puts = store.calls(Verb::Put) + store.calls(Verb::PutSoon);
     assert!(puts >= 8, "{puts} puts");
+    assert!(store.all_calls() >= CALLS, "{}", store.all_calls());
     store.all_calls()
 }
 
 #[test]
 fn a_single_failure_anywhere_harms_nothing() {
     let scene = Scene::new();
-    let calls = calls(&scene);
-    let (mut failed, mut injected, mut checkpoints) = (0, 0, 0);
-    for call in 1..=calls {
-        for moment in [Moment::Before, Moment::After] {
-            let store = FaultStore::new(Arc::new(scene.image.reopen()));
-            store.add(Rule::any().call(call).fails(ErrorKind::Unavailable, moment));
-            match scene.attempt(Arc::new(store.clone())) {
-                Ok(report) => assert_complete(&report),
-                Err(error) => {
-                    failed += 1;
-                    assert_eq!(error.kind(), Kind::Unavailable, "call {call}: {error}");
-                    assert!(error.to_string().contains("injected"), "call {call}: {error}");
-                }
+    calls(&scene);
+    let (mut failed, mut checkpoints) = (0, 0);
+    let reached = at_every_call(|call, moment| {
+        let store = FaultStore::new(Arc::new(scene.image.reopen()));
+        store.add(Rule::any().call(call).fails(ErrorKind::Unavailable, moment));
+        match scene.attempt(Arc::new(store.clone())) {
+            Ok(report) => assert_complete(&report),
+            Err(error) => {
+                failed += 1;
+                assert_eq!(error.kind(), Kind::Unavailable, "call {call}: {error}");
+                assert!(error.to_string().contains("injected"), "call {call}: {error}");
             }
-            injected += store.injected();
-            store.heal();
-            checkpoints += scene.assert_recovers(Arc::new(store)).0;
         }
-    }
-    // The order of calls may differ a little from run to run, so that the last may not come.
-    assert!(injected + 8 >= 2 * calls, "{injected} of {calls}");
-    assert!(failed > calls / 2, "{failed} of {calls}");
+        let injected = store.injected();
+        store.heal();
+        checkpoints += scene.assert_recovers(Arc::new(store)).0;
+        injected
+    });
+    assert!(reached >= CALLS, "{reached}");
+    assert!(failed > reached / 2, "{failed} of {reached}");
     assert!(checkpoints > 0);
 }
 
@@ -78,18 +93,15 @@ fn what_a_store_refuses_for_good_is_told_as_it_is() {
 #[test]
 fn with_retries_a_single_failure_is_not_even_noticed() {
     let scene = Scene::new();
-    let calls = calls(&scene);
-    let mut injected = 0;
-    for call in 1..=calls {
-        for moment in [Moment::Before, Moment::After] {
-            let store = FaultStore::new(Arc::new(scene.image.reopen()));
-            store.add(Rule::any().call(call).fails(ErrorKind::Unavailable, moment));
-            assert_complete(&scene.attempt(layered(store.clone())).unwrap());
-            injected += store.injected();
-            store.heal();
-            // Once in the log, however often it was put.
-            assert_eq!(scene.assert_recovers(Arc::new(store)), (0, 1), "call {call}");
-        }
-    }
-    assert!(injected + 8 >= 2 * calls, "{injected} of {calls}");
+    let reached = at_every_call(|call, moment| {
+        let store = FaultStore::new(Arc::new(scene.image.reopen()));
+        store.add(Rule::any().call(call).fails(ErrorKind::Unavailable, moment));
+        assert_complete(&scene.attempt(layered(store.clone())).unwrap());
+        let injected = store.injected();
+        store.heal();
+        // Once in the log, however often it was put.
+        assert_eq!(scene.assert_recovers(Arc::new(store)), (0, 1), "call {call}");
+        injected
+    });
+    assert!(reached >= CALLS, "{reached}");
 }

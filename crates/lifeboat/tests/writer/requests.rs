@@ -219,7 +219,8 @@ fn an_unchanged_backup_writes_little_and_reads_ahead() {
     // The log entry alone; all else is there.
     assert_eq!(record.count(Verb::Put) + record.count(Verb::PutSoon), 1);
     let traffic = store.take();
-    assert!(traffic.rounds <= traffic.requests * 2 / 3, "{traffic:?}");
+    assert!(traffic.together >= 3, "{traffic:?}");
+    assert!(traffic.rounds <= traffic.requests * 4 / 5, "{traffic:?}");
     assert_clean(&repository);
 }
 

@@ -6,13 +6,17 @@ use std::sync::Arc;
 use lifeboat::restore::RestoreReport;
 use lifeboat::{Error, Kind};
 use lifeboat_store::{ErrorKind, Verb};
-use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
+use lifeboat_testkit::fault::{FaultStore, Rule};
 use lifeboat_testkit::tree::Scratch;
 
+use crate::faults::at_every_call;
 use crate::outage::{BUDGET, layered};
 use crate::scene::Scene;
 
-/// How many calls a whole restore makes, opening the repository included.
+/// How many calls a whole restore makes at least, opening the repository included.
+const CALLS: u64 = 12;
+
+/// How many calls a whole restore makes this time, opening the repository included.
 fn calls(scene: &Scene) -> u64 {
     let store = FaultStore::new(Arc::new(scene.image.reopen()));
     let scratch = Scratch::new().unwrap();
@@ -26,6 +30,7 @@ fn calls(scene: &Scene) -> u64 {
     }
     let reads = [Verb::Get, Verb::GetRange, Verb::Head, Verb::List];
     assert!(used.iter().all(|verb| reads.contains(verb)), "a restore only reads: {used:?}");
+    assert!(store.all_calls() >= CALLS, "{}", store.all_calls());
     store.all_calls()
 }
 
@@ -50,8 +55,9 @@ fn is_right(scene: &Scene, result: Result<RestoreReport, Error>, scratch: &Scrat
     }
 }
 
-/// Restores while `rule` holds, and again without.
-fn try_twice(scene: &Scene, rule: Rule, with_retries: bool) -> (bool, FaultStore) {
+/// Restores while `rule` holds, and again without: whether the first was right, and how many calls of it
+/// failed.
+fn try_twice(scene: &Scene, rule: Rule, with_retries: bool) -> (bool, u64) {
     let store = FaultStore::new(Arc::new(scene.image.reopen()));
     store.add(rule);
     let scratch = Scratch::new().unwrap();
@@ -60,57 +66,54 @@ fn try_twice(scene: &Scene, rule: Rule, with_retries: bool) -> (bool, FaultStore
         false => scene.fetch(Arc::new(store.clone()), scratch.join("out")),
     };
     let right = is_right(scene, result, &scratch);
+    let injected = store.injected();
     store.heal();
     if !right {
         let scratch = Scratch::new().unwrap();
         let again = scene.fetch(Arc::new(store.clone()), scratch.join("out"));
         assert!(is_right(scene, again, &scratch), "without faults it is right");
     }
-    (right, store)
+    (right, injected)
 }
 
 #[test]
 fn a_single_failure_anywhere_is_told_and_the_next_restore_is_right() {
     let scene = Scene::new();
-    let calls = calls(&scene);
+    calls(&scene);
     let mut failed = 0;
-    for call in 1..=calls {
-        for moment in [Moment::Before, Moment::After] {
-            let rule = Rule::any().call(call).fails(ErrorKind::Unavailable, moment);
-            failed += u64::from(!try_twice(&scene, rule, false).0);
-        }
-    }
-    assert!(failed > calls / 2, "{failed} of {calls}");
+    let reached = at_every_call(|call, moment| {
+        let rule = Rule::any().call(call).fails(ErrorKind::Unavailable, moment);
+        let (right, injected) = try_twice(&scene, rule, false);
+        failed += u64::from(!right);
+        injected
+    });
+    assert!(reached >= CALLS, "{reached}");
+    assert!(failed > reached / 2, "{failed} of {reached}");
 }
 
 #[test]
 fn with_retries_a_single_failure_is_not_even_noticed_by_a_restore() {
     let scene = Scene::new();
-    let (calls, mut injected) = (calls(&scene), 0);
-    for call in 1..=calls {
-        for moment in [Moment::Before, Moment::After] {
-            let rule = Rule::any().call(call).fails(ErrorKind::Unavailable, moment);
-            let (right, store) = try_twice(&scene, rule, true);
-            assert!(right, "call {call}, {moment:?}");
-            injected += store.injected();
-        }
-    }
-    // The order of calls may differ a little from run to run, so that the last may not come.
-    assert!(injected + 8 >= 2 * calls, "{injected} of {calls}");
+    let reached = at_every_call(|call, moment| {
+        let rule = Rule::any().call(call).fails(ErrorKind::Unavailable, moment);
+        let (right, injected) = try_twice(&scene, rule, true);
+        assert!(right, "call {call}, {moment:?}");
+        injected
+    });
+    assert!(reached >= CALLS, "{reached}");
 }
 
 #[test]
 fn a_store_that_goes_away_fails_a_restore_within_the_budget() {
     let scene = Scene::new();
     let calls = calls(&scene);
-    for call in 1..=calls {
-        for moment in [Moment::Before, Moment::After] {
-            let rule = Rule::any().call(call).fails(ErrorKind::Unavailable, moment).forever();
-            let (right, store) = try_twice(&scene, rule, true);
-            // The order of calls may differ a little from run to run, so that the last may not come.
-            assert!(!right || store.injected() == 0, "call {call}, {moment:?}");
-            // What several files need may be asked for once for each.
-            assert!(store.injected() <= 2 * calls + u64::from(BUDGET), "{}", store.injected());
-        }
-    }
+    at_every_call(|call, moment| {
+        let rule = Rule::any().call(call).fails(ErrorKind::Unavailable, moment).forever();
+        let (right, injected) = try_twice(&scene, rule, true);
+        // The call that was to fail never came.
+        assert!(!right || injected == 0, "call {call}, {moment:?}");
+        // What several files need may be asked for once for each.
+        assert!(injected <= 2 * calls + u64::from(BUDGET), "{injected}");
+        injected
+    });
 }
