@@ -15,7 +15,13 @@ use crate::monitor::Monitor;
 use crate::source::exclude::Excludes;
 use crate::source::stat::Stat;
 use crate::source::unchanged::unchanged;
-use crate::source::walk::{Walk, WalkItem};
+use crate::source::walk::{Walk, WalkItem, WalkOptions};
+
+/// How many looks at the source are under way at once for each thread that works on bytes: most of what
+/// they take is waiting.
+const LOOKS_A_THREAD: usize = 4;
+/// How many there are at most.
+const LOOKS_AT_ONCE_MAX: usize = 16;
 
 /// The stage's way out: units to read go to workers, those that are ready straight to the sequence.
 pub(super) struct Out {
@@ -96,7 +102,9 @@ struct RootStage<'a> {
 
 impl RootStage<'_> {
     fn walk(&mut self, root: &BackupRoot, excludes: &Excludes) -> Result<(), Stopped> {
-        let walk = match Walk::new(&root.path, &root.walk, excludes) {
+        let ahead_threads = LOOKS_AT_ONCE_MAX.min(self.job.context.thread_count() * LOOKS_A_THREAD);
+        let options = WalkOptions { ahead_threads, ..root.walk.clone() };
+        let walk = match Walk::new(&root.path, &options, excludes) {
             Ok(walk) => walk,
             Err(problem) => {
                 self.job.problems.add(problem);

@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::RawDir;
+use rustix::fs::{RawDir, SeekFrom, seek};
 
 use spill::Merge;
 pub(super) use spill::Spill;
@@ -65,24 +65,12 @@ impl Names {
         spill: &mut Spill,
     ) -> io::Result<Listing> {
         let mut sorter = Sorter::new(room, spill);
-        let mut found = vec![false; watched.len()];
-        let mut buffer = vec![MaybeUninit::uninit(); READ_BYTES];
-        let mut dir = RawDir::new(fd, &mut buffer);
-        let error = loop {
-            let entry = match dir.next() {
-                None => break None,
-                Some(Err(error)) => break Some(error.into()),
-                Some(Ok(entry)) => entry,
-            };
-            let name = entry.file_name().to_bytes();
-            if matches!(name, b"" | b"." | b"..") {
-                continue;
-            }
-            if let Some(place) = watched.iter().position(|other| other == name) {
-                found[place] = true;
-            }
-            sorter.push(name)?;
-        };
+        let mut failed = Ok(());
+        let (found, error) = each_name(fd, watched, |name| {
+            failed = sorter.push(name);
+            failed.is_ok()
+        });
+        failed?;
         Ok(Listing { names: sorter.finish()?, found, error })
     }
 
@@ -120,6 +108,67 @@ impl Names {
     }
 }
 
+/// The names of a directory that has few of them, in memory.
+#[derive(Debug)]
+pub(super) struct Few {
+    /// Its names; those that came before the error if there was one.
+    pub(super) names: Arena,
+    /// For each of the watched names whether it is there.
+    pub(super) found: Vec<bool>,
+    /// Why the names may not be all.
+    pub(super) error: Option<io::Error>,
+}
+
+impl Few {
+    /// Reads the names of the open directory `fd`; `None` if there are more than `names_max`.
+    pub(super) fn read(fd: &OwnedFd, watched: &[Vec<u8>], names_max: usize) -> Option<Self> {
+        let mut names = Arena::default();
+        let mut fits = true;
+        let (found, error) = each_name(fd, watched, |name| {
+            fits = names.len() < names_max;
+            if fits {
+                names.push(name);
+            }
+            fits
+        });
+        names.sort();
+        fits.then_some(Self { names, found, error })
+    }
+}
+
+/// Gives all names of the open directory `fd` to `take`, from the first on, until that says that it has
+/// enough. Which of the watched names came, and why there may be more.
+fn each_name(
+    fd: &OwnedFd,
+    watched: &[Vec<u8>],
+    mut take: impl FnMut(&[u8]) -> bool,
+) -> (Vec<bool>, Option<io::Error>) {
+    let mut found = vec![false; watched.len()];
+    // It may have been read before, in part.
+    if let Err(error) = seek(fd, SeekFrom::Start(0)) {
+        return (found, Some(error.into()));
+    }
+    let mut buffer = vec![MaybeUninit::uninit(); READ_BYTES];
+    let mut dir = RawDir::new(fd, &mut buffer);
+    loop {
+        let entry = match dir.next() {
+            None => return (found, None),
+            Some(Err(error)) => return (found, Some(error.into())),
+            Some(Ok(entry)) => entry,
+        };
+        let name = entry.file_name().to_bytes();
+        if matches!(name, b"" | b"." | b"..") {
+            continue;
+        }
+        if let Some(place) = watched.iter().position(|other| other == name) {
+            found[place] = true;
+        }
+        if !take(name) {
+            return (found, None);
+        }
+    }
+}
+
 /// Where a name lies in an arena.
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -142,18 +191,23 @@ pub(super) struct Arena {
 }
 
 impl Arena {
-    fn push(&mut self, name: &[u8]) {
+    pub(super) fn push(&mut self, name: &[u8]) {
         let fits = "an arena is below 1 GiB, a name below 64 KiB";
         let start = u32::try_from(self.bytes.len()).expect(fits);
         self.places.push(Place { start, len: u32::try_from(name.len()).expect(fits) });
         self.bytes.extend_from_slice(name);
     }
 
-    fn get(&self, number: usize) -> Option<&[u8]> {
+    /// The name at this place in order.
+    pub(super) fn get(&self, number: usize) -> Option<&[u8]> {
         self.places.get(number).map(|place| &self.bytes[place.range()])
     }
 
-    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.places.iter().map(|place| &self.bytes[place.range()])
     }
 
@@ -169,7 +223,8 @@ impl Arena {
         self.places.clear();
     }
 
-    fn memory_bytes(&self) -> usize {
+    /// About how much memory it takes, in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
         self.bytes.len() + self.places.len() * PLACE_BYTES
     }
 }

@@ -53,10 +53,18 @@ pub struct Stat {
 impl Stat {
     /// Looks at `name` in `dir` without following it.
     pub(super) fn at(dir: impl AsFd, name: &CStr, devices: &mut Devices) -> io::Result<Self> {
+        Ok(Self::unnumbered(dir, name)?.numbered(devices))
+    }
+
+    /// The same where it is not known yet how many file systems were met before.
+    pub(super) fn unnumbered(dir: impl AsFd, name: &CStr) -> io::Result<Self> {
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-        let raw = statx(dir, name, flags, StatxFlags::BASIC_STATS)?;
-        let device = devices.ordinal((raw.stx_dev_major, raw.stx_dev_minor));
-        Self::from_raw(&raw, device)
+        Self::from_raw(&statx(dir, name, flags, StatxFlags::BASIC_STATS)?, 0)
+    }
+
+    /// With the ordinal of its file system, which is met now if it was not before.
+    pub(super) fn numbered(self, devices: &mut Devices) -> Self {
+        Self { device: devices.ordinal(self.real_device), ..self }
     }
 
     /// Looks at what is open; `device` is the ordinal to give it.
@@ -81,6 +89,11 @@ impl Stat {
             rdev: (0, 0),
             real_device: (0, 0),
         }
+    }
+
+    /// Whether it is a directory.
+    pub(super) fn is_dir(&self) -> bool {
+        self.kind == EntryKind::Dir
     }
 
     /// Whether both are the same thing, whatever has become of it between the looks.
@@ -133,6 +146,11 @@ pub(super) struct Devices {
 }
 
 impl Devices {
+    /// The ordinal of a file system that was met before.
+    pub(super) fn known(&self, device: Device) -> Option<u32> {
+        self.seen.get(&device).copied()
+    }
+
     /// The ordinal of a file system; the first that is asked for is 0.
     pub(super) fn ordinal(&mut self, device: Device) -> u32 {
         match self.last {

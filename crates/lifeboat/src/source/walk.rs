@@ -15,7 +15,13 @@
 //! What can't be looked at or entered comes as a problem in its place, and the walk goes on: a
 //! directory that can't be read still gives its own entry, something that vanished between the reading
 //! of its directory and the look at it gives only the problem.
+//!
+//! With [`WalkOptions::ahead_threads`], others read directories and look at what is in them before the walk
+//! comes there ([`ahead`]); items are the same and in the same order, and what vanishes after the look at
+//! it is found out by whoever reads it.
 
+mod ahead;
+mod members;
 mod selection;
 mod start;
 
@@ -34,6 +40,8 @@ use super::names::{Names, Room, Spill};
 use super::stat::{Devices, Stat};
 use crate::report::Problem;
 
+use ahead::{Ahead, Announced, Listed};
+use members::{Member, Members, member_key};
 use selection::Selection;
 pub(super) use start::Start;
 
@@ -62,6 +70,8 @@ pub struct WalkOptions {
     pub names_bytes_max: usize,
     /// Where the temporary file for more names is made.
     pub scratch_dir: PathBuf,
+    /// How many threads look ahead.
+    pub ahead_threads: usize,
 }
 
 impl Default for WalkOptions {
@@ -72,6 +82,7 @@ impl Default for WalkOptions {
             open_directories_max: OPEN_DIRECTORIES_MAX,
             names_bytes_max: NAMES_BYTES_MAX,
             scratch_dir: PathBuf::from("/tmp"),
+            ahead_threads: 0,
         }
     }
 }
@@ -119,6 +130,9 @@ pub struct Walk {
     spill: Spill,
     name: Vec<u8>,
     path: Vec<u8>,
+    ahead: Option<Ahead>,
+    /// How many directories are announced and not entered.
+    announced: usize,
 }
 
 #[derive(Debug)]
@@ -131,6 +145,7 @@ enum Found {
         handle: Arc<DirHandle>,
         scope: Scope,
         reach: Reach,
+        listing: Option<Announced>,
     },
 }
 
@@ -162,7 +177,7 @@ impl Reach {
 #[derive(Debug)]
 struct Frame {
     handle: Arc<DirHandle>,
-    names: Names,
+    members: Members,
     names_bytes: usize,
     key_len: usize,
     scope: Scope,
@@ -197,6 +212,8 @@ impl Walk {
             spill: Spill::new(options.scratch_dir.clone()),
             name: Vec::new(),
             path: Vec::new(),
+            ahead: Ahead::new(options.ahead_threads, excludes.watched()),
+            announced: 0,
         })
     }
 
@@ -206,44 +223,120 @@ impl Walk {
     }
 
     /// Enters the directory that the key is of.
-    fn enter(&mut self, handle: Arc<DirHandle>, above: &Scope, reach: Reach) {
-        let fd = match handle.fd() {
-            Ok(fd) => fd,
-            Err(error) => return self.problem("open directory", error),
-        };
+    fn enter(
+        &mut self,
+        handle: Arc<DirHandle>,
+        above: &Scope,
+        reach: Reach,
+        listing: Option<Announced>,
+    ) {
         let spill_start = self.spill.end();
-        let (mut names, found) = match reach {
-            Reach::Selected => (self.selection.members(&self.key), None),
-            Reach::Whole(_) => {
-                let watched = self.excludes.watched();
-                match Names::read(&fd, self.room(), watched, &mut self.spill) {
-                    Ok(listing) => {
-                        if let Some(error) = listing.error {
-                            self.problem("read directory", error);
-                        }
-                        (listing.names, Some(listing.found))
-                    }
-                    Err(error) => {
-                        self.problem("sort the names of", error);
-                        return self.leave_spill(spill_start);
-                    }
+        let (mut members, found) = match reach {
+            Reach::Selected => match handle.fd() {
+                // On the way to what is selected there is nothing to leave out by a mark, but there are
+                // rules.
+                Ok(_) => {
+                    let names = self.selection.members(&self.key);
+                    (Members::new(names), self.excludes.look_for_rules())
                 }
-            }
+                Err(error) => return self.problem("open directory", error),
+            },
+            Reach::Whole(_) => match self.members(&handle, listing) {
+                Some(read) => read,
+                None => return self.leave_spill(spill_start),
+            },
         };
-        // On the way to what is selected there is nothing to leave out by a mark, but there are rules.
-        let found = found.unwrap_or_else(|| self.excludes.look_for_rules());
         path_into(&mut self.path, &self.root, &self.key);
         let path = RootedPath::new(&self.path, &self.root);
         let entered = self.excludes.enter(&handle, path, above, &found, &mut self.problems);
         if let Some(mark) = entered.mark {
-            names = Names::of([self.excludes.mark(mark).name.as_slice()]);
+            members = Members::new(Names::of([self.excludes.mark(mark).name.as_slice()]));
             self.leave_spill(spill_start);
         }
-        let names_bytes = names.memory_bytes();
+        let names_bytes = members.memory_bytes();
         self.names_bytes += names_bytes;
         let key_len = self.key.len();
         let scope = entered.scope;
-        self.stack.push(Frame { handle, names, names_bytes, key_len, scope, reach, spill_start });
+        self.stack.push(Frame { handle, members, names_bytes, key_len, scope, reach, spill_start });
+        self.announce();
+    }
+
+    /// What is in a directory, and which of the watched names; `None` if that can't be known.
+    fn members(
+        &mut self,
+        handle: &Arc<DirHandle>,
+        listing: Option<Announced>,
+    ) -> Option<(Members, Vec<bool>)> {
+        let listed = match (listing, &self.ahead) {
+            (Some(listing), _) => listing.take(),
+            (None, Some(ahead)) => ahead.list(handle),
+            (None, None) => Listed::Many,
+        };
+        match listed {
+            Listed::Whole(mut looked) if looked.memory_bytes() <= self.room().keep_bytes => {
+                if let Some(error) = looked.error.take() {
+                    self.problem("read directory", error);
+                }
+                let found = std::mem::take(&mut looked.found);
+                Some((Members::looked(looked), found))
+            }
+            Listed::Whole(_) | Listed::Many => self.names(handle),
+            Listed::Failed(error) => {
+                self.problem("open directory", error);
+                None
+            }
+        }
+    }
+
+    /// The same of a directory that may be of any size.
+    fn names(&mut self, handle: &Arc<DirHandle>) -> Option<(Members, Vec<bool>)> {
+        let fd = match handle.fd() {
+            Ok(fd) => fd,
+            Err(error) => {
+                self.problem("open directory", error);
+                return None;
+            }
+        };
+        match Names::read(&fd, self.room(), self.excludes.watched(), &mut self.spill) {
+            Ok(listing) => {
+                if let Some(error) = listing.error {
+                    self.problem("read directory", error);
+                }
+                Some((Members::new(listing.names), listing.found))
+            }
+            Err(error) => {
+                self.problem("sort the names of", error);
+                None
+            }
+        }
+    }
+
+    /// Announces directories among the members of the one on top, while there is room.
+    fn announce(&mut self) {
+        let (Some(ahead), Some(frame)) = (&self.ahead, self.stack.last_mut()) else { return };
+        let Reach::Whole(device) = frame.reach else { return };
+        // Each of them is held open until it is listed, and others are open meanwhile.
+        while self.announced < self.options.open_directories_max / 2
+            && let Some((place, name, stat)) = frame.members.consider()
+        {
+            let elsewhere = self.devices.known(stat.real_device) != Some(device);
+            if self.options.one_file_system && elsewhere {
+                continue;
+            }
+            let key = member_key(&self.key[..frame.key_len], name);
+            if !self.excludes.is_idle(&frame.scope) {
+                path_into(&mut self.path, &self.root, &key);
+                let path = RootedPath::new(&self.path, &self.root);
+                if self.excludes.decide(&frame.scope, path, stat).is_out() {
+                    continue;
+                }
+            }
+            // Without the zero byte that ends it, no name has one.
+            let Ok(name) = CString::new(name) else { continue };
+            let handle = frame.reach.handle(&frame.handle, &name, stat);
+            frame.members.announced(place, ahead.directory(key, handle));
+            self.announced += 1;
+        }
     }
 
     /// The room for the names of one more directory.
@@ -257,9 +350,10 @@ impl Walk {
     fn next_member(&mut self) -> Option<Result<WalkItem, Problem>> {
         let frame = self.stack.last_mut()?;
         self.key.truncate(frame.key_len);
-        match frame.names.next(&mut self.name) {
-            Ok(true) => {}
-            Ok(false) => {
+        let (handle, ahead) = (&frame.handle, self.ahead.as_ref());
+        let member = match frame.members.next(&mut self.name, handle, &self.key, ahead) {
+            Ok(Some(member)) => member,
+            Ok(None) => {
                 self.leave();
                 return None;
             }
@@ -269,24 +363,32 @@ impl Walk {
                 self.leave();
                 return None;
             }
-        }
+        };
         if frame.key_len > 0 {
             self.key.push(0);
         }
         self.key.extend_from_slice(&self.name);
-        self.look().transpose()
+        if member.listing.is_some() {
+            self.announced -= 1;
+        }
+        self.look(member).transpose()
     }
 
-    /// Looks at the member that the key is of; `None` when it is left out.
-    fn look(&mut self) -> Result<Option<WalkItem>, Problem> {
+    /// Looks at the member that the key is of, if nobody has; `None` when it is left out.
+    fn look(&mut self, member: Member) -> Result<Option<WalkItem>, Problem> {
         let fail = |walk: &Self, operation, error: &dyn std::fmt::Display| {
             Problem::new(&path_of(&walk.root, &walk.key), operation, error)
         };
         let Some(frame) = self.stack.last() else { return Ok(None) };
         let name = CString::new(self.name.as_slice()).map_err(|e| fail(self, "look at", &e))?;
-        let fd = frame.handle.fd().map_err(|e| fail(self, "open the directory of", &e))?;
-        let stat =
-            Stat::at(&*fd, &name, &mut self.devices).map_err(|e| fail(self, "look at", &e))?;
+        let stat = match member.stat {
+            Some(looked) => looked,
+            None => {
+                let fd = frame.handle.fd().map_err(|e| fail(self, "open the directory of", &e))?;
+                Stat::unnumbered(&*fd, &name)
+            }
+        };
+        let stat = stat.map_err(|e| fail(self, "look at", &e))?.numbered(&mut self.devices);
         if !self.excludes.is_idle(&frame.scope) {
             path_into(&mut self.path, &self.root, &self.key);
             let path = RootedPath::new(&self.path, &self.root);
@@ -303,8 +405,12 @@ impl Walk {
         if stat.kind == EntryKind::Dir {
             let elsewhere = matches!(reach, Reach::Whole(device) if device != stat.device);
             if !(self.options.one_file_system && elsewhere) {
-                let handle = reach.handle(&dir, &name, &stat);
-                self.found = Found::Dir { handle, scope: frame.scope.clone(), reach };
+                let listing = member.listing;
+                let handle = match &listing {
+                    Some(listing) => Arc::clone(listing.dir()),
+                    None => reach.handle(&dir, &name, &stat),
+                };
+                self.found = Found::Dir { handle, scope: frame.scope.clone(), reach, listing };
             }
         } else if matches!(reach, Reach::Selected) {
             self.problems.push_back(fail(
@@ -324,7 +430,7 @@ impl Walk {
         };
         if stat.kind == EntryKind::Dir {
             let handle = reach.handle(&dir, &name, &stat);
-            self.found = Found::Dir { handle, scope: Scope::default(), reach };
+            self.found = Found::Dir { handle, scope: Scope::default(), reach, listing: None };
         }
         WalkItem { key: PathKey::root(), stat, dir, name, root: Arc::clone(&self.root) }
     }
@@ -332,8 +438,10 @@ impl Walk {
     fn leave(&mut self) {
         if let Some(frame) = self.stack.pop() {
             self.names_bytes -= frame.names_bytes;
+            self.announced -= frame.members.announced_count();
             self.leave_spill(frame.spill_start);
         }
+        self.announce();
     }
 
     fn leave_spill(&mut self, start: u64) {
@@ -359,7 +467,9 @@ impl Iterator for Walk {
             }
             match std::mem::replace(&mut self.found, Found::Nothing) {
                 Found::Root(place, stat) => return Some(Ok(self.give_root(place, stat))),
-                Found::Dir { handle, scope, reach } => self.enter(handle, &scope, reach),
+                Found::Dir { handle, scope, reach, listing } => {
+                    self.enter(handle, &scope, reach, listing);
+                }
                 Found::Nothing if self.stack.is_empty() => return None,
                 Found::Nothing => {
                     if let Some(member) = self.next_member() {

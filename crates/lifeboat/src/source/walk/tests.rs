@@ -6,15 +6,26 @@ use lifeboat_testkit::tree::{Awkward, Scratch, Shape, is_root, random};
 use super::*;
 use crate::source::exclude::ExcludeOptions;
 
-/// The keys, with `/` between names, and the problems.
+/// The keys, with `/` between names, and the problems: the same whether others look ahead or not.
 fn walk_with(
     root: &Path,
     options: &WalkOptions,
     excludes: &ExcludeOptions,
 ) -> (Vec<Vec<u8>>, Vec<Problem>) {
     let excludes = Excludes::new(excludes).unwrap();
+    let alone = walk_once(root, options, &excludes);
+    let ahead = WalkOptions { ahead_threads: 3, ..options.clone() };
+    assert!(walk_once(root, &ahead, &excludes) == alone);
+    alone
+}
+
+fn walk_once(
+    root: &Path,
+    options: &WalkOptions,
+    excludes: &Excludes,
+) -> (Vec<Vec<u8>>, Vec<Problem>) {
     let (mut keys, mut problems) = (Vec::new(), Vec::new());
-    for found in Walk::new(root, options, &excludes).unwrap() {
+    for found in Walk::new(root, options, excludes).unwrap() {
         match found {
             Ok(item) => keys.push(item.key.into_bytes()),
             Err(problem) => problems.push(problem),
@@ -73,17 +84,19 @@ fn a_directory_of_very_many_names_is_sorted_outside_memory() {
         let name = format!("{:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         fs::File::create(scratch.join("many").join(name)).unwrap();
     }
-    let options = WalkOptions { names_bytes_max: 5000, ..Default::default() };
-    let mut walk = Walk::new(scratch.path(), &options, &Excludes::none()).unwrap();
-    let mut count = 0;
-    while let Some(found) = walk.next() {
-        found.unwrap();
-        count += 1;
-        // The buffers of the runs that are merged: 4 KiB each.
-        assert!(walk.names_bytes < 60 * 4096, "{} bytes", walk.names_bytes);
+    for ahead_threads in [0, 2] {
+        let options = WalkOptions { names_bytes_max: 5000, ahead_threads, ..Default::default() };
+        let mut walk = Walk::new(scratch.path(), &options, &Excludes::none()).unwrap();
+        let mut count = 0;
+        while let Some(found) = walk.next() {
+            found.unwrap();
+            count += 1;
+            // The buffers of the runs that are merged: 4 KiB each.
+            assert!(walk.names_bytes < 60 * 4096, "{} bytes", walk.names_bytes);
+        }
+        assert_eq!(count, 6003);
+        assert_eq!((walk.names_bytes, walk.spill.end(), walk.announced), (0, 0, 0));
     }
-    assert_eq!(count, 6003);
-    assert_eq!((walk.names_bytes, walk.spill.end()), (0, 0));
 }
 
 #[test]
@@ -211,7 +224,8 @@ fn another_file_system_is_an_entry_that_is_not_entered() {
         return;
     }
     let of_dev = |options: &WalkOptions| {
-        Vec::from_iter(Walk::new(Path::new("/dev"), options, &Excludes::none()).unwrap().flatten())
+        let options = WalkOptions { ahead_threads: 2, ..options.clone() };
+        Vec::from_iter(Walk::new(Path::new("/dev"), &options, &Excludes::none()).unwrap().flatten())
     };
     let one = of_dev(&WalkOptions { one_file_system: true, ..Default::default() });
     let pts = one.iter().find(|item| item.key.as_bytes() == b"pts").unwrap();
@@ -280,6 +294,35 @@ fn what_is_left_out_is_not_entered() {
     assert_eq!(problems, []);
     let kept = ["", "cache", "cache/CACHEDIR.TAG", "keep", "no", "other", "other/.nobackup"];
     assert_eq!(keys, kept.map(|name| name.as_bytes().to_vec()));
+}
+
+/// Many directories in one, of which some are left out, some are too large for a listing, some go deep.
+#[test]
+fn what_is_announced_is_what_is_entered() {
+    let scratch = Scratch::new().unwrap();
+    for number in 0..60 {
+        let dir = scratch.join(format!("dir-{number:02}"));
+        fs::create_dir_all(dir.join("a/b/c")).unwrap();
+        fs::create_dir_all(dir.join("no/deep")).unwrap();
+        fs::write(dir.join("file"), "").unwrap();
+    }
+    for number in 0..1500 {
+        fs::create_dir_all(scratch.join(format!("dir-30/{number}/in"))).unwrap();
+    }
+    let excludes = ExcludeOptions { patterns: vec!["no".into()], ..Default::default() };
+    let (keys, problems) = walk_with(scratch.path(), &WalkOptions::default(), &excludes);
+    assert_eq!(problems, []);
+    assert_eq!(keys.len(), 1 + 60 * 5 + 2 * 1500);
+    let excludes = Excludes::new(&excludes).unwrap();
+    let options = WalkOptions { ahead_threads: 2, ..WalkOptions::default() };
+    let mut walk = Walk::new(scratch.path(), &options, &excludes).unwrap();
+    let mut most = 0;
+    while let Some(found) = walk.next() {
+        found.unwrap();
+        most = most.max(walk.announced);
+    }
+    assert!((ahead::ANNOUNCED_MAX..=OPEN_DIRECTORIES_MAX / 2).contains(&most), "{most}");
+    assert_eq!(walk.announced, 0);
 }
 
 #[test]
