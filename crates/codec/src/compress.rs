@@ -44,8 +44,31 @@ impl Default for Level {
     }
 }
 
+/// Who says how hard to compress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// The run does, as it goes on: as hard as there is time for while the store is waited for, and
+    /// [`Level::DEFAULT`] while it is not.
+    #[default]
+    Auto,
+    /// Always this hard.
+    Fixed(Level),
+}
+
+impl Compression {
+    /// The level of what is too little to be weighed: trailers and index segments.
+    #[must_use]
+    pub fn level(self) -> Level {
+        match self {
+            Self::Auto => Level::DEFAULT,
+            Self::Fixed(level) => level,
+        }
+    }
+}
+
 /// Compresses one buffer after another with one zstd context; each thread has its own.
 pub struct Compressor {
+    level: Level,
     /// None if nothing is to be compressed.
     zstd: Option<zstd::bulk::Compressor<'static>>,
 }
@@ -60,7 +83,27 @@ impl Compressor {
             level.0.map(zstd::bulk::Compressor::new).transpose().map_err(|cause| {
                 Error::with_source(Kind::Unavailable, "zstd can't start", cause)
             })?;
-        Ok(Self { zstd })
+        Ok(Self { level, zstd })
+    }
+
+    /// Compresses at this level from now on, with the same context.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] if zstd gets no memory for its context.
+    pub fn set_level(&mut self, level: Level) -> Result<(), Error> {
+        if level == self.level {
+            return Ok(());
+        }
+        match (self.zstd.as_mut(), level.0) {
+            (Some(zstd), Some(number)) => {
+                zstd.set_compression_level(number).map_err(|cause| {
+                    Error::with_source(Kind::Unavailable, "zstd can't change its level", cause)
+                })?;
+                self.level = level;
+            }
+            _ => *self = Self::new(level)?,
+        }
+        Ok(())
     }
 
     /// Replaces the content of `out` by `raw`, compressed if that gains at least 2 %, and says which.

@@ -124,7 +124,7 @@ fn packs_share(memory: u64) -> u64 {
 fn packer_options(repository: &Repository, options: &BackupOptions) -> PackerOptions {
     let memory = repository.memory_bytes();
     PackerOptions {
-        level: options.compression,
+        compression: options.compression,
         verify_encode: options.verify_encode,
         dry_run: options.dry_run,
         bytes_max: packs_share(memory),

@@ -11,6 +11,7 @@
 //! that is before the caller's log entry. Once anything that was claimed could not be stored, every call fails,
 //! so that nobody commits what refers to it.
 
+mod balance;
 mod finish;
 mod framer;
 mod state;
@@ -20,12 +21,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lifeboat_codec::compress::Level;
+use lifeboat_codec::compress::Compression;
 use lifeboat_format::entry::ListedObject;
 use lifeboat_format::id::ChunkId;
 use lifeboat_format::index::PackKind;
 use lifeboat_store::Payload;
 
+use self::balance::Balance;
 use self::state::State;
 use crate::claim::{Claim, Claims};
 use crate::error::Result;
@@ -42,8 +44,8 @@ const SETTLE_MAX: Duration = Duration::from_secs(3);
 /// How a run packs.
 #[derive(Clone, Debug)]
 pub struct PackerOptions {
-    /// The zstd level.
-    pub level: Level,
+    /// How frames are compressed.
+    pub compression: Compression,
     /// Opens every compressed frame again before it is sealed, and compares.
     pub verify_encode: bool,
     /// Counts what would be stored, and stores nothing.
@@ -82,6 +84,7 @@ struct Shared {
     index: Arc<Index>,
     claims: Claims,
     options: PackerOptions,
+    balance: Balance,
     state: Mutex<State>,
     changed: Condvar,
     counters: Counters,
@@ -106,6 +109,7 @@ impl Packer {
             repository: repository.clone(),
             index,
             claims: Claims::new(),
+            balance: Balance::new(options.compression),
             options,
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -124,7 +128,7 @@ impl Packer {
         state.check()?;
         Ok(match state.idle.iter().rposition(|framer| framer.kind() == kind) {
             Some(place) => Framer::resume(self.clone(), state.idle.swap_remove(place)),
-            None => Framer::begin(self.clone(), kind, self.shared.options.level)?,
+            None => Framer::begin(self.clone(), kind, self.shared.balance.level())?,
         })
     }
 
@@ -250,7 +254,7 @@ impl Shared {
     }
 
     fn put_segment(&self, draft: SegmentDraft, mut objects: Vec<ListedObject>) -> Result<()> {
-        let segment = draft.seal(&self.repository, self.options.level)?;
+        let segment = draft.seal(&self.repository, self.options.compression.level())?;
         let size = segment.bytes.len() as u64;
         // All packs of the draft are put, but perhaps not durable.
         self.repository.io().sync()?;

@@ -132,3 +132,17 @@ fn levels_are_checked() {
         assert_eq!(Level::zstd(level).unwrap_err().kind(), Kind::Invalid);
     }
 }
+
+#[test]
+fn one_context_serves_one_level_after_another() {
+    let text = b"the same words, again and again, with a number: ".repeat(3000);
+    let (mut out, mut other) = (Vec::new(), Vec::new());
+    let mut changing = Compressor::new(Level::DEFAULT).unwrap();
+    for level in [Level::zstd(1), Level::zstd(9), Ok(Level::STORED), Level::zstd(5)] {
+        let level = level.unwrap();
+        changing.set_level(level).unwrap();
+        let codec = changing.compress(&text, &mut out).unwrap();
+        let fresh = Compressor::new(level).unwrap().compress(&text, &mut other).unwrap();
+        assert_eq!((codec, &out), (fresh, &other), "{level:?}");
+    }
+}

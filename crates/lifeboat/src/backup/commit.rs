@@ -102,7 +102,7 @@ impl<'a> Committer<'a> {
     /// is folded. What was committed counts already, with or without.
     fn tidy(&mut self, job: Job<'_>) {
         let options = MergeOptions {
-            level: self.options.compression,
+            level: self.options.compression.level(),
             records_max: records_max(job.repository.memory_bytes()),
             cancel: job.context.cancel.clone(),
         };

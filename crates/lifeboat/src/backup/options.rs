@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lifeboat_codec::compress::Compression;
 use lifeboat_format::id::{RunId, SnapshotId};
 use lifeboat_format::snapshot::SnapshotKind;
 use lifeboat_format::time::Time;
@@ -56,8 +57,8 @@ pub struct BackupOptions {
     pub dry_run: bool,
     /// Opens every frame again before it is stored, and compares.
     pub verify_encode: bool,
-    /// The zstd level.
-    pub compression: lifeboat_codec::compress::Level,
+    /// How hard to compress, and who says so.
+    pub compression: Compression,
     /// How often the work done so far is made to count.
     pub checkpoint_interval: Duration,
     /// What the snapshot says wrote it, such as `lifeboat 0.1.0`.
@@ -80,7 +81,7 @@ impl BackupOptions {
             one_file_system: false,
             dry_run: false,
             verify_encode: true,
-            compression: lifeboat_codec::compress::Level::default(),
+            compression: Compression::default(),
             checkpoint_interval: CHECKPOINT_INTERVAL,
             tool: concat!("lifeboat ", env!("CARGO_PKG_VERSION")).to_owned(),
         }

@@ -31,7 +31,7 @@ fn bytes(seed: u8, len: usize) -> Vec<u8> {
 
 fn options(repository: &Repository) -> PackerOptions {
     PackerOptions {
-        level: lifeboat_codec::compress::Level::default(),
+        compression: lifeboat_codec::compress::Compression::default(),
         verify_encode: true,
         dry_run: false,
         bytes_max: repository.memory_bytes() / 4,

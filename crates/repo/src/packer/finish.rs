@@ -61,7 +61,15 @@ impl Shared {
 
     /// Adds a sealed frame to the pack that it was promised to.
     pub(super) fn deliver(self: &Arc<Self>, pack: u64, frame: SealedFrame) -> Result<()> {
-        let complete = self.lock().deliver(pack, frame);
+        let complete = {
+            let mut state = self.lock();
+            let store_idles = state.travelling.is_empty();
+            let complete = state.deliver(pack, frame);
+            if complete.is_some() {
+                self.balance.pack_complete(store_idles);
+            }
+            complete
+        };
         self.changed.notify_all();
         match complete {
             Some(pack) => self.finish_pack(pack),
@@ -109,7 +117,12 @@ impl Shared {
                     self.finish_pack(pack)?;
                     state = self.lock();
                 }
-                None => state = self.wait(state),
+                None => {
+                    if !state.travelling.is_empty() {
+                        self.balance.waits();
+                    }
+                    state = self.wait(state);
+                }
             }
         }
     }
@@ -224,7 +237,7 @@ impl Shared {
         let failed = |cause| Error::codec("seal", "the trailer of a pack", cause);
         let table = trailer.encode_table();
         let mut compressed = Vec::new();
-        let codec = Compressor::new(self.options.level)
+        let codec = Compressor::new(self.options.compression.level())
             .and_then(|mut compressor| compressor.compress(&table, &mut compressed))
             .map_err(failed)?;
         let mut sealed = trailer

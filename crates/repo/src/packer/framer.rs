@@ -180,8 +180,10 @@ impl Framer {
 
     fn compress(&mut self) -> Result<Codec> {
         let verify = self.packer.shared.options.verify_encode;
+        let level = self.packer.shared.balance.level();
         let parts = self.parts();
         let failed = |cause| Error::codec("compress", "a frame", cause);
+        parts.compressor.set_level(level).map_err(failed)?;
         let codec = parts.compressor.compress(&parts.raw, &mut parts.sealed).map_err(failed)?;
         #[cfg(test)]
         super::tests::spoil(&mut parts.sealed);

@@ -46,7 +46,7 @@ fn repository(store: Arc<dyn Store>) -> Repository {
 
 fn packer(repository: &Repository, bytes_max: u64) -> Packer {
     let options = PackerOptions {
-        level: Level::DEFAULT,
+        compression: Compression::default(),
         verify_encode: true,
         dry_run: false,
         bytes_max,
@@ -216,6 +216,21 @@ fn after_a_failure_it_waits_for_what_is_on_its_way() {
     assert!(travelling() > 0, "or nothing is shown");
     packer.settle();
     assert_eq!(travelling(), 0);
+}
+
+#[test]
+fn what_goes_to_a_slow_store_is_compressed_harder() {
+    let level_after = |delay_ms| {
+        let store = LinkStore::new(mem(), Duration::from_millis(delay_ms));
+        let packer = packer(&repository(Arc::new(store)), 256 << 10);
+        let claimed = Mutex::new(HashMap::new());
+        for number in 0..60 {
+            unit(&packer, number, &claimed).unwrap();
+        }
+        packer.shared.balance.level()
+    };
+    assert_ne!(level_after(100), lifeboat_codec::compress::Level::DEFAULT);
+    assert_eq!(level_after(0), lifeboat_codec::compress::Level::DEFAULT);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lifeboat_codec::Clock as _;
-use lifeboat_codec::compress::Level;
+use lifeboat_codec::compress::{Compression, Level};
 use lifeboat_codec::cut::{Cutter, Params};
 use lifeboat_format::Time;
 use lifeboat_format::config::Chunker;
@@ -257,7 +257,7 @@ impl<'a> Writer<'a> {
         let repository = self.repository;
         let index = Arc::new(Index::load(repository, &self.fold)?);
         let options = PackerOptions {
-            level: self.level,
+            compression: Compression::Fixed(self.level),
             verify_encode: true,
             dry_run: false,
             bytes_max: MEMORY_BYTES / 4,

@@ -7,7 +7,7 @@ use anyhow::Result;
 use lifeboat::backup::{BackupOptions, Detect};
 use lifeboat::source::exclude::{ExcludeOptions, Mark};
 use lifeboat::source::unchanged::Criteria;
-use lifeboat_codec::compress::Level;
+use lifeboat_codec::compress::{Compression, Level};
 use lifeboat_repo::snapshots::check_tag;
 
 use super::{lists, own, time};
@@ -43,7 +43,7 @@ pub(super) fn options(args: &BackupArgs, settings: &Settings) -> Result<BackupOp
         one_file_system: args.one_file_system,
         dry_run: args.dry_run,
         verify_encode: !args.no_verify_encode,
-        compression: args.compression.as_deref().map_or(Ok(Level::DEFAULT), level)?,
+        compression: args.compression.as_deref().map_or(Ok(Compression::Auto), compression)?,
         checkpoint_interval: args.checkpoint_interval.0,
         tool: TOOL.to_owned(),
         ..BackupOptions::new(roots(&args.paths, &cwd), host)
@@ -67,14 +67,16 @@ fn excludes(args: &BackupArgs, repository: Option<PathBuf>) -> Result<ExcludeOpt
     })
 }
 
-fn level(text: &str) -> Result<Level> {
-    if text == "off" {
-        return Ok(Level::STORED);
+fn compression(text: &str) -> Result<Compression> {
+    match text {
+        "auto" => return Ok(Compression::Auto),
+        "off" => return Ok(Compression::Fixed(Level::STORED)),
+        _ => {}
     }
     let level = text.parse().ok().and_then(|level| Level::zstd(level).ok());
-    level.ok_or_else(|| {
-        let text = format!("--compression {text}: give off, or a level from -7 to -1 or 1 to 19");
-        Usage(text).into()
+    level.map(Compression::Fixed).ok_or_else(|| {
+        let ways = "give auto, off, or a level from -7 to -1 or 1 to 19";
+        Usage(format!("--compression {text}: {ways}")).into()
     })
 }
 
@@ -90,15 +92,16 @@ fn unique(tags: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use lifeboat_codec::compress::Level;
+    use lifeboat_codec::compress::{Compression, Level};
 
     #[test]
-    fn levels() {
-        assert_eq!(super::level("off").unwrap(), Level::STORED);
-        assert_eq!(super::level("3").unwrap(), Level::DEFAULT);
-        assert!(super::level("-7").is_ok());
-        for bad in ["0", "20", "-8", "fast", ""] {
-            assert!(super::level(bad).is_err(), "{bad}");
+    fn compressions() {
+        assert_eq!(super::compression("auto").unwrap(), Compression::Auto);
+        assert_eq!(super::compression("off").unwrap(), Compression::Fixed(Level::STORED));
+        assert_eq!(super::compression("3").unwrap(), Compression::Fixed(Level::DEFAULT));
+        assert!(super::compression("-7").is_ok());
+        for bad in ["0", "20", "-8", "fast", "Auto", ""] {
+            assert!(super::compression(bad).is_err(), "{bad}");
         }
     }
 }

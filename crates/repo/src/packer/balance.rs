@@ -1,0 +1,85 @@
+//! The level that frames are compressed with, where that is left to the run: what waits decides.
+//!
+//! While packs are made faster than the store takes them, workers wait for room, and their time is better
+//! spent on making packs smaller: the level rises. When the store has nothing to do because the workers are
+//! still making the next pack, it falls again. Knows waits and packs; no clock, no rates, no stores.
+//!
+//! Invariants: never below [`Level::DEFAULT`], since a level lower makes repositories larger than others'
+//! are. One step for every [`PACKS`] packs at most: those that travel together arrive together, and make
+//! room for as many that wait for nothing.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lifeboat_codec::compress::{Compression, Level};
+
+/// The steps, lowest first. On the corpus of the benchmarks they take 1, 1.5, 2, 3 and 6 times the time of the
+/// first; what lies between gains nothing. Higher ones take more memory for their tables than a worker has.
+const STEPS: [i32; 5] = [3, 5, 7, 9, 11];
+
+/// How many packs are looked at together.
+const PACKS: u32 = 3;
+
+/// How a run compresses now.
+#[derive(Debug)]
+pub(super) struct Balance {
+    compression: Compression,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    step: usize,
+    /// How many packs are complete since the last step was thought of, how often the store idled then,
+    /// and whether a worker has waited for it.
+    packs: u32,
+    idled: u32,
+    waited: bool,
+}
+
+impl Balance {
+    pub(super) fn new(compression: Compression) -> Self {
+        Self { compression, seen: Mutex::default() }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The level for the next frame.
+    pub(super) fn level(&self) -> Level {
+        match self.compression {
+            Compression::Fixed(level) => level,
+            Compression::Auto => STEPS
+                .get(self.seen().step)
+                .and_then(|level| Level::zstd(*level).ok())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// A worker waits until the store has taken a pack.
+    pub(super) fn waits(&self) {
+        self.seen().waited = true;
+    }
+
+    /// A pack is complete; `store_idles` is whether no other was on its way until now.
+    pub(super) fn pack_complete(&self, store_idles: bool) {
+        let mut seen = self.seen();
+        seen.packs += 1;
+        seen.idled += u32::from(store_idles);
+        if seen.packs < PACKS {
+            return;
+        }
+        let step = match (seen.waited, seen.idled) {
+            (true, _) => (seen.step + 1).min(STEPS.len() - 1),
+            (false, PACKS) => seen.step.saturating_sub(1),
+            (false, _) => seen.step,
+        };
+        if step != seen.step {
+            tracing::debug!(level = STEPS[step], "frames are compressed at another level");
+        }
+        *seen = Seen { step, ..Seen::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+use super::*;
+
+fn level(step: usize) -> Level {
+    Level::zstd(STEPS[step]).unwrap()
+}
+
+fn packs(balance: &Balance, store_idles: bool) {
+    (0..PACKS).for_each(|_| balance.pack_complete(store_idles));
+}
+
+#[test]
+fn it_rises_while_the_store_is_waited_for_and_falls_when_it_idles() {
+    let balance = Balance::new(Compression::Auto);
+    assert_eq!(balance.level(), Level::DEFAULT);
+    for step in 1..STEPS.len() + 2 {
+        balance.waits();
+        packs(&balance, false);
+        assert_eq!(balance.level(), level(step.min(STEPS.len() - 1)));
+    }
+    // Neither waits.
+    packs(&balance, false);
+    assert_eq!(balance.level(), level(STEPS.len() - 1));
+    for step in (0..STEPS.len() - 1).rev() {
+        packs(&balance, true);
+        assert_eq!(balance.level(), level(step));
+    }
+    packs(&balance, true);
+    assert_eq!(balance.level(), Level::DEFAULT);
+    // It idles now and then, which is no reason to hurry.
+    balance.waits();
+    packs(&balance, false);
+    (0..PACKS).for_each(|pack| balance.pack_complete(pack > 0));
+    assert_eq!(balance.level(), level(1));
+}
+
+#[test]
+fn a_fixed_level_is_kept() {
+    let fixed = Level::zstd(1).unwrap();
+    let balance = Balance::new(Compression::Fixed(fixed));
+    for _ in 0..3 {
+        balance.waits();
+        packs(&balance, false);
+        assert_eq!(balance.level(), fixed);
+    }
+    assert_eq!(Balance::new(Compression::Fixed(Level::STORED)).level(), Level::STORED);
+}
