@@ -109,7 +109,7 @@ impl Packer {
             repository: repository.clone(),
             index,
             claims: Claims::new(),
-            balance: Balance::new(options.compression),
+            balance: Balance::new(options.compression, repository.memory_bytes()),
             options,
             state: Mutex::default(),
             changed: Condvar::new(),

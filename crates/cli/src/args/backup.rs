@@ -90,7 +90,7 @@ pub(crate) struct BackupArgs {
     #[arg(long, help_heading = "What to read")]
     pub(crate) ignore_ctime: bool,
 
-    /// The zstd level: -7 to 19; off; or auto: 3, and up to 11 while the store is slower than this machine
+    /// The zstd level: -7 to 19; off; or auto: 3, and up to 9 while the store is slower than this machine
     #[arg(long, value_name = "LEVEL", allow_hyphen_values = true, help_heading = "How to store")]
     pub(crate) compression: Option<String>,
     /// Does not open every frame again before it is stored

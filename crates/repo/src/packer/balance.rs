@@ -12,9 +12,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lifeboat_codec::compress::{Compression, Level};
 
-/// The steps, lowest first. On the corpus of the benchmarks they take 1, 1.5, 2, 3 and 6 times the time of the
-/// first; what lies between gains nothing. Higher ones take more memory for their tables than a worker has.
-const STEPS: [i32; 5] = [3, 5, 7, 9, 11];
+/// The steps, lowest first. A database and programs of 1.1 GiB took 6.4 s of CPU at level 3 and gave 319 MiB; then
+/// 10.9 s and 306, 13.2 and 302, 15.1 and 300, 19.2 and 298. Levels 10 and 11 gave nothing more for 24.4
+/// and 29.6 s, and take more memory than a worker has.
+const STEPS: [i32; 5] = [3, 5, 6, 7, 9];
+/// So many of them take no more memory than the first; the others some 10 MiB more for each worker.
+const FRUGAL_STEPS: usize = 3;
+/// From this budget in bytes on there is memory for all.
+const AMPLE_BYTES: u64 = 192 << 20;
 
 /// How many packs are looked at together.
 const PACKS: u32 = 3;
@@ -23,6 +28,7 @@ const PACKS: u32 = 3;
 #[derive(Debug)]
 pub(super) struct Balance {
     compression: Compression,
+    steps: &'static [i32],
     seen: Mutex<Seen>,
 }
 
@@ -37,8 +43,10 @@ struct Seen {
 }
 
 impl Balance {
-    pub(super) fn new(compression: Compression) -> Self {
-        Self { compression, seen: Mutex::default() }
+    /// Within a budget of so many bytes for the whole process.
+    pub(super) fn new(compression: Compression, memory_bytes: u64) -> Self {
+        let count = if memory_bytes < AMPLE_BYTES { FRUGAL_STEPS } else { STEPS.len() };
+        Self { compression, steps: &STEPS[..count], seen: Mutex::default() }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -49,7 +57,8 @@ impl Balance {
     pub(super) fn level(&self) -> Level {
         match self.compression {
             Compression::Fixed(level) => level,
-            Compression::Auto => STEPS
+            Compression::Auto => self
+                .steps
                 .get(self.seen().step)
                 .and_then(|level| Level::zstd(*level).ok())
                 .unwrap_or_default(),
@@ -70,12 +79,12 @@ impl Balance {
             return;
         }
         let step = match (seen.waited, seen.idled) {
-            (true, _) => (seen.step + 1).min(STEPS.len() - 1),
+            (true, _) => (seen.step + 1).min(self.steps.len() - 1),
             (false, PACKS) => seen.step.saturating_sub(1),
             (false, _) => seen.step,
         };
         if step != seen.step {
-            tracing::debug!(level = STEPS[step], "frames are compressed at another level");
+            tracing::debug!(level = self.steps[step], "frames are compressed at another level");
         }
         *seen = Seen { step, ..Seen::default() };
     }

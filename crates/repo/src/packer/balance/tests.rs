@@ -10,7 +10,7 @@ fn packs(balance: &Balance, store_idles: bool) {
 
 #[test]
 fn it_rises_while_the_store_is_waited_for_and_falls_when_it_idles() {
-    let balance = Balance::new(Compression::Auto);
+    let balance = Balance::new(Compression::Auto, AMPLE_BYTES);
     assert_eq!(balance.level(), Level::DEFAULT);
     for step in 1..STEPS.len() + 2 {
         balance.waits();
@@ -34,13 +34,23 @@ fn it_rises_while_the_store_is_waited_for_and_falls_when_it_idles() {
 }
 
 #[test]
+fn little_memory_allows_little() {
+    let balance = Balance::new(Compression::Auto, AMPLE_BYTES - 1);
+    for _ in 0..STEPS.len() {
+        balance.waits();
+        packs(&balance, false);
+    }
+    assert_eq!(balance.level(), level(FRUGAL_STEPS - 1));
+}
+
+#[test]
 fn a_fixed_level_is_kept() {
     let fixed = Level::zstd(1).unwrap();
-    let balance = Balance::new(Compression::Fixed(fixed));
+    let balance = Balance::new(Compression::Fixed(fixed), AMPLE_BYTES);
     for _ in 0..3 {
         balance.waits();
         packs(&balance, false);
         assert_eq!(balance.level(), fixed);
     }
-    assert_eq!(Balance::new(Compression::Fixed(Level::STORED)).level(), Level::STORED);
+    assert_eq!(Balance::new(Compression::Fixed(Level::STORED), 0).level(), Level::STORED);
 }
