@@ -13,8 +13,8 @@ use crate::error::{Error, Kind};
 /// or trailer, so that nothing that was read can ask for much more memory than that.
 pub const RAW_MAX: usize = 1 << 28;
 
-/// How hard to compress.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How hard to compress; more is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Level(Option<i32>);
 
 impl Level {

@@ -23,6 +23,7 @@ mod network;
 mod publish;
 mod read;
 mod root;
+mod spare;
 mod system;
 mod together;
 mod walk;

