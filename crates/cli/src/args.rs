@@ -65,7 +65,8 @@ pub(crate) struct GlobalArgs {
     /// MiB a core and at least 256 MiB, but at most a quarter of what the cgroup allows]
     #[arg(long, global = true, value_name = "SIZE")]
     pub(crate) memory: Option<ByteSize>,
-    /// How many threads work on bytes [default: as many as the process may use]
+    /// How many threads work on bytes [default: as many as there are cores that the process
+    /// may use, by its affinity and its cgroups' quotas, rounded up]
     #[arg(long, global = true, value_name = "N")]
     pub(crate) threads: Option<usize>,
     #[command(flatten)]

@@ -3,7 +3,9 @@
 //! The only place that reads the environment. Secrets come from files, commands, the environment or
 //! the terminal, never from argv, and are wiped when dropped.
 
+mod cgroup;
 mod config_file;
+mod cores;
 mod memory;
 mod place;
 mod secret;
@@ -60,7 +62,7 @@ impl Settings {
         let threads = match args.threads {
             Some(0) => return Err(Usage("--threads must be at least 1".to_owned()).into()),
             Some(threads) => threads,
-            None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            None => cores::default_threads(),
         };
         let memory_bytes = match (args.memory, text("LIFEBOAT_MEMORY")?) {
             (Some(size), _) => size.0,
