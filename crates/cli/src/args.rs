@@ -65,11 +65,35 @@ pub(crate) struct GlobalArgs {
     /// MiB a core and at least 256 MiB, but at most a quarter of what the cgroup allows]
     #[arg(long, global = true, value_name = "SIZE")]
     pub(crate) memory: Option<ByteSize>,
-    /// How many threads work on bytes [default: as many as the process may use]
+    /// How many threads work on bytes [default: as many as there are cores that the process
+    /// may use, by its affinity and its cgroups' quotas, rounded up]
     #[arg(long, global = true, value_name = "N")]
     pub(crate) threads: Option<usize>,
     #[command(flatten)]
+    pub(crate) polite: PoliteArgs,
+    #[command(flatten)]
     pub(crate) store: StoreArgs,
+}
+
+/// How the process gives way to others.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct PoliteArgs {
+    /// The niceness of all threads, from -20 to 19: the higher, the less of the CPU beside others; below
+    /// what it is now needs privileges [env: LIFEBOAT_NICE] [default: as it was started]
+    #[arg(long, global = true, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) nice: Option<String>,
+    /// How soon the disk serves it: idle (when nobody else wants to), best-effort:0 (first) to
+    /// best-effort:7 (last), or realtime:0 to realtime:7, which needs privileges; without a level 4. The
+    /// disk's scheduler must be BFQ or mq-deadline [env: LIFEBOAT_IO_CLASS] [default: as it was started]
+    #[arg(long, global = true, value_name = "CLASS")]
+    pub(crate) io_class: Option<String>,
+    /// Lets backup, restore and check work less while other programs wait longer than PERCENT of the time
+    /// for the CPU or a disk, as the kernel's pressure stall information tells; 10 if it is not given.
+    /// 0 is never [env: LIFEBOAT_YIELD_TO_LOAD] [default: 0]
+    #[arg(long, global = true, value_name = "PERCENT", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "10")]
+    pub(crate) yield_to_load: Option<String>,
 }
 
 /// How the store is reached and used.

@@ -7,10 +7,12 @@ mod allocator;
 mod args;
 mod commands;
 mod exit;
+mod priority;
 mod reference;
 mod render;
 mod settings;
 mod signals;
+mod yielding;
 
 use std::process::ExitCode;
 
@@ -30,8 +32,11 @@ fn main() -> ExitCode {
     allocator::give_large_buffers_back();
     raise_open_files();
     let output = Output::new(cli.global.json, cli.global.quiet);
-    let ended = Settings::new(&cli.global)
-        .and_then(|settings| commands::run(cli.command, &settings, &output));
+    let ended = Settings::new(&cli.global).and_then(|settings| {
+        // While there is one thread.
+        priority::take(&settings.polite)?;
+        commands::run(cli.command, &settings, &output)
+    });
     match ended {
         Ok(end) => exit::code(end.code()),
         Err(error) => {

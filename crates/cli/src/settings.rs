@@ -3,9 +3,12 @@
 //! The only place that reads the environment. Secrets come from files, commands, the environment or
 //! the terminal, never from argv, and are wiped when dropped.
 
+mod cgroup;
 mod config_file;
+mod cores;
 mod memory;
 mod place;
+mod polite;
 mod secret;
 
 use std::ffi::OsString;
@@ -19,6 +22,7 @@ use crate::exit::Usage;
 pub(crate) use self::config_file::ConfigFile;
 pub(crate) use self::memory::MEMORY_BYTES_MIN;
 pub(crate) use self::place::{Place, Reach, Said, StoreSettings};
+pub(crate) use self::polite::{Polite, PoliteSettings};
 pub(crate) use self::secret::{
     Passphrase, PasswordSource, ask_twice, has_terminal, warn_if_readable_by_others,
 };
@@ -52,6 +56,10 @@ pub(crate) struct Settings {
     pub(crate) memory_bytes: u64,
     /// How many threads work on bytes.
     pub(crate) threads: usize,
+    /// How the process gives way to others.
+    pub(crate) polite: Polite,
+    /// What of that is said of any repository.
+    pub(crate) polite_settings: PoliteSettings,
 }
 
 impl Settings {
@@ -60,7 +68,7 @@ impl Settings {
         let threads = match args.threads {
             Some(0) => return Err(Usage("--threads must be at least 1".to_owned()).into()),
             Some(threads) => threads,
-            None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            None => cores::default_threads(),
         };
         let memory_bytes = match (args.memory, text("LIFEBOAT_MEMORY")?) {
             (Some(size), _) => size.0,
@@ -74,6 +82,8 @@ impl Settings {
         let config_dir = user_dir("XDG_CONFIG_HOME", ".config");
         let file = config_file(args, config_dir.as_deref())?;
         let place = place(args, &file)?;
+        let polite_settings = PoliteSettings::new(&args.polite)?;
+        let polite = polite_settings.of(place.as_ref())?;
         let typed = typed_password(args);
         let from_environment = if typed.is_none() { environment_password()? } else { None };
         // A key file on the command line is meant, whatever the environment says about passphrases.
@@ -102,6 +112,8 @@ impl Settings {
             state_dir: user_dir("XDG_STATE_HOME", ".local/state"),
             memory_bytes,
             threads,
+            polite,
+            polite_settings,
         })
     }
 

@@ -1,8 +1,10 @@
-//! What every verb is given besides its options: whom to tell, when to stop, how many cores.
+//! What every verb is given besides its options: whom to tell, when to stop, how many cores,
+//! and how fast.
 
 use std::fmt;
 
 use lifeboat_repo::cancel::Cancel;
+use lifeboat_repo::pace::Pace;
 
 use crate::monitor::{Monitor, Silent};
 
@@ -15,6 +17,8 @@ pub struct Context<'a> {
     pub cancel: Cancel,
     /// How many threads work on bytes; 0 takes as many as the process may use.
     pub threads: usize,
+    /// Is asked before each unit of work.
+    pub pace: Pace,
 }
 
 impl Context<'_> {
@@ -29,7 +33,7 @@ impl Context<'_> {
 
 impl Default for Context<'_> {
     fn default() -> Self {
-        Self { monitor: &Silent, cancel: Cancel::new(), threads: 0 }
+        Self { monitor: &Silent, cancel: Cancel::new(), threads: 0, pace: Pace::default() }
     }
 }
 

@@ -96,3 +96,4 @@ pub mod target;
 pub use context::Context;
 pub use error::{Error, Kind};
 pub use lifeboat_repo::cancel::Cancel;
+pub use lifeboat_repo::pace::{Pace, Pacer};

@@ -32,6 +32,7 @@ use crate::error::{Error, Kind, Result};
 use crate::index::Index;
 use crate::log::{Fold, checkpoint};
 use crate::open::Repository;
+use crate::pace::Pace;
 use crate::slots;
 use crate::snapshots::Snapshots;
 
@@ -47,6 +48,18 @@ pub struct CheckOptions {
     pub threads: usize,
     /// Ends the check early.
     pub cancel: Cancel,
+    /// Is asked before each object that is read back.
+    pub pace: Pace,
+}
+
+impl CheckOptions {
+    fn go_on(&self, repository: &Repository) -> Result<()> {
+        if self.cancel.is_cancelled() {
+            return Err(Error::new(Kind::Cancelled, "check", repository.io().describe())
+                .because("it was asked to stop"));
+        }
+        Ok(())
+    }
 }
 
 /// How far a check is.
@@ -114,11 +127,7 @@ pub fn check(
 
 impl Check<'_> {
     fn go_on(&self) -> Result<()> {
-        if self.options.cancel.is_cancelled() {
-            return Err(Error::new(Kind::Cancelled, "check", self.repository.io().describe())
-                .because("it was asked to stop"));
-        }
-        Ok(())
+        self.options.go_on(self.repository)
     }
 
     /// Tells what an error says of `object`; gives back an error that says something of the store only.

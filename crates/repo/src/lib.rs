@@ -16,6 +16,7 @@ pub mod io;
 pub mod keyring;
 pub mod log;
 pub mod open;
+pub mod pace;
 pub mod packer;
 pub mod reader;
 pub mod slots;

@@ -8,7 +8,7 @@ mod time;
 
 use anyhow::Result;
 use lifeboat::backup::{BackupReport, BackupStats, Outcome};
-use lifeboat::{Cancel, Context, Kind};
+use lifeboat::{Cancel, Context, Kind, Pace};
 use lifeboat_repo::open::Repository;
 use serde::Serialize;
 
@@ -19,6 +19,7 @@ use crate::exit::End;
 use crate::render::{Output, bytes, count, duration, progress_monitor};
 use crate::settings::Settings;
 use crate::signals::cancel_on_signals;
+use crate::yielding;
 
 #[derive(Serialize)]
 struct Summary<'a> {
@@ -35,6 +36,7 @@ pub(super) fn run(args: BackupArgs, settings: &Settings, output: &Output) -> Res
     if let Some(path) = &args.explain {
         return explain::run(path, &options, output);
     }
+    let pace = yielding::pace(&settings.polite)?;
     let cancel = cancel_on_signals()?;
     let repository = if args.init {
         open::open_or_init(settings, output, args.dry_run)?
@@ -49,7 +51,7 @@ pub(super) fn run(args: BackupArgs, settings: &Settings, output: &Output) -> Res
     for warning in &warnings {
         output.notice(format!("notice: {warning}"));
     }
-    let report = back_up(&repository, &options, settings, output, cancel)?;
+    let report = back_up(&repository, &options, settings, output, (cancel, pace))?;
     heads::remember(settings, &repository, report.head);
     let requests = Traffic::of(repository.io());
     requests.log();
@@ -72,10 +74,10 @@ fn back_up(
     options: &lifeboat::backup::BackupOptions,
     settings: &Settings,
     output: &Output,
-    cancel: Cancel,
+    (cancel, pace): (Cancel, Pace),
 ) -> Result<BackupReport> {
     let monitor = progress_monitor(output);
-    let context = Context { monitor: &monitor, cancel, threads: settings.threads };
+    let context = Context { monitor: &monitor, cancel, threads: settings.threads, pace };
     let report = lifeboat::backup::backup(repository, options, &context);
     monitor.finish();
     report.map_err(|error| match error.kind() {

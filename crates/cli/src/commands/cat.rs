@@ -38,7 +38,8 @@ pub(super) fn run(args: &CatArgs, settings: &Settings, output: &Output) -> Resul
     let snapshots = session.snapshots()?;
     let snapshot = &snapshots.resolve(&args.snapshot.snapshot, &filter(&args.select)?)?.snapshot;
     let chunks = session.chunks()?;
-    let context = Context { monitor: &Silent, cancel, threads: settings.threads };
+    let context =
+        Context { monitor: &Silent, cancel, threads: settings.threads, ..Context::default() };
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, std::io::stdout().lock());
     if !output.json {
         cat(&chunks.reader, snapshot, &key, &mut out, &context).map_err(unless_gone)?;

@@ -14,6 +14,7 @@ use crate::exit::End;
 use crate::render::{LineMonitor, Output, bytes, complain, count, progress_monitor};
 use crate::settings::Settings;
 use crate::signals::cancel_on_signals;
+use crate::yielding;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -29,6 +30,7 @@ pub(super) fn run(args: &CheckArgs, settings: &Settings, output: &Output) -> Res
     let options = CheckOptions {
         read_data: args.read_data,
         threads: settings.threads,
+        pace: yielding::pace(&settings.polite)?,
         cancel: cancel_on_signals()?,
     };
     let repository = open::open(settings, output)?;

@@ -94,6 +94,10 @@ fn look(place: &Place, settings: &Settings, connect: bool) -> Checked {
         exists: None,
         problems: place.missing_files(),
     };
+    match settings.polite_settings.of(Some(place)) {
+        Err(error) => checked.problems.push(chain(&error)),
+        Ok(polite) => checked.settings.extend(polite.said().into_iter().map(Value::from)),
+    }
     match place.reach(&settings.store, &Entropy::os(), &system_clock()) {
         Err(error) => checked.problems.push(chain(&error)),
         Ok(mut reach) => {

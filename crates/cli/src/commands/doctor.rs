@@ -25,7 +25,7 @@ pub(super) fn run(args: &DoctorArgs, settings: &Settings, output: &Output) -> Re
         clock: open::system_clock(),
     };
     let monitor = progress_monitor(output);
-    let context = Context { monitor: &monitor, cancel: cancel_on_signals()?, threads: 0 };
+    let context = Context { monitor: &monitor, cancel: cancel_on_signals()?, ..Context::default() };
     let report = doctor(&io, &options, &context);
     monitor.finish();
     let report = report?;

@@ -18,6 +18,7 @@ use crate::exit::{End, Usage};
 use crate::render::{Output, bytes, count, duration, progress_monitor};
 use crate::settings::Settings;
 use crate::signals::cancel_on_signals;
+use crate::yielding;
 
 #[derive(Serialize)]
 struct Summary<'a> {
@@ -33,6 +34,7 @@ struct Summary<'a> {
 
 pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Result<End> {
     let path = args.snapshot.path.as_deref().map(paths::snapshot_path).transpose()?;
+    let pace = yielding::pace(&settings.polite)?;
     let cancel = cancel_on_signals()?;
     let begun = Instant::now();
     let session = Session::open(settings, output)?;
@@ -56,7 +58,7 @@ pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Re
         ..RestoreOptions::new(args.target)
     };
     let monitor = progress_monitor(output);
-    let context = Context { monitor: &monitor, cancel, threads: settings.threads };
+    let context = Context { monitor: &monitor, cancel, threads: settings.threads, pace };
     let origin = Origin { reader: &chunks.reader, locate: &*chunks.index };
     let report = restore(origin, snapshot, &options, &context);
     monitor.finish();

@@ -59,6 +59,9 @@ pub(crate) struct Entry {
     pub(crate) limit_upload: Option<String>,
     pub(crate) limit_download: Option<String>,
     pub(crate) retry_for: Option<String>,
+    pub(crate) nice: Option<i64>,
+    pub(crate) io_class: Option<String>,
+    pub(crate) yield_to_load: Option<i64>,
     pub(crate) exclusive: Option<bool>,
     pub(crate) sync: Option<SyncEntry>,
     /// Variables without secrets, as if the environment had them.

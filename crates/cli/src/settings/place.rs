@@ -53,6 +53,20 @@ pub(super) struct Given {
     pub(super) origin: &'static str,
 }
 
+impl Given {
+    /// What was typed, then what the environment says.
+    pub(super) fn first(
+        typed: Option<&String>,
+        option: &'static str,
+        variable: &'static str,
+    ) -> Result<Option<Self>> {
+        if let Some(value) = typed {
+            return Ok(Some(Self { value: value.clone(), origin: option }));
+        }
+        Ok(super::text(variable)?.map(|value| Self { value, origin: variable }))
+    }
+}
+
 /// One value in force, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Said {
@@ -441,20 +455,19 @@ fn local_time(clock: &Arc<dyn Clock>) -> LocalTime {
 impl StoreSettings {
     /// What options say, then the environment.
     pub(super) fn new(args: &crate::args::StoreArgs) -> Result<Self> {
-        let given = |typed: &Option<String>, option, variable| {
-            let typed = typed.clone().map(|value| Given { value, origin: option });
-            let of_environment =
-                || Ok(super::text(variable)?.map(|value| Given { value, origin: variable }));
-            typed.map_or_else(of_environment, |given| anyhow::Ok(Some(given)))
-        };
+        let given = Given::first;
         Ok(Self {
-            limit_upload: given(&args.limit_upload, "--limit-upload", "LIFEBOAT_LIMIT_UPLOAD")?,
+            limit_upload: given(
+                args.limit_upload.as_ref(),
+                "--limit-upload",
+                "LIFEBOAT_LIMIT_UPLOAD",
+            )?,
             limit_download: given(
-                &args.limit_download,
+                args.limit_download.as_ref(),
                 "--limit-download",
                 "LIFEBOAT_LIMIT_DOWNLOAD",
             )?,
-            retry_for: given(&args.retry_for, "--retry-for", "LIFEBOAT_RETRY_FOR")?,
+            retry_for: given(args.retry_for.as_ref(), "--retry-for", "LIFEBOAT_RETRY_FOR")?,
             exclusive: match args.exclusive {
                 true => Some("--exclusive"),
                 false => super::flag("LIFEBOAT_EXCLUSIVE")?.then_some("LIFEBOAT_EXCLUSIVE"),

@@ -352,9 +352,12 @@ impl Sink for Window<'_, '_> {
     }
 
     fn go_on(&mut self) -> Result<bool> {
-        // A checkpoint must not wait for the end of a window.
-        self.framer.yield_to_flush()?;
-        Ok(!self.job.context.cancel.is_cancelled())
+        let Self { job, framer, .. } = self;
+        job.context.pace.wait(|| {
+            // A checkpoint must not wait for the end of a window, or of a pause.
+            framer.yield_to_flush()?;
+            Ok(!job.context.cancel.is_cancelled())
+        })
     }
 }
 

@@ -22,7 +22,7 @@ use super::content::{self, End, Sink};
 use super::options::BackupStats;
 use super::split::Crew;
 use super::unit::{Arrival, Before, Step, Unit, UnitDone};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::report::Problem;
 use crate::source::meta::{Meta, MetaReader};
 use crate::source::read::{OpenFile, Segment, changed, open_file};
@@ -58,6 +58,9 @@ pub(super) fn work(
             }
         };
         let Ok(unit) = unit else { break };
+        if !job.context.pace.wait(|| Ok::<_, Error>(!job.context.cancel.is_cancelled()))? {
+            return Ok(());
+        }
         let Some(done) = worker.unit(unit)? else { return Ok(()) };
         if results.send(Arrival::Unit(done)).is_err() {
             // Another stage has failed.
@@ -405,10 +408,15 @@ impl Sink for Alone<'_, '_, '_> {
     }
 
     fn go_on(&mut self) -> Result<bool> {
-        // A checkpoint must not wait for the end of a large file.
-        self.framer.yield_to_flush()?;
-        self.map.sink_mut().yield_to_flush()?;
-        Ok(!self.job.context.cancel.is_cancelled())
+        let Self { job, framer, map, read_bytes, .. } = self;
+        let mut go_on = || {
+            // A checkpoint must not wait for the end of a large file, or of a pause.
+            framer.yield_to_flush()?;
+            map.sink_mut().yield_to_flush()?;
+            Ok(!job.context.cancel.is_cancelled())
+        };
+        // For the unit that the file's beginning is a part of was asked already.
+        if *read_bytes == 0 { go_on() } else { job.context.pace.wait(go_on) }
     }
 }
 

@@ -131,6 +131,11 @@ impl<'a> Job<'a> {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
+    /// Waits until the next frame may be taken.
+    pub(super) fn wait_for_turn(&self) -> Result<()> {
+        self.context.pace.wait(|| self.go_on().map(|()| true)).map(|_| ())
+    }
+
     /// An error when the run is to stop.
     pub(super) fn go_on(&self) -> Result<()> {
         if self.context.cancel.is_cancelled() || self.stopped.load(Ordering::Relaxed) {

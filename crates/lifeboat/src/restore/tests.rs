@@ -401,7 +401,7 @@ fn a_cancelled_restore_leaves_no_unfinished_file() {
     let target = TempDir::new().unwrap();
     let monitor = CancelEarly(Cancel::new());
     let cancel = monitor.0.clone();
-    let context = Context { monitor: &monitor, cancel, threads: 1 };
+    let context = Context { monitor: &monitor, cancel, threads: 1, ..Context::default() };
     let origin = Origin { reader: &stored.reader, locate: &*stored.index };
     let error = restore(origin, &stored.snapshot, &options(target.path()), &context).unwrap_err();
     assert_eq!(error.kind(), Kind::Cancelled);

@@ -139,7 +139,7 @@ impl Writer<'_> {
     fn take(&self, begun: &Begun) -> Result<()> {
         let Begun { window, wanted, fetch } = begun;
         loop {
-            self.job.go_on()?;
+            self.job.wait_for_turn()?;
             let mut ended = None;
             let taken = fetch.next(|frame, bytes| {
                 let from = wanted.partition_point(|wanted| wanted.at.frame < *frame);

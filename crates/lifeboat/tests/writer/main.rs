@@ -9,6 +9,7 @@ mod history;
 mod interrupted;
 mod large;
 mod outage;
+mod pace;
 mod power;
 mod requests;
 mod restores;

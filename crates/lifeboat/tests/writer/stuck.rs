@@ -53,7 +53,8 @@ fn a_run_that_is_stopped_with_a_full_window_ends() {
     let report = in_time(move || {
         let cancel = Cancel::new();
         let monitor = monitor(|| cancel.cancel());
-        let context = Context { monitor: &monitor, cancel: cancel.clone(), threads: 1 };
+        let context =
+            Context { monitor: &monitor, cancel: cancel.clone(), threads: 1, ..Context::default() };
         backup(&again, &options, &context).unwrap()
     });
     assert_eq!(report.outcome, Outcome::Interrupted);

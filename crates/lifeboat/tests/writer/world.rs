@@ -98,7 +98,7 @@ impl StopAfter {
     /// Backs up until then.
     pub(crate) fn run(&self, repository: &Repository, options: &BackupOptions) -> BackupReport {
         let (cancel, threads) = (self.cancel.clone(), self.threads);
-        let context = Context { monitor: self, cancel, threads };
+        let context = Context { monitor: self, cancel, threads, ..Context::default() };
         backup(repository, options, &context).unwrap()
     }
 }

@@ -53,15 +53,15 @@ impl Check<'_> {
         let next = AtomicUsize::new(0);
         let arrived = Mutex::new(&mut *self);
         let read = || -> Result<()> {
-            let (repository, progress) = {
+            let (repository, options, progress) = {
                 let check = arrived.lock().unwrap_or_else(PoisonError::into_inner);
-                (check.repository, check.progress)
+                (check.repository, check.options, check.progress)
             };
             let mut checker = PackChecker::new(repository, whole_max);
             while let Some((key, size)) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
+                options.pace.wait(|| options.go_on(repository).map(|()| true))?;
                 let outcome = read_one(&mut checker, index, *key, *size)?;
                 let mut check = arrived.lock().unwrap_or_else(PoisonError::into_inner);
-                check.go_on()?;
                 check.take(*key, *size, outcome)?;
                 drop(check);
                 progress(CheckProgress::Read { bytes: *size });
