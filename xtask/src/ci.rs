@@ -42,6 +42,7 @@ pub(crate) fn ci(options: &Options) -> Result<()> {
         println!("\n{tally}");
         return tested;
     }
+    step("benches", benches)?;
     step("doc", || {
         let flags = ["--workspace", "--no-deps", "--document-private-items", "--locked"];
         run(cargo(["doc"]).args(flags).env("RUSTDOCFLAGS", "-D warnings"))
@@ -68,6 +69,14 @@ fn count(command: &mut std::process::Command, tally: &mut Tally) -> Result<()> {
     *tally += counted;
     tally.skip(skips.tell()?);
     failed.map_or(Ok(()), |failed| Err(failed.into()))
+}
+
+/// Each benchmark once, unmeasured, which criterion does for `cargo test`: in the tests' profile, whose
+/// dependencies are there by now. All of a file run in one process, since setting up is most of the work;
+/// the runner of the other tests would start one for each. The features are those of the workspace, so that
+/// nothing is built twice.
+fn benches() -> Result<()> {
+    run(&mut cargo(["test", "--workspace", "--locked", "--bench", "*"]))
 }
 
 /// Licences, bans and sources come from the lock file; advisories need a database of their own.
