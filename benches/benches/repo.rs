@@ -29,7 +29,7 @@ use bench::corpus::Random;
 use bench::input::{SEED, noise};
 use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use lifeboat_codec::compress::Level;
+use lifeboat_codec::compress::{Compression, Level};
 use lifeboat_codec::hash::{IdKeys, object_hash};
 use lifeboat_format::Codec;
 use lifeboat_format::id::ChunkId;
@@ -111,7 +111,7 @@ fn pack(criterion: &mut Criterion) {
         let setup = || {
             let repository = repository(mem());
             let options = PackerOptions {
-                level: Level::STORED,
+                compression: Compression::Fixed(Level::STORED),
                 verify_encode: false,
                 dry_run: false,
                 bytes_max: MEMORY_BYTES / 2,

@@ -54,7 +54,7 @@ impl Pacer for Slow {
             }
             return Some(Duration::from_secs(3600));
         }
-        if asked % 2 == 0 {
+        if asked.is_multiple_of(2) {
             return Some(Duration::from_millis(1));
         }
         self.begun.fetch_add(1, Ordering::Relaxed);
@@ -92,7 +92,10 @@ fn bring_back(repository: &Repository, target: &Path, slow: &Arc<Slow>) -> Resul
     restore(origin, &known.snapshot, &options, &slow.context(1)).map(|report| report.bytes)
 }
 
-fn read_back(repository: &Repository, slow: &Arc<Slow>) -> lifeboat_repo::Result<CheckReport> {
+fn read_back(
+    repository: &Repository,
+    slow: &Arc<Slow>,
+) -> Result<CheckReport, lifeboat_repo::Error> {
     let Context { cancel, pace, .. } = slow.context(1);
     let options = CheckOptions { read_data: true, threads: 1, cancel, pace };
     check(repository, &options, &|_| {})
