@@ -29,7 +29,7 @@ mod worker;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossbeam_channel::{bounded, unbounded};
+use crossbeam_channel::unbounded;
 use lifeboat_repo::index::{Index, LostSegment};
 use lifeboat_repo::log::Fold;
 use lifeboat_repo::open::Repository;
@@ -157,8 +157,9 @@ impl Job<'_> {
         committer: Committer<'_>,
     ) -> Result<BackupReport> {
         let threads = self.context.thread_count();
-        let (entrance, exit) = unit::window(threads);
-        let (units, to_workers) = bounded(threads);
+        let (entrance, exit) = unit::window(threads, self.repository.memory_bytes() / 16);
+        // As many as the window lets in.
+        let (units, to_workers) = unbounded();
         let (results, arrivals) = unbounded();
         let (meta, over) = (MetaReader::new(), AtomicBool::new(false));
         std::thread::scope(|scope| {

@@ -3,13 +3,16 @@
 //! *incremental* takes the newest snapshot of the source, *differential* the newest full one, *full*
 //! none. A checkpoint of an interrupted run that is newer than all whole snapshots comes first, unless
 //! the run means to compare with less than that one did: what it covers is taken from it, and what it
-//! does not from the parent. Entries are streamed beside the walk, in the same order, in constant memory.
+//! does not from the parent. Entries are streamed beside the walk, in the same order, in constant memory:
+//! a thread for each parent reads and decodes them ahead, in batches, and frees what comes back of them.
 //!
 //! A parent is a help and never a need: what can't be read of it is read anew from the source, and so is
 //! a file of which the repository has lost what says where its content lies.
 
 use std::sync::Arc;
+use std::thread;
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use lifeboat_format::id::{ChunkId, SnapshotId};
 use lifeboat_format::snapshot::{Root, Snapshot, SnapshotKind};
 use lifeboat_format::time::Time;
@@ -24,7 +27,12 @@ use lifeboat_repo::tree::map::MapReader;
 use lifeboat_repo::tree::scan::Scan;
 
 use super::options::{BackupOptions, Detect};
+use super::unit::Spent;
 use crate::error::Result;
+
+/// How many entries of a parent travel at once, and how many such batches are ahead of the walk.
+const BATCH_ENTRIES: usize = 256;
+const BATCHES: usize = 4;
 
 /// The snapshots that a run compares with.
 pub(super) struct Parents {
@@ -125,9 +133,17 @@ impl Parents {
                 && MapReader::new(&self.reader, entry).all(found))
     }
 
-    /// The entries of the root at `place` with this path.
-    pub(super) fn entries(&self, place: usize, path: &[u8], roots: usize) -> ParentEntries<'_> {
-        let of = |snapshot: &Option<Snapshot>| -> Option<Stream<'_>> {
+    /// The entries of the root at `place` with this path, read by threads of `scope`, which free what
+    /// comes out of `spent`.
+    pub(super) fn entries<'scope>(
+        &'scope self,
+        scope: &'scope thread::Scope<'scope, '_>,
+        spent: &Receiver<Spent>,
+        place: usize,
+        path: &[u8],
+        roots: usize,
+    ) -> ParentEntries {
+        let of = |snapshot: &Option<Snapshot>| -> Option<Stream> {
             let snapshot = snapshot.as_ref()?;
             let root = matching_root(snapshot, place, path, roots)?;
             let root = TreeRoot {
@@ -137,7 +153,15 @@ impl Parents {
                 bytes: root.bytes,
             };
             let scan = Scan::new(&self.reader, &root);
-            Some(Stream { scan, next: None, started: snapshot.started, ended: false })
+            let (batches, ahead) = bounded(BATCHES);
+            let spent = spent.clone();
+            scope.spawn(move || read_ahead(scan, &batches, &spent));
+            Some(Stream {
+                ahead,
+                batch: Vec::new().into_iter(),
+                next: None,
+                started: snapshot.started,
+            })
         };
         ParentEntries { checkpoint: of(&self.checkpoint), base: of(&self.base) }
     }
@@ -159,56 +183,88 @@ fn matching_root<'s>(
 }
 
 /// The parents' entries of one root, asked for in path order.
-pub(super) struct ParentEntries<'a> {
-    checkpoint: Option<Stream<'a>>,
-    base: Option<Stream<'a>>,
+pub(super) struct ParentEntries {
+    checkpoint: Option<Stream>,
+    base: Option<Stream>,
 }
 
-impl ParentEntries<'_> {
-    /// The newest entry of this path, and when the run that wrote it began. Paths must be asked for in
-    /// ascending order.
-    pub(super) fn find(&mut self, key: &PathKey) -> Option<(Entry, Time)> {
+/// What a parent has of a path.
+pub(super) struct Known {
+    pub(super) key: PathKey,
+    pub(super) entry: Box<Entry>,
+    /// When the run that wrote the entry began.
+    pub(super) started: Time,
+}
+
+impl ParentEntries {
+    /// The newest entry of this path. Paths must be asked for in ascending order.
+    pub(super) fn find(&mut self, key: &PathKey) -> Option<Known> {
         // Both move on, whoever answers.
         let newer = self.checkpoint.as_mut().and_then(|stream| stream.find(key));
         let older = self.base.as_mut().and_then(|stream| stream.find(key));
         newer.or(older)
     }
+
+    /// Whether there are none, so that nobody frees what comes back.
+    pub(super) fn is_empty(&self) -> bool {
+        self.checkpoint.is_none() && self.base.is_none()
+    }
 }
 
-struct Stream<'a> {
-    scan: Scan<'a>,
-    next: Option<(PathKey, Entry)>,
+/// Entries in path order.
+type Batch = Vec<(PathKey, Box<Entry>)>;
+
+struct Stream {
+    ahead: Receiver<Batch>,
+    batch: std::vec::IntoIter<(PathKey, Box<Entry>)>,
+    next: Option<(PathKey, Box<Entry>)>,
     started: Time,
-    ended: bool,
 }
 
-impl Stream<'_> {
-    fn find(&mut self, key: &PathKey) -> Option<(Entry, Time)> {
+impl Stream {
+    fn find(&mut self, key: &PathKey) -> Option<Known> {
         loop {
             match &self.next {
                 Some((next, _)) if next > key => return None,
                 Some((next, _)) if next == key => {
-                    return self.next.take().map(|(_, entry)| (entry, self.started));
+                    let started = self.started;
+                    return self.next.take().map(|(key, entry)| Known { key, entry, started });
                 }
-                _ if self.ended => return None,
-                _ => self.advance(),
+                _ => self.next = Some(self.advance()?),
             }
         }
     }
 
-    fn advance(&mut self) {
-        self.next = match self.scan.next() {
-            Some(Ok(found)) => Some(found),
-            Some(Err(error)) => {
+    fn advance(&mut self) -> Option<(PathKey, Box<Entry>)> {
+        loop {
+            if let Some(entry) = self.batch.next() {
+                return Some(entry);
+            }
+            // It ends with the parent.
+            self.batch = self.ahead.recv().ok()?.into_iter();
+        }
+    }
+}
+
+/// Reads a parent to its end, or until nobody wants more of it.
+fn read_ahead(mut scan: Scan<'_>, batches: &Sender<Batch>, spent: &Receiver<Spent>) {
+    loop {
+        let mut batch = Vec::with_capacity(BATCH_ENTRIES);
+        while batch.len() < BATCH_ENTRIES
+            && let Some(found) = scan.next()
+        {
+            match found {
+                Ok((key, entry)) => batch.push((key, Box::new(entry))),
                 // Damage in the parent: its files are read anew. Worth a warning, but this backup
                 // lacks nothing.
-                tracing::warn!(%error, "part of the parent snapshot can't be read");
-                None
+                Err(error) => {
+                    tracing::warn!(%error, "part of the parent snapshot can't be read");
+                }
             }
-            None => {
-                self.ended = true;
-                None
-            }
-        };
+        }
+        if batch.is_empty() || batches.send(batch).is_err() {
+            return;
+        }
+        spent.try_iter().for_each(drop);
     }
 }

@@ -11,8 +11,9 @@ use crate::source::walk::WalkItem;
 
 /// Enough small files to fill some frames, little enough to be hot in a cache.
 const UNIT_BYTES: u64 = 4 << 20;
-/// So many entries of half a KiB each may wait in every unit of the window.
+/// So many entries may wait in every unit of the window, each of about so many bytes.
 const UNIT_ENTRIES: usize = 256;
+const ENTRY_BYTES: usize = 512;
 
 /// What is to become of one path.
 pub(super) enum Step {
@@ -61,8 +62,8 @@ impl Unit {
         self.bytes >= UNIT_BYTES || self.steps.len() >= UNIT_ENTRIES
     }
 
-    pub(super) fn ready(&mut self, key: PathKey, entry: Entry) {
-        self.steps.push(Step::Ready(key, Box::new(entry)));
+    pub(super) fn ready(&mut self, key: PathKey, entry: Box<Entry>) {
+        self.steps.push(Step::Ready(key, entry));
     }
 
     pub(super) fn read(&mut self, item: WalkItem, before: Before) {
@@ -78,9 +79,9 @@ impl Unit {
     }
 
     /// A file with the content that the parent's entry has.
-    pub(super) fn touched(&mut self, item: WalkItem, entry: Entry) {
+    pub(super) fn touched(&mut self, item: WalkItem, entry: Box<Entry>) {
         self.bytes = self.bytes.saturating_add(1);
-        self.steps.push(Step::Touched(Box::new(item), Box::new(entry)));
+        self.steps.push(Step::Touched(Box::new(item), entry));
     }
 
     /// Whether nothing in it has to be read.
@@ -99,9 +100,9 @@ pub(super) struct UnitDone {
     pub(super) maker: Sender<Spent>,
 }
 
-/// Entries of a unit; once they are in the tree they go back to the walk, which has made most of them. With
-/// the C library's allocator a thread that frees what another one has allocated waits for that one, and
-/// in a run that finds nothing changed this took a fifth of the time.
+/// Entries of a unit; once they are in the tree they go back to whoever reads the parent, who has made most
+/// of them. With the C library's allocator a thread that frees what another one has allocated waits for
+/// that one, and in a run that finds nothing changed this took a fifth of the time.
 pub(super) type Spent = Vec<(PathKey, Box<Entry>)>;
 
 /// What reaches the sequence.
@@ -137,9 +138,12 @@ pub(super) struct Entrance(Sender<()>);
 /// The other end of the [`Entrance`].
 pub(super) struct Exit(Receiver<()>);
 
-/// A window for so many threads: enough that a slow unit does not stop the others at once.
-pub(super) fn window(threads: usize) -> (Entrance, Exit) {
-    let (entrance, exit) = bounded(threads * 8 + 16);
+/// A window for so many threads: enough that a slow unit does not stop the others at once. While a large
+/// file keeps the order waiting the walk goes on, as far as `bytes_max` for the entries of units allows.
+pub(super) fn window(threads: usize, bytes_max: u64) -> (Entrance, Exit) {
+    let by_memory = bytes_max / (UNIT_ENTRIES * ENTRY_BYTES) as u64;
+    let units = usize::try_from(by_memory).unwrap_or(usize::MAX).max(threads * 8 + 16);
+    let (entrance, exit) = bounded(units);
     (Entrance(entrance), Exit(exit))
 }
 

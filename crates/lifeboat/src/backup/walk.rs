@@ -2,12 +2,14 @@
 //!
 //! One thread. Knows the parent's entries and what counts as unchanged; reads no file data.
 
+use std::thread;
+
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use lifeboat_format::tree::{Entry, EntryKind};
 
 use super::Job;
 use super::options::BackupStats;
-use super::parent::{ParentEntries, Parents};
+use super::parent::{Known, ParentEntries, Parents};
 use super::roots::BackupRoot;
 use super::unit::{Arrival, Before, Entrance, Spent, Step, Unit, UnitDone};
 use crate::error::Result;
@@ -46,8 +48,6 @@ impl Out {
         if !self.window.enter() {
             return Err(Stopped);
         }
-        // What has come back is freed by who has allocated it.
-        self.spent.1.try_iter().for_each(drop);
         if unit.is_ready() {
             return self.arrive(done(unit, monitor));
         }
@@ -72,17 +72,16 @@ pub(super) fn walk_roots(
     let excludes = Excludes::new(&job.options.excludes)?;
     let mut number = 0;
     for (place, root) in roots.iter().enumerate() {
-        let mut stage = RootStage {
-            job,
-            out,
-            parents,
-            parent: parents.entries(place, &root.kept_path(), roots.len()),
-            unit: Unit::new(number, place, out.spent.0.clone()),
-        };
-        if stage.walk(root, &excludes).is_err() {
-            return Ok(());
-        }
-        number = stage.unit.number;
+        let (path, spent) = (root.kept_path(), &out.spent.1);
+        let next = thread::scope(|scope| {
+            // Dropped at the end of this, so that the threads that read it end.
+            let parent = parents.entries(scope, spent, place, &path, roots.len());
+            let unit = Unit::new(number, place, out.spent.0.clone());
+            let mut stage = RootStage { job, out, parents, parent, unit };
+            stage.walk(root, &excludes).map(|()| stage.unit.number)
+        });
+        let Ok(next) = next else { return Ok(()) };
+        number = next;
         let end = Arrival::RootEnd { number, root: place };
         if !out.window.enter() || out.arrive(end).is_err() {
             return Ok(());
@@ -96,7 +95,7 @@ struct RootStage<'a> {
     job: Job<'a>,
     out: &'a Out,
     parents: &'a Parents,
-    parent: ParentEntries<'a>,
+    parent: ParentEntries,
     unit: Unit,
 }
 
@@ -124,17 +123,17 @@ impl RootStage<'_> {
     }
 
     fn take(&mut self, item: WalkItem) -> Result<(), Stopped> {
-        let parents = self.parent.find(&item.key);
+        let known = self.parent.find(&item.key);
         if item.stat.kind != EntryKind::File {
             self.unit.meta(item);
-        } else if let Some((entry, started)) = parents {
+        } else if let Some(Known { key, entry, started }) = known {
             let criteria = &self.job.options.criteria;
             let unchanged = unchanged(&entry, &item.stat, started, criteria);
             if !unchanged || !self.parents.has_content(&entry) {
                 self.make_room(item.stat.size)?;
                 self.unit.read(item, Before::Changed);
             } else if same_metadata(&entry, &item.stat) {
-                self.unit.ready(item.key, entry);
+                self.unit.ready(key, entry);
             } else {
                 self.unit.touched(item, entry);
             }
@@ -152,6 +151,10 @@ impl RootStage<'_> {
     fn next_unit(&mut self) -> Result<(), Stopped> {
         if self.unit.steps.is_empty() {
             return Ok(());
+        }
+        // What has come back is freed by who has allocated it: the readers of parents if there are any.
+        if self.parent.is_empty() {
+            self.out.spent.1.try_iter().for_each(drop);
         }
         let maker = self.unit.maker.clone();
         let next = Unit::new(self.unit.number + 1, self.unit.root, maker);
