@@ -22,7 +22,7 @@ use bench::input::{SEED, noise};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lifeboat::source::exclude::{ExcludeOptions, Excludes};
 use lifeboat::source::meta::MetaReader;
-use lifeboat::source::read::{changed, open_file};
+use lifeboat::source::read::{Caching, changed, open_file};
 use lifeboat::source::{Walk, WalkItem, WalkOptions};
 use lifeboat_format::tree::EntryKind;
 
@@ -98,7 +98,7 @@ fn read(criterion: &mut Criterion) {
 
 /// What a worker does to a file, but for what it does with the bytes.
 fn take_in(item: &WalkItem, meta: &MetaReader, buffer: &mut [u8]) -> usize {
-    let file = open_file(item).expect("the file is there");
+    let file = open_file(item, Caching::Usual).expect("the file is there");
     black_box(meta.read(item, Some(&file)).expect("a file always has metadata"));
     let mut bytes = 0;
     for segment in file.segments() {

@@ -83,6 +83,10 @@ pub(crate) struct BackupArgs {
     /// Does not enter other file systems
     #[arg(short = 'x', long, help_heading = "What to read")]
     pub(crate) one_file_system: bool,
+    /// Reads past the page cache, so that what other programs keep there stays (before Linux 6.14: what
+    /// was read leaves it, whoever brought it)
+    #[arg(long, help_heading = "What to read")]
+    pub(crate) bypass_cache: bool,
     /// Takes a file as unchanged even if its inode number differs (network file systems)
     #[arg(long, help_heading = "What to read")]
     pub(crate) ignore_inode: bool,

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::report::Problems;
 use crate::source::exclude::ExcludeOptions;
+use crate::source::read::Caching;
 use crate::source::unchanged::Criteria;
 
 /// How many seconds of work an interrupted run loses at most, unless asked otherwise.
@@ -53,6 +54,8 @@ pub struct BackupOptions {
     pub excludes: ExcludeOptions,
     /// Does not enter other file systems.
     pub one_file_system: bool,
+    /// What reading does to the page cache.
+    pub caching: Caching,
     /// Reads, cuts and compresses, but stores nothing and commits nothing.
     pub dry_run: bool,
     /// Opens every frame again before it is stored, and compares.
@@ -79,6 +82,7 @@ impl BackupOptions {
             criteria: Criteria::default(),
             excludes: ExcludeOptions::default(),
             one_file_system: false,
+            caching: Caching::default(),
             dry_run: false,
             verify_encode: true,
             compression: Compression::default(),

@@ -224,7 +224,7 @@ impl<'a> Worker<'a> {
         before: Before,
         framers: &mut Framers,
     ) -> Result<Option<Content>> {
-        let file = match open_file(item) {
+        let file = match open_file(item, self.job.options.caching) {
             Ok(file) => Arc::new(file),
             Err(problem) => return Ok(self.refuse(problem)),
         };

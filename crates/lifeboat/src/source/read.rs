@@ -11,16 +11,22 @@
 //! Holes are asked for only where the blocks are too few for the size. What the file system calls a hole
 //! may also be a stretch that was allocated and never written, which reads as zero all the same. Where it
 //! knows no holes the whole file is data.
+//!
+//! What is read may leave the page cache as it is ([`Caching::Bypass`]): pages that were there stay, pages that
+//! came for the reading go with it. Kernels before 6.14 and some file systems can't do that; there the pages
+//! that were read go, whoever brought them.
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lifeboat_format::tree::EntryKind;
 use rustix::fs::{Advice, OFlags, SeekFrom, fadvise, seek};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::dir::open_quietly;
 use super::stat::{BLOCK_BYTES, Stat};
@@ -30,11 +36,27 @@ use crate::report::Problem;
 /// Files shorter than this come with the first read anyway; the kernel is told nothing of them.
 const ADVISE_BYTES_MIN: u64 = 128 << 10;
 
+/// `RWF_DONTCACHE`: pages that a read brings into the page cache leave it when they are copied.
+const DONT_CACHE: ReadWriteFlags = ReadWriteFlags::from_bits_retain(0x80);
+
+/// What reading does to the page cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Caching {
+    /// What is read stays there as long as the kernel likes.
+    #[default]
+    Usual,
+    /// What is read does not push out what others have there.
+    Bypass,
+}
+
 /// A regular file, open for reading. May be read from many threads.
 #[derive(Debug)]
 pub struct OpenFile {
     file: File,
     stat: Stat,
+    caching: Caching,
+    /// Set once the file system has refused to read without keeping.
+    keeps: AtomicBool,
 }
 
 /// A stretch of a file, in bytes.
@@ -52,15 +74,20 @@ pub struct Segment {
 ///
 /// # Errors
 /// The problem of opening it, or that it is not a file any more.
-pub fn open_file(item: &WalkItem) -> Result<OpenFile, Problem> {
+pub fn open_file(item: &WalkItem, caching: Caching) -> Result<OpenFile, Problem> {
     let open = || {
         let dir = item.dir.fd()?;
-        open_in(dir.as_fd(), &item.name, &item.stat)
+        open_in(dir.as_fd(), &item.name, &item.stat, caching)
     };
     open().map_err(|error| item.problem("open", error))
 }
 
-fn open_in(dir: BorrowedFd<'_>, name: &CStr, seen: &Stat) -> io::Result<OpenFile> {
+fn open_in(
+    dir: BorrowedFd<'_>,
+    name: &CStr,
+    seen: &Stat,
+    caching: Caching,
+) -> io::Result<OpenFile> {
     if seen.kind != EntryKind::File {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
@@ -78,7 +105,7 @@ fn open_in(dir: BorrowedFd<'_>, name: &CStr, seen: &Stat) -> io::Result<OpenFile
         // Only ever a hint: a file system that does not take it reads as well.
         let _hint = fadvise(&file, 0, None, Advice::Sequential);
     }
-    Ok(OpenFile { file, stat })
+    Ok(OpenFile { file, stat, caching, keeps: AtomicBool::new(false) })
 }
 
 impl OpenFile {
@@ -108,7 +135,7 @@ impl OpenFile {
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
-            match self.file.read_at(&mut buffer[filled..], offset + filled as u64) {
+            match self.read_some(&mut buffer[filled..], offset + filled as u64) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -116,6 +143,24 @@ impl OpenFile {
             }
         }
         Ok(filled)
+    }
+
+    fn read_some(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        if self.caching == Caching::Usual {
+            return self.file.read_at(buffer, offset);
+        }
+        if !self.keeps.load(Ordering::Relaxed) {
+            match preadv2(&self.file, &mut [IoSliceMut::new(buffer)], offset, DONT_CACHE) {
+                Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => {
+                    self.keeps.store(true, Ordering::Relaxed);
+                }
+                read => return Ok(read?),
+            }
+        }
+        let count = self.file.read_at(buffer, offset)?;
+        // Only a hint, and pages in part stay.
+        let _hint = fadvise(&self.file, offset, NonZeroU64::new(count as u64), Advice::DontNeed);
+        Ok(count)
     }
 }
 

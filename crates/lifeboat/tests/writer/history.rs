@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lifeboat::backup::{BackupOptions, Detect, Outcome};
 use lifeboat::repository::{Repository, View};
+use lifeboat::source::read::Caching;
 use lifeboat_codec::compress::{Compression, Level};
 use lifeboat_format::id::SnapshotId;
 use lifeboat_testkit::crash::CrashStore;
@@ -66,6 +67,7 @@ impl History {
             detect: self.dice.pick(&[Detect::Incremental, Detect::Full, Detect::Differential]),
             checkpoint_interval: self.dice.pick(&[Duration::ZERO, Duration::from_secs(300)]),
             verify_encode: self.dice.pick(&[true, false]),
+            caching: self.dice.pick(&[Caching::Usual, Caching::Bypass]),
             compression: self.dice.pick(&[Compression::Auto, Compression::Fixed(Level::STORED)]),
             ..options_of(&self.sources[source])
         }

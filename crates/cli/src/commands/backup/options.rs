@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use lifeboat::backup::{BackupOptions, Detect};
 use lifeboat::source::exclude::{ExcludeOptions, Mark};
+use lifeboat::source::read::Caching;
 use lifeboat::source::unchanged::Criteria;
 use lifeboat_codec::compress::{Compression, Level};
 use lifeboat_repo::snapshots::check_tag;
@@ -41,6 +42,7 @@ pub(super) fn options(args: &BackupArgs, settings: &Settings) -> Result<BackupOp
         criteria: Criteria { ignore_inode: args.ignore_inode, ignore_ctime: args.ignore_ctime },
         excludes: excludes(args, own::directory(settings))?,
         one_file_system: args.one_file_system,
+        caching: if args.bypass_cache { Caching::Bypass } else { Caching::Usual },
         dry_run: args.dry_run,
         verify_encode: !args.no_verify_encode,
         compression: args.compression.as_deref().map_or(Ok(Compression::Auto), compression)?,

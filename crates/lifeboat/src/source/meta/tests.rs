@@ -8,7 +8,7 @@ use rustix::fs::{XattrFlags, lsetxattr};
 
 use super::*;
 use crate::source::exclude::Excludes;
-use crate::source::read::open_file;
+use crate::source::read::{Caching, open_file};
 use crate::source::walk::{Walk, WalkOptions};
 
 fn items(root: &Path) -> impl Iterator<Item = WalkItem> {
@@ -85,7 +85,7 @@ fn an_open_file_and_a_closed_one_give_the_same() {
     let item = items(&path).next().unwrap();
     let reader = MetaReader::new();
     let closed = reader.read(&item, None).unwrap();
-    let open = reader.read(&item, Some(&open_file(&item).unwrap())).unwrap();
+    let open = reader.read(&item, Some(&open_file(&item, Caching::Usual).unwrap())).unwrap();
     assert_eq!(closed, open);
     assert_eq!(open.entry.xattrs.len(), usize::from(with_xattr));
     assert_eq!(open.entry.size, 0, "left for the reader of the content");
@@ -179,7 +179,7 @@ fn access_times_are_left_alone() {
     for item in items(&path) {
         MetaReader::new().read(&item, None).unwrap();
         if item.stat.kind == EntryKind::File {
-            open_file(&item).unwrap().read_at(0, &mut [0; 10]).unwrap();
+            open_file(&item, Caching::Usual).unwrap().read_at(0, &mut [0; 10]).unwrap();
         }
     }
     for path in [path.join("file"), path] {

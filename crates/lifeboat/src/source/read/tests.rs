@@ -15,7 +15,7 @@ fn item(path: &Path) -> WalkItem {
 }
 
 fn segments(path: &Path) -> Vec<(u64, u64, bool)> {
-    let file = open_file(&item(path)).unwrap();
+    let file = open_file(&item(path), Caching::Usual).unwrap();
     let all = file.segments().map(|segment| {
         let Segment { offset, len, is_hole } = segment.unwrap();
         (offset, len, is_hole)
@@ -35,7 +35,7 @@ fn a_file_is_read_at_any_offset() {
     let scratch = Scratch::new().unwrap();
     let bytes = Vec::from_iter((0..300_000_u32).flat_map(u32::to_le_bytes));
     fs::write(scratch.join("file"), &bytes).unwrap();
-    let file = open_file(&item(&scratch.join("file"))).unwrap();
+    let file = open_file(&item(&scratch.join("file")), Caching::Usual).unwrap();
     let mut buffer = vec![0; 500_000];
     assert_eq!(file.read_at(0, &mut buffer).unwrap(), 500_000);
     assert_eq!(buffer, bytes[..500_000]);
@@ -91,7 +91,7 @@ fn a_file_that_shrinks_has_segments_to_the_size_it_had() {
     let sparse = File::create(&path).unwrap();
     sparse.set_len(1 << 20).unwrap();
     sparse.write_all_at(b"data", 1 << 19).unwrap();
-    let file = open_file(&item(&path)).unwrap();
+    let file = open_file(&item(&path), Caching::Usual).unwrap();
     sparse.set_len(10).unwrap();
     let total: u64 = file.segments().map(|segment| segment.unwrap().len).sum();
     assert_eq!(total, 1 << 20);
@@ -104,7 +104,7 @@ fn a_change_between_two_looks_is_told() {
     let scratch = Scratch::new().unwrap();
     let path = scratch.join("file");
     fs::write(&path, "1234").unwrap();
-    let file = open_file(&item(&path)).unwrap();
+    let file = open_file(&item(&path), Caching::Usual).unwrap();
     let mut buffer = [0; 10];
     file.read_at(0, &mut buffer).unwrap();
     assert!(!changed(file.stat(), &file.stat_now().unwrap()), "reading is no change");
@@ -112,7 +112,7 @@ fn a_change_between_two_looks_is_told() {
     std::thread::sleep(std::time::Duration::from_millis(30));
     fs::write(&path, "4321").unwrap();
     assert!(changed(file.stat(), &file.stat_now().unwrap()));
-    let file = open_file(&item(&path)).unwrap();
+    let file = open_file(&item(&path), Caching::Usual).unwrap();
     File::options().append(true).open(&path).unwrap().set_len(5).unwrap();
     assert!(changed(file.stat(), &file.stat_now().unwrap()));
 }
@@ -125,18 +125,55 @@ fn what_took_the_place_of_a_file_is_read_if_it_is_a_file() {
     let old = item(&path);
     fs::write(scratch.join("new"), "the new one").unwrap();
     fs::rename(scratch.join("new"), &path).unwrap();
-    let file = open_file(&old).unwrap();
+    let file = open_file(&old, Caching::Usual).unwrap();
     assert_eq!(file.stat().size, 11);
     assert_ne!(file.stat().inode, old.stat.inode);
     fs::remove_file(&path).unwrap();
-    let gone = open_file(&old).unwrap_err();
+    let gone = open_file(&old, Caching::Usual).unwrap_err();
     assert!(gone.to_string().contains("No such file"), "{gone}");
     symlink("elsewhere", &path).unwrap();
-    let link = open_file(&old).unwrap_err();
+    let link = open_file(&old, Caching::Usual).unwrap_err();
     assert!(link.to_string().contains("symbolic link"), "{link}");
     fs::remove_file(&path).unwrap();
     mknodat(CWD, &path, FileType::Fifo, Mode::RUSR, 0).unwrap();
-    let fifo = open_file(&old).unwrap_err();
+    let fifo = open_file(&old, Caching::Usual).unwrap_err();
     assert!(fifo.to_string().contains("something else"), "{fifo}");
-    open_file(&item(&path)).unwrap_err();
+    open_file(&item(&path), Caching::Usual).unwrap_err();
+}
+
+/// Whether the page cache has the first page of a file; if not, it may from now on.
+fn is_cached(file: &File) -> bool {
+    let mut byte = [0];
+    let slices = &mut [IoSliceMut::new(&mut byte)];
+    preadv2(file, slices, 0, ReadWriteFlags::NOWAIT) == Ok(1)
+}
+
+#[test]
+fn what_is_read_past_the_page_cache_does_not_stay_there() {
+    let scratch = Scratch::new().unwrap();
+    let bytes = Vec::from_iter((0..300_000_u32).flat_map(u32::to_le_bytes));
+    fs::write(scratch.join("file"), &bytes).unwrap();
+    let plain = File::open(scratch.join("file")).unwrap();
+    let forget = || {
+        plain.sync_all().unwrap();
+        fadvise(&plain, 0, None, Advice::DontNeed).unwrap();
+    };
+    forget();
+    if is_cached(&plain) {
+        lifeboat_testkit::skip::skip("this file system is the page cache");
+        return;
+    }
+    let read = |caching, refused| {
+        forget();
+        let file = open_file(&item(&scratch.join("file")), caching).unwrap();
+        file.keeps.store(refused, Ordering::Relaxed);
+        let mut buffer = vec![0; bytes.len()];
+        assert_eq!(file.read_at(0, &mut buffer).unwrap(), bytes.len());
+        assert!(buffer == bytes);
+        is_cached(&plain)
+    };
+    assert!(!read(Caching::Bypass, false));
+    // As if the file system refused it.
+    assert!(!read(Caching::Bypass, true));
+    assert!(read(Caching::Usual, false));
 }
