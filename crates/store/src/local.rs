@@ -23,7 +23,6 @@ mod network;
 mod publish;
 mod read;
 mod root;
-mod spare;
 mod system;
 mod together;
 mod walk;

@@ -14,7 +14,6 @@ use rustix::fs::{AtFlags, FileType, OFlags, Statx, StatxFlags};
 use rustix::io::{Errno, pread};
 
 use crate::local::root::Root;
-use crate::local::spare::KEPT_MIN;
 use crate::local::system::Call;
 use crate::{Error, ErrorKind, Guard, ObjectInfo, Result};
 
@@ -87,29 +86,17 @@ fn read(
             .with_detail(format!("{} bytes do not fit into memory", range.end - range.start))
     };
     let wanted = usize::try_from(range.end - range.start).map_err(|_too_wide| too_large())?;
-    let piece = |read: &mut dyn FnMut(u64) -> Result<usize, Errno>, at| loop {
-        match root.system.call(Call::Read, key, || read(at)) {
-            // It was cut short since its size was looked at.
-            Ok(0) => return Err(Error::beyond_end(operation, key, &range, at)),
-            Ok(length) => return Ok(length),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(root.failed(operation, key, key, errno)),
-        }
-    };
-    if wanted >= KEPT_MIN {
-        let mut bytes = root.spares.take(wanted).map_err(|error| too_large().with_source(error))?;
-        let mut filled = 0;
-        while filled < wanted {
-            let rest = &mut bytes[filled..];
-            filled += piece(&mut |at| pread(file, &mut *rest, at), range.start + filled as u64)?;
-        }
-        return Ok(root.spares.lend(bytes));
-    }
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(wanted).map_err(|error| too_large().with_source(error))?;
     while bytes.len() < wanted {
         let at = range.start + bytes.len() as u64;
-        piece(&mut |at| pread(file, spare_capacity(&mut bytes), at), at)?;
+        let piece = || pread(file, spare_capacity(&mut bytes), at);
+        match root.system.call(Call::Read, key, piece) {
+            // It was cut short since its size was looked at.
+            Ok(0) => return Err(Error::beyond_end(operation, key, &range, at)),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(root.failed(operation, key, key, errno)),
+        }
     }
     // The allocation may be a little larger than what was reserved.
     bytes.truncate(wanted);

@@ -20,7 +20,6 @@ use rustix::io::Errno;
 
 use crate::local::cause::{self, Place};
 use crate::local::network::network_of;
-use crate::local::spare::Spares;
 use crate::local::system::{Call, System};
 use crate::local::together::Together;
 use crate::{Error, ErrorKind, Result};
@@ -47,8 +46,6 @@ pub(super) struct Root {
     durable: Mutex<HashSet<String>>,
     /// What was put and is not durable yet.
     pub(super) together: Together,
-    /// For large reads.
-    pub(super) spares: Spares,
     /// The next number of a temporary file of this process.
     pub(super) next_temporary: AtomicU64,
     /// Whether this process has removed what others left in `tmp/`.
@@ -131,7 +128,6 @@ impl Root {
             system: System::default(),
             durable: Mutex::default(),
             together: Together::default(),
-            spares: Spares::default(),
             next_temporary: AtomicU64::new(0),
             tidied: Once::new(),
             link_only: AtomicBool::new(false),
