@@ -17,7 +17,7 @@
 //! of its directory and the look at it gives only the problem.
 //!
 //! With [`WalkOptions::ahead_threads`], others read directories and look at what is in them before the walk
-//! comes there ([`ahead`]); items are the same and in the same order, and what vanishes after the look at
+//! comes there (`ahead`); items are the same and in the same order, and what vanishes after the look at
 //! it is found out by whoever reads it.
 
 mod ahead;
