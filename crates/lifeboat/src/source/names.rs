@@ -44,9 +44,9 @@ pub(super) enum Names {
 
 /// What reading a directory gave.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(super) struct Listing<N> {
     /// Its names; those that came before the error if there was one.
-    pub(super) names: Names,
+    pub(super) names: N,
     /// For each of the watched names whether it is there.
     pub(super) found: Vec<bool>,
     /// Why the names may not be all.
@@ -63,7 +63,7 @@ impl Names {
         room: Room,
         watched: &[Vec<u8>],
         spill: &mut Spill,
-    ) -> io::Result<Listing> {
+    ) -> io::Result<Listing<Self>> {
         let mut sorter = Sorter::new(room, spill);
         let mut failed = Ok(());
         let (found, error) = each_name(fd, watched, |name| {
@@ -105,34 +105,6 @@ impl Names {
             Self::Memory { arena, .. } => arena.memory_bytes(),
             Self::Runs(merge) => merge.memory_bytes(),
         }
-    }
-}
-
-/// The names of a directory that has few of them, in memory.
-#[derive(Debug)]
-pub(super) struct Few {
-    /// Its names; those that came before the error if there was one.
-    pub(super) names: Arena,
-    /// For each of the watched names whether it is there.
-    pub(super) found: Vec<bool>,
-    /// Why the names may not be all.
-    pub(super) error: Option<io::Error>,
-}
-
-impl Few {
-    /// Reads the names of the open directory `fd`; `None` if there are more than `names_max`.
-    pub(super) fn read(fd: &OwnedFd, watched: &[Vec<u8>], names_max: usize) -> Option<Self> {
-        let mut names = Arena::default();
-        let mut fits = true;
-        let (found, error) = each_name(fd, watched, |name| {
-            fits = names.len() < names_max;
-            if fits {
-                names.push(name);
-            }
-            fits
-        });
-        names.sort();
-        fits.then_some(Self { names, found, error })
     }
 }
 
@@ -191,6 +163,25 @@ pub(super) struct Arena {
 }
 
 impl Arena {
+    /// Reads the names of the open directory `fd`, sorted; `None` if there are more than `names_max`.
+    pub(super) fn read(
+        fd: &OwnedFd,
+        watched: &[Vec<u8>],
+        names_max: usize,
+    ) -> Option<Listing<Self>> {
+        let mut names = Self::default();
+        let mut fits = true;
+        let (found, error) = each_name(fd, watched, |name| {
+            fits = names.len() < names_max;
+            if fits {
+                names.push(name);
+            }
+            fits
+        });
+        names.sort();
+        fits.then_some(Listing { names, found, error })
+    }
+
     pub(super) fn push(&mut self, name: &[u8]) {
         let fits = "an arena is below 1 GiB, a name below 64 KiB";
         let start = u32::try_from(self.bytes.len()).expect(fits);

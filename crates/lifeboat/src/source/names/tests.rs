@@ -19,7 +19,12 @@ fn room(sort_bytes: usize, keep_bytes: usize) -> Room {
     Room { sort_bytes, keep_bytes }
 }
 
-fn read(dir: &std::path::Path, room: Room, watched: &[Vec<u8>], spill: &mut Spill) -> Listing {
+fn read(
+    dir: &std::path::Path,
+    room: Room,
+    watched: &[Vec<u8>],
+    spill: &mut Spill,
+) -> Listing<Names> {
     let fd = OwnedFd::from(File::open(dir).unwrap());
     Names::read(&fd, room, watched, spill).unwrap()
 }

@@ -19,7 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::source::dir::DirHandle;
-use crate::source::names::{Arena, Few};
+use crate::source::names::{Arena, Listing};
 use crate::source::stat::Stat;
 
 /// The longest listing: with names of 30 bytes some 200 KiB.
@@ -262,8 +262,8 @@ fn list(dir: &Arc<DirHandle>, watched: &[Vec<u8>]) -> Listed {
         Ok(fd) => fd,
         Err(error) => return Listed::Failed(error),
     };
-    match Few::read(&fd, watched, LIST_NAMES_MAX) {
-        Some(Few { names, found, error }) => Listed::Whole(look_at(&fd, names, found, error)),
+    match Arena::read(&fd, watched, LIST_NAMES_MAX) {
+        Some(Listing { names, found, error }) => Listed::Whole(look_at(&fd, names, found, error)),
         None => Listed::Many,
     }
 }
