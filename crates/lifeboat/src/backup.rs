@@ -74,7 +74,8 @@ pub fn backup(
     let (index, doubtful) = load_index(repository, &fold)?;
     let parents =
         Parents::choose(repository, &fold, options, &source.key(), Arc::clone(&index), doubtful)?;
-    let packer = Packer::new(repository, index, packer_options(repository, options));
+    let packer =
+        Packer::new(repository, index, packer_options(repository, options, context.thread_count()));
     let problems = ProblemLog::new(context.monitor);
     let committer = Committer::new(repository, fold, options, source, &parents, asked_before)?;
     let job = Job { repository, options, context, packer: &packer, problems: &problems };
@@ -121,12 +122,17 @@ fn packs_share(memory: u64) -> u64 {
     (memory / 4 * 3).saturating_sub(fixed).min(memory / 2 + fixed / 3).max(memory / 3)
 }
 
-fn packer_options(repository: &Repository, options: &BackupOptions) -> PackerOptions {
+fn packer_options(
+    repository: &Repository,
+    options: &BackupOptions,
+    workers: usize,
+) -> PackerOptions {
     let memory = repository.memory_bytes();
     PackerOptions {
         compression: options.compression,
         verify_encode: options.verify_encode,
         dry_run: options.dry_run,
+        workers,
         bytes_max: packs_share(memory),
         records_max: records_max(memory),
     }

@@ -19,6 +19,9 @@ use crate::source::stat::Stat;
 use crate::source::unchanged::unchanged;
 use crate::source::walk::{Walk, WalkItem, WalkOptions};
 
+/// How many units' entries may wait for the readers of parents to free them.
+const SPENT_MAX: usize = 16;
+
 /// How many looks at the source are under way at once for each thread that works on bytes: most of what
 /// they take is waiting.
 const LOOKS_A_THREAD: usize = 4;
@@ -102,7 +105,8 @@ struct RootStage<'a> {
 impl RootStage<'_> {
     fn walk(&mut self, root: &BackupRoot, excludes: &Excludes) -> Result<(), Stopped> {
         let ahead_threads = LOOKS_AT_ONCE_MAX.min(self.job.context.thread_count() * LOOKS_A_THREAD);
-        let options = WalkOptions { ahead_threads, ..root.walk.clone() };
+        let cancel = self.job.context.cancel.clone();
+        let options = WalkOptions { ahead_threads, cancel, ..root.walk.clone() };
         let walk = match Walk::new(&root.path, &options, excludes) {
             Ok(walk) => walk,
             Err(problem) => {
@@ -152,10 +156,17 @@ impl RootStage<'_> {
         if self.unit.steps.is_empty() {
             return Ok(());
         }
-        // What has come back is freed by who has allocated it: the readers of parents if there are any.
-        if self.parent.is_empty() {
-            self.out.spent.1.try_iter().for_each(drop);
+        // Where nothing has changed nobody else has anything to ask for.
+        let context = self.job.context;
+        let go_on = || Ok::<_, Stopped>(!context.cancel.is_cancelled());
+        if !context.pace.wait(go_on)? {
+            return Err(Stopped);
         }
+        // What has come back is freed by who has allocated it, which is the readers of parents if there are
+        // any; but one may have come to its end, or wait for this walk.
+        let spent = &self.out.spent.1;
+        let left = if self.parent.is_empty() { 0 } else { SPENT_MAX };
+        while spent.len() > left && spent.try_recv().is_ok() {}
         let maker = self.unit.maker.clone();
         let next = Unit::new(self.unit.number + 1, self.unit.root, maker);
         let unit = std::mem::replace(&mut self.unit, next);

@@ -97,6 +97,11 @@ impl DirHandle {
         Ok(above.expect("the last handle that was closed is this one"))
     }
 
+    /// Whether it was made of what this look saw.
+    pub(super) fn is_of(&self, stat: &Stat) -> bool {
+        self.identity == (stat.real_device, stat.inode)
+    }
+
     fn closed(
         parent: Option<Arc<Self>>,
         name: CString,

@@ -96,6 +96,11 @@ impl Stat {
         self.kind == EntryKind::Dir
     }
 
+    /// Whether it is a regular file.
+    pub(super) fn is_file(&self) -> bool {
+        self.kind == EntryKind::File
+    }
+
     /// Whether both are the same thing, whatever has become of it between the looks.
     pub(super) fn same_file(&self, other: &Self) -> bool {
         (self.real_device, self.inode) == (other.real_device, other.inode)

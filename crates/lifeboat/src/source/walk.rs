@@ -17,8 +17,8 @@
 //! of its directory and the look at it gives only the problem.
 //!
 //! With [`WalkOptions::ahead_threads`], others read directories and look at what is in them before the walk
-//! comes there (`ahead`); items are the same and in the same order, and what vanishes after the look at
-//! it is found out by whoever reads it.
+//! comes there (`ahead`); items are the same and in the same order. A file that vanishes after that look
+//! is found out by whoever opens it; whatever else is there is looked at once more when it is given.
 
 mod ahead;
 mod members;
@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lifeboat_format::tree::{EntryKind, PathKey};
+use lifeboat_repo::cancel::Cancel;
 
 use super::dir::{DirHandle, DirPool};
 use super::exclude::{Excludes, RootedPath, Scope};
@@ -72,6 +73,8 @@ pub struct WalkOptions {
     pub scratch_dir: PathBuf,
     /// How many threads look ahead.
     pub ahead_threads: usize,
+    /// Ends what they are at.
+    pub cancel: Cancel,
 }
 
 impl Default for WalkOptions {
@@ -83,6 +86,7 @@ impl Default for WalkOptions {
             names_bytes_max: NAMES_BYTES_MAX,
             scratch_dir: PathBuf::from("/tmp"),
             ahead_threads: 0,
+            cancel: Cancel::new(),
         }
     }
 }
@@ -212,7 +216,7 @@ impl Walk {
             spill: Spill::new(options.scratch_dir.clone()),
             name: Vec::new(),
             path: Vec::new(),
-            ahead: Ahead::new(options.ahead_threads, excludes.watched()),
+            ahead: Ahead::new(options.ahead_threads, excludes.watched(), &options.cancel),
             announced: 0,
         })
     }
@@ -253,7 +257,7 @@ impl Walk {
             members = Members::new(Names::of([self.excludes.mark(mark).name.as_slice()]));
             self.leave_spill(spill_start);
         }
-        let names_bytes = members.memory_bytes();
+        let names_bytes = members.memory_bytes(self.ahead.is_some());
         self.names_bytes += names_bytes;
         let key_len = self.key.len();
         let scope = entered.scope;
@@ -302,7 +306,8 @@ impl Walk {
                 if let Some(error) = listing.error {
                     self.problem("read directory", error);
                 }
-                Some((Members::new(listing.names), listing.found))
+                let room_bytes = self.options.names_bytes_max.saturating_sub(self.names_bytes);
+                Some((Members::many(listing.names, room_bytes), listing.found))
             }
             Err(error) => {
                 self.problem("sort the names of", error);
@@ -405,7 +410,8 @@ impl Walk {
         if stat.kind == EntryKind::Dir {
             let elsewhere = matches!(reach, Reach::Whole(device) if device != stat.device);
             if !(self.options.one_file_system && elsewhere) {
-                let listing = member.listing;
+                // What was listed may have been moved away since.
+                let listing = member.listing.filter(|listing| listing.dir().is_of(&stat));
                 let handle = match &listing {
                     Some(listing) => Arc::clone(listing.dir()),
                     None => reach.handle(&dir, &name, &stat),
@@ -468,6 +474,9 @@ impl Iterator for Walk {
             match std::mem::replace(&mut self.found, Found::Nothing) {
                 Found::Root(place, stat) => return Some(Ok(self.give_root(place, stat))),
                 Found::Dir { handle, scope, reach, listing } => {
+                    if let Some(frame) = self.stack.last_mut() {
+                        frame.members.leave_for_another();
+                    }
                     self.enter(handle, &scope, reach, listing);
                 }
                 Found::Nothing if self.stack.is_empty() => return None,

@@ -152,28 +152,34 @@ fn is_cached(file: &File) -> bool {
 fn what_is_read_past_the_page_cache_does_not_stay_there() {
     let scratch = Scratch::new().unwrap();
     let bytes = Vec::from_iter((0..300_000_u32).flat_map(u32::to_le_bytes));
-    fs::write(scratch.join("file"), &bytes).unwrap();
-    let plain = File::open(scratch.join("file")).unwrap();
-    let forget = || {
-        plain.sync_all().unwrap();
-        fadvise(&plain, 0, None, Advice::DontNeed).unwrap();
+    let mut number = 0;
+    // A file that nobody has looked for there.
+    let mut fresh = || {
+        number += 1;
+        let path = scratch.join(number.to_string());
+        fs::write(&path, &bytes).unwrap();
+        let file = File::open(&path).unwrap();
+        file.sync_all().unwrap();
+        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+        (path, file)
     };
-    forget();
-    if is_cached(&plain) {
+    if is_cached(&fresh().1) {
         lifeboat_testkit::skip::skip("this file system is the page cache");
         return;
     }
-    let read = |caching, refused| {
-        forget();
-        let file = open_file(&item(&scratch.join("file")), caching).unwrap();
+    let mut is_kept = |caching, refused| {
+        let (path, plain) = fresh();
+        let file = open_file(&item(&path), caching).unwrap();
         file.keeps.store(refused, Ordering::Relaxed);
         let mut buffer = vec![0; bytes.len()];
         assert_eq!(file.read_at(0, &mut buffer).unwrap(), bytes.len());
         assert!(buffer == bytes);
         is_cached(&plain)
     };
-    assert!(!read(Caching::Bypass, false));
+    // What others are at with a page may keep it there, and what was not forgotten stays; not each time.
+    let mut is_ever_dropped = |refused| (0..5).any(|_| !is_kept(Caching::Bypass, refused));
+    assert!(is_ever_dropped(false));
     // As if the file system refused it.
-    assert!(!read(Caching::Bypass, true));
-    assert!(read(Caching::Usual, false));
+    assert!(is_ever_dropped(true));
+    assert!((0..5).any(|_| is_kept(Caching::Usual, false)));
 }

@@ -8,15 +8,18 @@
 //! Invariants: listings are made in the order of their keys, which is that of the walk. What is not
 //! begun when the walk comes to it, the walk makes itself, so it never waits for work that waits for
 //! others. A directory of more than [`LIST_NAMES_MAX`] names has no listing; its names are sorted by the
-//! walk and looked at in stretches. Dropping ends the threads, at the latest after the call that each is in.
+//! walk and looked at in stretches. Dropping or cancelling ends a listing after the call that it is in.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+
+use lifeboat_repo::cancel::Cancel;
 
 use crate::source::dir::DirHandle;
 use crate::source::names::{Arena, Listing};
@@ -68,6 +71,9 @@ pub(super) struct Ahead {
 #[derive(Debug)]
 struct Shared {
     watched: Vec<Vec<u8>>,
+    cancel: Cancel,
+    /// Set under the queue's lock.
+    closed: AtomicBool,
     queue: Mutex<Queue>,
     wake: Condvar,
 }
@@ -78,7 +84,6 @@ struct Queue {
     waiting: BTreeMap<Vec<u8>, Arc<Task>>,
     /// Threads that have nothing to do, and of which none is being woken.
     idle: usize,
-    closed: bool,
 }
 
 #[derive(Debug)]
@@ -108,9 +113,8 @@ pub(super) struct Announced {
 impl Ahead {
     /// So many threads, which look for the `watched` names in each directory; `None` if there are to be
     /// none, or the system gives none.
-    pub(super) fn new(threads: usize, watched: &[Vec<u8>]) -> Option<Self> {
-        let queue = Mutex::default();
-        let shared = Arc::new(Shared { watched: watched.to_vec(), queue, wake: Condvar::new() });
+    pub(super) fn new(threads: usize, watched: &[Vec<u8>], cancel: &Cancel) -> Option<Self> {
+        let shared = Arc::new(Shared::new(watched, cancel));
         let threads = Vec::from_iter((0..threads).map_while(|_| {
             let shared = Arc::clone(&shared);
             thread::Builder::new().name("look".to_owned()).spawn(move || shared.work()).ok()
@@ -140,7 +144,7 @@ impl Ahead {
 
     /// The listing of a directory that was not announced.
     pub(super) fn list(&self, dir: &Arc<DirHandle>) -> Listed {
-        list(dir, &self.shared.watched)
+        self.shared.list(dir)
     }
 }
 
@@ -148,12 +152,12 @@ impl Drop for Ahead {
     fn drop(&mut self) {
         {
             let mut queue = self.shared.lock();
-            queue.closed = true;
+            self.shared.closed.store(true, Ordering::Relaxed);
             queue.waiting.clear();
         }
         self.shared.wake.notify_all();
         for thread in self.threads.drain(..) {
-            // A panic there was told by itself, and the walk did what it had left.
+            // A panic there was told by itself, and as the failure of what it was at.
             let _ended = thread.join();
         }
     }
@@ -166,25 +170,75 @@ impl fmt::Debug for Ahead {
 }
 
 impl Shared {
+    fn new(watched: &[Vec<u8>], cancel: &Cancel) -> Self {
+        Self {
+            watched: watched.to_vec(),
+            cancel: cancel.clone(),
+            closed: AtomicBool::new(false),
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn work(&self) {
         while let Some(task) = self.next() {
-            let listed = task.run(&self.watched);
-            let mut outcome = task.locked();
-            outcome.listed = Some(listed);
-            if outcome.awaited {
-                task.done.notify_all();
-            }
+            let begun = Begun { task: &task, listed: None };
+            begun.end(self.run(&task));
         }
+    }
+
+    fn run(&self, task: &Task) -> Listed {
+        let names = task.names.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match names {
+            None => self.list(&task.dir),
+            Some(names) => Listed::Whole(self.look_in(&task.dir, names)),
+        }
+    }
+
+    fn list(&self, dir: &Arc<DirHandle>) -> Listed {
+        let fd = match dir.fd() {
+            Ok(fd) => fd,
+            Err(error) => return Listed::Failed(error),
+        };
+        match Arena::read(&fd, &self.watched, LIST_NAMES_MAX) {
+            Some(Listing { names, found, error }) => {
+                let stats = self.look_at(&fd, &names);
+                Listed::Whole(Looked { names, stats, found, error })
+            }
+            None => Listed::Many,
+        }
+    }
+
+    fn look_in(&self, dir: &Arc<DirHandle>, names: Arena) -> Looked {
+        let stats = match dir.fd() {
+            Ok(fd) => self.look_at(&fd, &names),
+            Err(error) => {
+                let fail = |_name| Err(io::Error::new(error.kind(), error.to_string()));
+                names.iter().map(fail).collect()
+            }
+        };
+        Looked { names, stats, found: Vec::new(), error: None }
+    }
+
+    /// Looks at each, until nobody wants to know.
+    fn look_at(&self, fd: &OwnedFd, names: &Arena) -> Vec<io::Result<Stat>> {
+        let look = |name: &[u8]| {
+            if self.closed.load(Ordering::Relaxed) || self.cancel.is_cancelled() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            Stat::unnumbered(fd, &CString::new(name)?)
+        };
+        names.iter().map(look).collect()
     }
 
     fn next(&self) -> Option<Arc<Task>> {
         let mut queue = self.lock();
         loop {
-            if queue.closed {
+            if self.closed.load(Ordering::Relaxed) {
                 return None;
             }
             if let Some(task) = queue.take_second() {
@@ -217,12 +271,27 @@ impl Task {
     fn locked(&self) -> MutexGuard<'_, Outcome> {
         self.result.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn run(&self, watched: &[Vec<u8>]) -> Listed {
-        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match names {
-            None => list(&self.dir, watched),
-            Some(names) => Listed::Whole(look_in(&self.dir, names)),
+/// A task in a thread's hands: it ends, come what may, since the walk waits for it.
+struct Begun<'a> {
+    task: &'a Task,
+    listed: Option<Listed>,
+}
+
+impl Begun<'_> {
+    fn end(mut self, listed: Listed) {
+        self.listed = Some(listed);
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        let ended_early = || Listed::Failed(io::Error::other("the thread that looked ended early"));
+        let mut outcome = self.task.locked();
+        outcome.listed = Some(self.listed.take().unwrap_or_else(ended_early));
+        if outcome.awaited {
+            self.task.done.notify_all();
         }
     }
 }
@@ -236,7 +305,7 @@ impl Announced {
     /// The listing: made by another thread, or here if none has begun it.
     pub(super) fn take(self) -> Listed {
         if self.shared.lock().waiting.remove(&self.key).is_some() {
-            return self.task.run(&self.shared.watched);
+            return self.shared.run(&self.task);
         }
         let mut outcome = self.task.locked();
         loop {
@@ -255,34 +324,6 @@ impl Drop for Announced {
     fn drop(&mut self) {
         self.shared.lock().waiting.remove(&self.key);
     }
-}
-
-fn list(dir: &Arc<DirHandle>, watched: &[Vec<u8>]) -> Listed {
-    let fd = match dir.fd() {
-        Ok(fd) => fd,
-        Err(error) => return Listed::Failed(error),
-    };
-    match Arena::read(&fd, watched, LIST_NAMES_MAX) {
-        Some(Listing { names, found, error }) => Listed::Whole(look_at(&fd, names, found, error)),
-        None => Listed::Many,
-    }
-}
-
-fn look_in(dir: &Arc<DirHandle>, names: Arena) -> Looked {
-    match dir.fd() {
-        Ok(fd) => look_at(&fd, names, Vec::new(), None),
-        Err(error) => {
-            let fail = |_name| Err(io::Error::new(error.kind(), error.to_string()));
-            let stats = names.iter().map(fail).collect();
-            Looked { names, stats, found: Vec::new(), error: None }
-        }
-    }
-}
-
-fn look_at(fd: &OwnedFd, names: Arena, found: Vec<bool>, error: Option<io::Error>) -> Looked {
-    let look = |name: &[u8]| Stat::unnumbered(fd, &CString::new(name)?);
-    let stats = names.iter().map(look).collect();
-    Looked { names, stats, found, error }
 }
 
 #[cfg(test)]

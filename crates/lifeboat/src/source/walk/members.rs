@@ -1,7 +1,10 @@
 //! The members of one directory that the walk is in: in order, with what was found out ahead.
 //!
 //! Knows names, looks and announcements; not excludes, keys of items or what comes of them. Without
-//! threads that look ahead it gives names alone, and the walk looks for itself.
+//! threads that look ahead, or room for what they find, it gives names alone, and the walk looks for itself.
+//!
+//! Invariant: a look that is given is one of a file, since the walk was last in another directory: a file is
+//! looked at once more when it is opened. Everything else the walk looks at when it comes there.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,6 +17,9 @@ use crate::source::stat::Stat;
 
 /// How many stretches of a large directory are announced at once.
 const STRETCHES: usize = 4;
+/// What those and the one before them take, with names of 40 bytes.
+const STRETCHES_BYTES: usize =
+    (STRETCHES + 1) * STRETCH_NAMES * (size_of::<io::Result<Stat>>() + 48);
 
 /// What is left of a directory.
 #[derive(Debug)]
@@ -29,12 +35,17 @@ pub(super) struct Members {
     children: VecDeque<(usize, Announced)>,
     /// The first of what was looked at that nobody has thought of announcing.
     considered: usize,
+    /// How many pieces, what was looked at being the first and those that are coming the next, may
+    /// have been looked at before the walk was in another directory.
+    stale: usize,
+    /// Whether there is no room for looks, only for names.
+    alone: bool,
 }
 
 /// A member whose name was given.
 #[derive(Debug)]
 pub(super) struct Member {
-    /// What the look at it said, if there was one; its file system has no ordinal yet.
+    /// What the look at it said, if there was one that is good; its file system has no ordinal yet.
     pub(super) stat: Option<io::Result<Stat>>,
     /// Its listing, if it is a directory that was announced.
     pub(super) listing: Option<Announced>,
@@ -43,8 +54,23 @@ pub(super) struct Member {
 impl Members {
     /// Those with these names.
     pub(super) fn new(names: Names) -> Self {
-        let (coming, children) = (VecDeque::new(), VecDeque::new());
-        Self { looked: None, next: 0, coming, names, children, considered: 0 }
+        Self {
+            looked: None,
+            next: 0,
+            coming: VecDeque::new(),
+            names,
+            children: VecDeque::new(),
+            considered: 0,
+            stale: 0,
+            alone: false,
+        }
+    }
+
+    /// Those with these names, of a directory of any size, which together with the looks at its next
+    /// stretches may take `room_bytes` of memory.
+    pub(super) fn many(names: Names, room_bytes: usize) -> Self {
+        let alone = names.memory_bytes() + STRETCHES_BYTES > room_bytes;
+        Self { alone, ..Self::new(names) }
     }
 
     /// Those of a whole listing.
@@ -52,9 +78,19 @@ impl Members {
         Self { looked: Some(looked), ..Self::new(Names::of([])) }
     }
 
-    /// About how much memory the names take, in bytes.
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.names.memory_bytes() + self.looked.as_ref().map_or(0, Looked::memory_bytes)
+    /// About how much memory they take at most from now on, in bytes.
+    pub(super) fn memory_bytes(&self, has_ahead: bool) -> usize {
+        let looks = match &self.looked {
+            Some(looked) => looked.memory_bytes(),
+            None if has_ahead && !self.alone => STRETCHES_BYTES,
+            None => 0,
+        };
+        self.names.memory_bytes() + looks
+    }
+
+    /// The walk goes into another directory.
+    pub(super) fn leave_for_another(&mut self) {
+        self.stale = 1 + self.coming.len();
     }
 
     /// Puts the name of the next into `name`; `None` when there are no more. `key` is that of the directory.
@@ -68,7 +104,7 @@ impl Members {
         key: &[u8],
         ahead: Option<&Ahead>,
     ) -> io::Result<Option<Member>> {
-        let Some(ahead) = ahead else {
+        let Some(ahead) = ahead.filter(|_| !self.alone) else {
             let found = self.names.next(name)?;
             return Ok(found.then_some(Member { stat: None, listing: None }));
         };
@@ -82,6 +118,7 @@ impl Members {
                 return Err(io::Error::other("a stretch of names was not looked at"));
             };
             (self.looked, self.next, self.considered) = (Some(looked), 0, 0);
+            self.stale = self.stale.saturating_sub(1);
         }
     }
 
@@ -103,7 +140,9 @@ impl Members {
             _ => None,
         };
         self.next += 1;
-        Some(Member { stat: Some(stat), listing: listing.map(|(_, listing)| listing) })
+        let is_good = self.stale == 0 && stat.as_ref().is_ok_and(Stat::is_file);
+        let stat = is_good.then_some(stat);
+        Some(Member { stat, listing: listing.map(|(_, listing)| listing) })
     }
 
     fn announce_stretches(

@@ -1,7 +1,10 @@
 use std::fs;
+use std::mem::MaybeUninit;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use lifeboat_testkit::tree::{Awkward, Scratch, Shape, is_root, random};
+
+use rustix::fs::inotify;
 
 use super::*;
 use crate::source::exclude::ExcludeOptions;
@@ -323,6 +326,64 @@ fn what_is_announced_is_what_is_entered() {
     }
     assert!((ahead::ANNOUNCED_MAX..=OPEN_DIRECTORIES_MAX / 2).contains(&most), "{most}");
     assert_eq!(walk.announced, 0);
+}
+
+/// What was seen when its directory was listed may be something else by the time the walk comes there.
+#[test]
+fn what_changes_while_the_walk_is_elsewhere_is_looked_at_again() {
+    let scratch = Scratch::new().unwrap();
+    for name in ["a/in", "b/old", "c", "d", "e"] {
+        let path = scratch.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    let options = WalkOptions { ahead_threads: 2, ..WalkOptions::default() };
+    let mut walk = Walk::new(scratch.path(), &options, &Excludes::none()).unwrap();
+    let mut next =
+        || walk.next().map(|found| found.map(|item| (item.key.to_string(), item.stat.kind)));
+    let mut expect = |key: &str, kind| {
+        assert_eq!(next().unwrap().unwrap(), (key.to_owned(), kind));
+    };
+    expect("", EntryKind::Dir);
+    expect("a", EntryKind::Dir);
+    expect("a/in", EntryKind::File);
+    fs::rename(scratch.join("b"), scratch.join("z")).unwrap();
+    fs::create_dir(scratch.join("b")).unwrap();
+    fs::write(scratch.join("b/new"), "").unwrap();
+    fs::remove_file(scratch.join("c")).unwrap();
+    symlink("nowhere", scratch.join("c")).unwrap();
+    expect("b", EntryKind::Dir);
+    expect("b/new", EntryKind::File);
+    expect("c", EntryKind::Symlink);
+    expect("d", EntryKind::File);
+    fs::remove_file(scratch.join("e")).unwrap();
+    let gone = next().unwrap().unwrap_err();
+    assert!(gone.error.contains("No such file"), "{gone}");
+    assert!(next().is_none());
+}
+
+/// A directory may be left out because to open it would wake somebody, or wait for one.
+#[test]
+fn nobody_opens_what_is_left_out() {
+    let scratch = Scratch::new().unwrap();
+    for name in ["a/in", "b/no/in", "no/in", "z/in"] {
+        let path = scratch.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+    for name in ["no", "b/no"] {
+        inotify::add_watch(&watch, scratch.join(name), inotify::WatchFlags::OPEN).unwrap();
+    }
+    let mut buffer = [MaybeUninit::uninit(); 512];
+    let mut opened = || inotify::Reader::new(&watch, &mut buffer).next().is_ok();
+    fs::read_dir(scratch.join("no")).unwrap();
+    assert!(opened(), "or nothing is shown");
+    while opened() {}
+    let excludes = ExcludeOptions { patterns: vec!["no".into()], ..Default::default() };
+    let (keys, _) = walk_with(scratch.path(), &WalkOptions::default(), &excludes);
+    assert_eq!(keys.len(), 6);
+    assert!(!opened());
 }
 
 #[test]

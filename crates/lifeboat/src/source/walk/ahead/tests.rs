@@ -9,8 +9,7 @@ use crate::source::walk::start::Start;
 
 /// One without threads: what is taken, the taker makes.
 fn alone() -> Ahead {
-    let queue = Mutex::default();
-    let shared = Arc::new(Shared { watched: vec![b"mark".to_vec()], queue, wake: Condvar::new() });
+    let shared = Arc::new(Shared::new(&[b"mark".to_vec()], &Cancel::new()));
     Ahead { shared, threads: Vec::new() }
 }
 
@@ -71,7 +70,7 @@ fn a_listing_is_small_and_a_failure_is_told() {
     for number in 0..=LIST_NAMES_MAX {
         fs::write(scratch.join("many").join(number.to_string()), "").unwrap();
     }
-    let ahead = Ahead::new(2, &[]).unwrap();
+    let ahead = Ahead::new(2, &[], &Cancel::new()).unwrap();
     let many = handle(&scratch, "many");
     assert!(matches!(ahead.list(&many), Listed::Many));
     fs::remove_file(scratch.join("many/0")).unwrap();
@@ -94,4 +93,32 @@ fn a_listing_is_small_and_a_failure_is_told() {
         panic!("a stretch is whole");
     };
     assert!(looked.stats[0].is_err());
+}
+
+/// The walk would wait for ever for what a thread had begun when it panicked.
+#[test]
+fn a_thread_that_ends_early_leaves_a_failure() {
+    let scratch = Scratch::new().unwrap();
+    for name in ["a", "b"] {
+        fs::create_dir(scratch.join(name)).unwrap();
+    }
+    let ahead = alone();
+    let _first = ahead.directory(b"a".to_vec(), handle(&scratch, "a"));
+    let second = ahead.directory(b"b".to_vec(), handle(&scratch, "b"));
+    let task = ahead.shared.lock().take_second().unwrap();
+    drop(Begun { task: &task, listed: None });
+    assert!(matches!(second.take(), Listed::Failed(_)));
+}
+
+#[test]
+fn whoever_is_cancelled_looks_at_nothing_more() {
+    let scratch = Scratch::new().unwrap();
+    fs::write(scratch.join("file"), "").unwrap();
+    let cancel = Cancel::new();
+    let ahead = Ahead { shared: Arc::new(Shared::new(&[], &cancel)), threads: Vec::new() };
+    let dir = handle(&scratch, ".");
+    assert_eq!(names(ahead.list(&dir)), ["file"]);
+    cancel.cancel();
+    let Listed::Whole(looked) = ahead.list(&dir) else { panic!("it can be read") };
+    assert!(looked.stats.iter().all(Result::is_err));
 }
