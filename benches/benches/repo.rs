@@ -114,6 +114,7 @@ fn pack(criterion: &mut Criterion) {
                 compression: Compression::Fixed(Level::STORED),
                 verify_encode: false,
                 dry_run: false,
+                workers: 1,
                 bytes_max: MEMORY_BYTES / 2,
                 records_max: usize::MAX,
             };

@@ -1,6 +1,6 @@
 //! Pace: whether a worker may begin its next unit of work now.
 //!
-//! Workers ask before each unit, while they hold no lock and nobody waits for what they have. Knows how
+//! Workers ask before each unit, while they hold no lock. Knows how
 //! to wait, not why: clocks and what else the machine does are the [`Pacer`]'s.
 //!
 //! Invariant: whoever waits is let go at once when its run is to stop, whatever the pacer says.

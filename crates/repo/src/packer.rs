@@ -50,6 +50,8 @@ pub struct PackerOptions {
     pub verify_encode: bool,
     /// Counts what would be stored, and stores nothing.
     pub dry_run: bool,
+    /// How many workers have framers at once.
+    pub workers: usize,
     /// How many bytes open and travelling packs may hold together.
     pub bytes_max: u64,
     /// How many records are gathered before they are written as an index segment.
@@ -109,7 +111,7 @@ impl Packer {
             repository: repository.clone(),
             index,
             claims: Claims::new(),
-            balance: Balance::new(options.compression, repository.memory_bytes()),
+            balance: Balance::new(options.compression, repository.memory_bytes(), options.workers),
             options,
             state: Mutex::default(),
             changed: Condvar::new(),

@@ -34,6 +34,7 @@ fn options(repository: &Repository) -> PackerOptions {
         compression: lifeboat_codec::compress::Compression::default(),
         verify_encode: true,
         dry_run: false,
+        workers: 1,
         bytes_max: repository.memory_bytes() / 4,
         records_max: 1 << 20,
     }

@@ -18,8 +18,8 @@ use lifeboat_codec::compress::{Compression, Level};
 const STEPS: [i32; 5] = [3, 5, 6, 7, 9];
 /// So many of them take no more memory than the first; the others some 10 MiB more for each worker.
 const FRUGAL_STEPS: usize = 3;
-/// From this budget in bytes on there is memory for all.
-const AMPLE_BYTES: u64 = 192 << 20;
+/// From this budget for each worker on, in bytes, there is memory for all.
+const AMPLE_BYTES: u64 = 64 << 20;
 
 /// How many packs are looked at together.
 const PACKS: u32 = 3;
@@ -43,9 +43,10 @@ struct Seen {
 }
 
 impl Balance {
-    /// Within a budget of so many bytes for the whole process.
-    pub(super) fn new(compression: Compression, memory_bytes: u64) -> Self {
-        let count = if memory_bytes < AMPLE_BYTES { FRUGAL_STEPS } else { STEPS.len() };
+    /// Within a budget of so many bytes for the whole process, in which so many workers compress.
+    pub(super) fn new(compression: Compression, memory_bytes: u64, workers: usize) -> Self {
+        let needed = AMPLE_BYTES.saturating_mul(workers as u64);
+        let count = if memory_bytes < needed { FRUGAL_STEPS } else { STEPS.len() };
         Self { compression, steps: &STEPS[..count], seen: Mutex::default() }
     }
 
@@ -79,9 +80,10 @@ impl Balance {
             return;
         }
         let step = match (seen.waited, seen.idled) {
-            (true, _) => (seen.step + 1).min(self.steps.len() - 1),
             (false, PACKS) => seen.step.saturating_sub(1),
-            (false, _) => seen.step,
+            // Who waits for a store that has nothing to do waits for memory.
+            (true, PACKS) | (false, _) => seen.step,
+            (true, _) => (seen.step + 1).min(self.steps.len() - 1),
         };
         if step != seen.step {
             tracing::debug!(level = self.steps[step], "frames are compressed at another level");

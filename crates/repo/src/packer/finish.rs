@@ -61,15 +61,7 @@ impl Shared {
 
     /// Adds a sealed frame to the pack that it was promised to.
     pub(super) fn deliver(self: &Arc<Self>, pack: u64, frame: SealedFrame) -> Result<()> {
-        let complete = {
-            let mut state = self.lock();
-            let store_idles = state.travelling.is_empty();
-            let complete = state.deliver(pack, frame);
-            if complete.is_some() {
-                self.balance.pack_complete(store_idles);
-            }
-            complete
-        };
+        let complete = self.lock().deliver(pack, frame);
         self.changed.notify_all();
         match complete {
             Some(pack) => self.finish_pack(pack),
@@ -178,6 +170,8 @@ impl Shared {
     /// Builds the pack and hands it to the runtime.
     fn finish_pack(self: &Arc<Self>, pack: OpenPack) -> Result<()> {
         let (number, held) = (pack.number, pack.bytes);
+        // It counts as travelling itself.
+        self.balance.pack_complete(self.lock().travelling.len() <= 1);
         // It counts as travelling already: whoever waits for it must hear that it never will.
         let built = self.or_fail(self.build(pack)).inspect_err(|_| {
             self.lock().travelling.remove(&number);

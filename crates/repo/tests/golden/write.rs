@@ -260,6 +260,7 @@ impl<'a> Writer<'a> {
             compression: Compression::Fixed(self.level),
             verify_encode: true,
             dry_run: false,
+            workers: 1,
             bytes_max: MEMORY_BYTES / 4,
             records_max: 1 << 20,
         };

@@ -10,7 +10,7 @@ fn packs(balance: &Balance, store_idles: bool) {
 
 #[test]
 fn it_rises_while_the_store_is_waited_for_and_falls_when_it_idles() {
-    let balance = Balance::new(Compression::Auto, AMPLE_BYTES);
+    let balance = Balance::new(Compression::Auto, 2 * AMPLE_BYTES, 2);
     assert_eq!(balance.level(), Level::DEFAULT);
     for step in 1..STEPS.len() + 2 {
         balance.waits();
@@ -26,16 +26,19 @@ fn it_rises_while_the_store_is_waited_for_and_falls_when_it_idles() {
     }
     packs(&balance, true);
     assert_eq!(balance.level(), Level::DEFAULT);
-    // It idles now and then, which is no reason to hurry.
+    // It idles now and then, which is no reason to hurry; a wait for memory is none to slow down.
     balance.waits();
     packs(&balance, false);
     (0..PACKS).for_each(|pack| balance.pack_complete(pack > 0));
+    assert_eq!(balance.level(), level(1));
+    balance.waits();
+    packs(&balance, true);
     assert_eq!(balance.level(), level(1));
 }
 
 #[test]
 fn little_memory_allows_little() {
-    let balance = Balance::new(Compression::Auto, AMPLE_BYTES - 1);
+    let balance = Balance::new(Compression::Auto, 3 * AMPLE_BYTES - 1, 3);
     for _ in 0..STEPS.len() {
         balance.waits();
         packs(&balance, false);
@@ -46,11 +49,11 @@ fn little_memory_allows_little() {
 #[test]
 fn a_fixed_level_is_kept() {
     let fixed = Level::zstd(1).unwrap();
-    let balance = Balance::new(Compression::Fixed(fixed), AMPLE_BYTES);
+    let balance = Balance::new(Compression::Fixed(fixed), AMPLE_BYTES, 1);
     for _ in 0..3 {
         balance.waits();
         packs(&balance, false);
         assert_eq!(balance.level(), fixed);
     }
-    assert_eq!(Balance::new(Compression::Fixed(Level::STORED), 0).level(), Level::STORED);
+    assert_eq!(Balance::new(Compression::Fixed(Level::STORED), 0, 1).level(), Level::STORED);
 }
