@@ -81,7 +81,7 @@ pub(crate) struct GlobalArgs {
 pub(crate) struct PoliteArgs {
     /// The niceness of all threads, from -20 to 19: the higher, the less of the CPU beside others; below
     /// what it is now needs privileges [env: LIFEBOAT_NICE] [default: as it was started]
-    #[arg(long, global = true, value_name = "N", allow_hyphen_values = true)]
+    #[arg(long, global = true, value_name = "N", allow_negative_numbers = true)]
     pub(crate) nice: Option<String>,
     /// How soon the disk serves it: idle (when nobody else wants to), best-effort:0 (first) to
     /// best-effort:7 (last), or realtime:0 to realtime:7, which needs privileges; without a level 4. The

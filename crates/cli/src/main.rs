@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::args::Cli;
+use crate::args::{Cli, Command};
 use crate::render::{Output, print_failure, print_usage_failure};
 use crate::settings::Settings;
 
@@ -33,8 +33,11 @@ fn main() -> ExitCode {
     raise_open_files();
     let output = Output::new(cli.global.json, cli.global.quiet);
     let ended = Settings::new(&cli.global).and_then(|settings| {
-        // While there is one thread.
-        priority::take(&settings.polite)?;
+        // What is wrong with a configuration file must not keep it from being looked at.
+        if !matches!(cli.command, Command::Config(_)) {
+            // While there is one thread.
+            priority::take(&settings.polite()?)?;
+        }
         commands::run(cli.command, &settings, &output)
     });
     match ended {

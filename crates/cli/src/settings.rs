@@ -56,13 +56,19 @@ pub(crate) struct Settings {
     pub(crate) memory_bytes: u64,
     /// How many threads work on bytes.
     pub(crate) threads: usize,
-    /// How the process gives way to others.
-    pub(crate) polite: Polite,
-    /// What of that is said of any repository.
+    /// What is said of giving way to others, whichever repository is used.
     pub(crate) polite_settings: PoliteSettings,
 }
 
 impl Settings {
+    /// How the process gives way to others.
+    ///
+    /// # Errors
+    /// [`Usage`] for what makes no sense, naming where it was said.
+    pub(crate) fn polite(&self) -> Result<Polite> {
+        self.polite_settings.of(self.place.as_ref())
+    }
+
     /// Options first, then the environment, then defaults.
     pub(crate) fn new(args: &GlobalArgs) -> Result<Self> {
         let threads = match args.threads {
@@ -83,7 +89,6 @@ impl Settings {
         let file = config_file(args, config_dir.as_deref())?;
         let place = place(args, &file)?;
         let polite_settings = PoliteSettings::new(&args.polite)?;
-        let polite = polite_settings.of(place.as_ref())?;
         let typed = typed_password(args);
         let from_environment = if typed.is_none() { environment_password()? } else { None };
         // A key file on the command line is meant, whatever the environment says about passphrases.
@@ -112,7 +117,6 @@ impl Settings {
             state_dir: user_dir("XDG_STATE_HOME", ".local/state"),
             memory_bytes,
             threads,
-            polite,
             polite_settings,
         })
     }

@@ -36,7 +36,7 @@ pub(super) fn run(args: BackupArgs, settings: &Settings, output: &Output) -> Res
     if let Some(path) = &args.explain {
         return explain::run(path, &options, output);
     }
-    let pace = yielding::pace(&settings.polite)?;
+    let pace = yielding::pace(&settings.polite()?)?;
     let cancel = cancel_on_signals()?;
     let repository = if args.init {
         open::open_or_init(settings, output, args.dry_run)?

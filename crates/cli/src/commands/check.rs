@@ -30,7 +30,7 @@ pub(super) fn run(args: &CheckArgs, settings: &Settings, output: &Output) -> Res
     let options = CheckOptions {
         read_data: args.read_data,
         threads: settings.threads,
-        pace: yielding::pace(&settings.polite)?,
+        pace: yielding::pace(&settings.polite()?)?,
         cancel: cancel_on_signals()?,
     };
     let repository = open::open(settings, output)?;

@@ -34,7 +34,7 @@ struct Summary<'a> {
 
 pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Result<End> {
     let path = args.snapshot.path.as_deref().map(paths::snapshot_path).transpose()?;
-    let pace = yielding::pace(&settings.polite)?;
+    let pace = yielding::pace(&settings.polite()?)?;
     let cancel = cancel_on_signals()?;
     let begun = Instant::now();
     let session = Session::open(settings, output)?;

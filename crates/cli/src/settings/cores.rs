@@ -13,23 +13,17 @@ use super::cgroup::{Cgroups, Folder};
 
 /// At least 1.
 pub(super) fn default_threads() -> usize {
-    let status = fs::read_to_string("/proc/self/status").ok();
-    let all = status
-        .and_then(|status| affinity(&status))
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get));
-    within(all, &Cgroups::of_this_process())
+    within(allowed_cores(), &Cgroups::of_this_process())
 }
 
-/// How many cores the process may run on: `Cpus_allowed_list: 0-3,8`.
-fn affinity(status: &str) -> Option<usize> {
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
-    let ranges = list.trim().split(',').map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-        last.checked_sub(first)?.checked_add(1)
-    });
-    let count = ranges.sum::<Option<usize>>()?;
-    (count > 0).then_some(count)
+/// How many cores the process may run on, of those that are there.
+fn allowed_cores() -> usize {
+    let affinity = rustix::thread::sched_getaffinity(None).map(|set| set.count() as usize);
+    match affinity {
+        Ok(count) if count > 0 => count,
+        // More cores than a set of usual size holds.
+        _ => std::thread::available_parallelism().map_or(1, NonZero::get),
+    }
 }
 
 fn within(all: usize, groups: &Cgroups) -> usize {
@@ -60,7 +54,7 @@ fn number(path: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::super::cgroup::tests::{Fake, V1, V2};
-    use super::{affinity, within};
+    use super::within;
 
     fn v2(files: &[(&str, &str)]) -> usize {
         let group = [("/proc/self/cgroup", "0::/a/b\n"), ("/proc/self/mountinfo", V2)];
@@ -122,18 +116,6 @@ mod tests {
         assert_eq!(v1(&[(&own, "120000\n")]), 16, "a quota of no period says nothing");
         // Other than in version 2, other controllers' trees have nothing to do with it.
         assert_eq!(v1(&[("/sys/fs/cgroup/memory/a/cpu.max", "1 1")]), 16);
-    }
-
-    #[test]
-    fn the_affinity_is_a_list() {
-        let of = |list: &str| affinity(&format!("Cpus_allowed:\tf0f\n{list}\nMems_allowed:\t1\n"));
-        assert_eq!(of("Cpus_allowed_list:\t5"), Some(1));
-        assert_eq!(of("Cpus_allowed_list:\t0-3"), Some(4));
-        assert_eq!(of("Cpus_allowed_list:\t0-3,8,10-11"), Some(7));
-        for torn in ["", "Cpus_allowed_list:", "Cpus_allowed_list:\t3-1", "Cpus_allowed_list:\tall"]
-        {
-            assert_eq!(of(torn), None, "{torn:?}");
-        }
     }
 
     /// std counts the same cores, and fewer by a quota that it rounds down.

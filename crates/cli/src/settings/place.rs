@@ -65,6 +65,22 @@ impl Given {
         }
         Ok(super::text(variable)?.map(|value| Self { value, origin: variable }))
     }
+
+    /// What was given, or else what the file says of `place`; and where that was said.
+    pub(super) fn or_of_file(
+        given: Option<&Self>,
+        of_file: Option<String>,
+        place: Option<&Place>,
+    ) -> Option<(String, String)> {
+        match (given, of_file) {
+            (Some(given), _) => Some((given.value.clone(), given.origin.to_owned())),
+            (None, Some(text)) => {
+                let entry = place.and_then(|place| place.entry.as_ref());
+                Some((text, entry.map(|(_, path)| path.display().to_string()).unwrap_or_default()))
+            }
+            (None, None) => None,
+        }
+    }
 }
 
 /// One value in force, and where it comes from.
@@ -263,7 +279,7 @@ impl Found<'_> {
         of_file: Option<String>,
         local_time: &LocalTime,
     ) -> Result<Bandwidth> {
-        let Some((text, origin)) = self.given_or_of_file(given, of_file) else {
+        let Some((text, origin)) = Given::or_of_file(given, of_file, Some(self.place)) else {
             return Ok(Bandwidth::unlimited());
         };
         let schedule = Schedule::parse(&text);
@@ -278,27 +294,13 @@ impl Found<'_> {
         of_file: Option<String>,
     ) -> Result<Option<Duration>> {
         const MEMBER: &str = "retry-for";
-        let Some((text, origin)) = self.given_or_of_file(given, of_file) else { return Ok(None) };
+        let Some((text, origin)) = Given::or_of_file(given, of_file, Some(self.place)) else {
+            return Ok(None);
+        };
         let time: Period =
             text.parse().map_err(|error| Usage(format!("{MEMBER} ({origin}): {error}")))?;
         self.say(MEMBER, text, origin);
         Ok(Some(time.0))
-    }
-
-    /// What options or the environment say goes before the configuration file.
-    fn given_or_of_file(
-        &self,
-        given: Option<&Given>,
-        of_file: Option<String>,
-    ) -> Option<(String, String)> {
-        match (given, of_file) {
-            (Some(given), _) => Some((given.value.clone(), given.origin.to_owned())),
-            (None, Some(text)) => {
-                let path = self.place.entry.as_ref().map(|(_, path)| path.display().to_string());
-                Some((text, path.unwrap_or_default()))
-            }
-            (None, None) => None,
-        }
     }
 
     fn cloud(

@@ -59,18 +59,17 @@ impl PoliteSettings {
     /// # Errors
     /// [`Usage`] for what makes no sense, naming where it was said.
     pub(crate) fn of(&self, place: Option<&Place>) -> Result<Polite> {
-        let entry = place.and_then(|place| place.entry.as_ref());
-        let of_file = |text: Option<String>| {
-            let (_, path) = entry?;
-            Some((text?, path.display().to_string()))
-        };
-        let nice = of_file(entry.and_then(|(entry, _)| Some(entry.nice?.to_string())));
-        let io_class = of_file(entry.and_then(|(entry, _)| entry.io_class.clone()));
-        let load = of_file(entry.and_then(|(entry, _)| Some(entry.yield_to_load?.to_string())));
+        let entry = place.and_then(|place| place.entry.as_ref()).map(|(entry, _)| entry);
+        let nice = entry.and_then(|entry| Some(entry.nice?.to_string()));
+        let io_class = entry.and_then(|entry| entry.io_class.clone());
+        let load = entry.and_then(|entry| Some(entry.yield_to_load?.to_string()));
+        let nice = Given::or_of_file(self.nice.as_ref(), nice, place);
+        let io_class = Given::or_of_file(self.io_class.as_ref(), io_class, place);
+        let load = Given::or_of_file(self.yield_to_load.as_ref(), load, place);
         Ok(Polite {
-            nice: decide("nice", self.nice.as_ref(), nice, niceness)?,
-            io_class: decide("io-class", self.io_class.as_ref(), io_class, |text| text.parse())?,
-            yield_to_load: decide("yield-to-load", self.yield_to_load.as_ref(), load, percent)?,
+            nice: valued("nice", nice, niceness)?,
+            io_class: valued("io-class", io_class, |text| text.parse())?,
+            yield_to_load: valued("yield-to-load", load, percent)?,
         })
     }
 }
@@ -91,14 +90,12 @@ impl Polite {
     }
 }
 
-fn decide<T>(
+fn valued<T>(
     member: &str,
-    given: Option<&Given>,
-    of_file: Option<(String, String)>,
+    said: Option<(String, String)>,
     parse: impl Fn(&str) -> std::result::Result<T, String>,
 ) -> Result<Option<Valued<T>>> {
-    let given = given.map(|given| (given.value.clone(), given.origin.to_owned()));
-    let Some((text, origin)) = given.or(of_file) else { return Ok(None) };
+    let Some((text, origin)) = said else { return Ok(None) };
     let value = parse(&text).map_err(|error| Usage(format!("{member} ({origin}): {error}")))?;
     Ok(Some(Valued { value, origin }))
 }

@@ -78,8 +78,9 @@ fn of_all(text: &str) -> Option<(u64, u64, u32)> {
     let fields: Vec<u64> = fields.map(|field| field.parse().ok()).collect::<Option<_>>()?;
     let [user, nice, system, _idle, _iowait, irq, softirq, _stolen] = fields[..].try_into().ok()?;
     let cpus = lines.take_while(|line| line.starts_with("cpu")).count();
-    let used = user + nice + system + irq + softirq;
-    Some((fields.iter().sum(), used, u32::try_from(cpus).ok().filter(|cpus| *cpus > 0)?))
+    let sum = |ticks: &[u64]| ticks.iter().fold(0_u64, |sum, ticks| sum.saturating_add(*ticks));
+    let used = sum(&[user, nice, system, irq, softirq]);
+    Some((sum(&fields), used, u32::try_from(cpus).ok().filter(|cpus| *cpus > 0)?))
 }
 
 /// The ticks that all threads of this process have used, those that have ended, too.
