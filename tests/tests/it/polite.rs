@@ -39,7 +39,7 @@ fn threads(process: u32) -> Vec<(String, Option<i32>, Option<String>)> {
 fn has_ionice() -> bool {
     let found = io_class(&std::process::id().to_string()).is_some();
     if !found {
-        println!("SKIPPED: there is no ionice");
+        lifeboat_testkit::skip::skip("there is no ionice");
     }
     found
 }
@@ -134,9 +134,13 @@ fn what_the_kernel_refuses_names_its_option() {
 #[test]
 fn yielding_changes_nothing_but_the_time() {
     if !Path::new("/proc/pressure/cpu").exists() {
-        println!("SKIPPED: the kernel has no pressure stall information");
+        lifeboat_testkit::skip::skip("the kernel has no pressure stall information");
         let place = Place::with_key_file();
-        place.run(["backup", ".", "--yield-to-load"]).expect_code(2).expect_stderr("psi=1");
+        for command in [&["backup", "."][..], &["check"], &["restore", "latest", "--target", "out"]]
+        {
+            let said = place.run([command, &["--yield-to-load"]].concat());
+            said.expect_code(2).expect_stderr("psi=1");
+        }
         return;
     }
     let place = Place::with_key_file();
@@ -151,4 +155,44 @@ fn yielding_changes_nothing_but_the_time() {
     place.ok(["check", "--read-data", "--yield-to-load=99"]);
     let compared = Outcome::of(place.shell("diff -r src out").env("LC_ALL", "C"));
     compared.expect_code(0);
+}
+
+/// Programs that only want the CPU; they end with this.
+struct Hogs(Vec<std::process::Child>);
+
+impl Hogs {
+    fn new(place: &Place, count: usize) -> Self {
+        Self((0..count).map(|_| place.shell("while :; do :; done").spawn().unwrap()).collect())
+    }
+}
+
+impl Drop for Hogs {
+    fn drop(&mut self) {
+        for hog in &mut self.0 {
+            let _killed = hog.kill();
+            let _ended = hog.wait();
+        }
+    }
+}
+
+#[test]
+fn who_yields_notices_that_others_wait() {
+    if !Path::new("/proc/pressure/cpu").exists() {
+        lifeboat_testkit::skip::skip("the kernel has no pressure stall information");
+        return;
+    }
+    let place = Place::with_key_file();
+    // More than memory holds, over a slow link: workers begin units, and so look at the load, for seconds,
+    // however quick the machine.
+    place.file("src/large", noise(1, 64 << 20));
+    let cores = thread::available_parallelism().unwrap().get();
+    let backup = |more: &[&str]| {
+        let fixed = ["backup", "-vv", "--memory", "96MiB", "--limit-upload", "12MB", "src"];
+        place.ok(fixed.iter().chain(more).copied()).stderr()
+    };
+    let _hogs = Hogs::new(&place, 3 * cores);
+    assert!(!backup(&[]).contains("others wait"));
+    fs::write(place.path("src/large"), noise(2, 64 << 20)).unwrap();
+    let said = backup(&["--yield-to-load=1"]);
+    assert!(said.contains("others wait"), "{said}");
 }
