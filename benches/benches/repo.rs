@@ -311,7 +311,7 @@ fn index(segments: u64) -> Index {
         let segment = draft.seal(&repository, Level::DEFAULT).expect("records point to the pack");
         let size = segment.bytes.len() as u64;
         repository.io().put_new(&segment.key, segment.bytes.into()).expect("there is memory");
-        index.add(&repository, segment.key, size).expect("it was just put");
+        index.add(segment.key, size).expect("it was just put");
     }
     index
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use bench::{
     compare::{self, compare},
     corpus::{self, Spec},
+    index::{self, index},
     link::{self, link},
     measure::say,
     primitives::efficiency,
@@ -69,6 +70,30 @@ enum Verb {
         size: Size,
         #[command(flatten)]
         scene: Scene,
+    },
+    /// Open, look up in and back up into a repository of very many chunks; needs 500 bytes of disk for each
+    Index {
+        /// How many chunks
+        #[arg(long, default_value_t = 100_000_000)]
+        chunks: u64,
+        /// How many are looked up
+        #[arg(long, default_value_t = 50_000)]
+        look_ups: u64,
+        #[command(flatten)]
+        size: Size,
+        #[command(flatten)]
+        scene: Scene,
+    },
+    /// What `index` runs to look chunks up
+    #[command(hide = true)]
+    LookUp {
+        repository: PathBuf,
+        #[arg(long)]
+        chunks: u64,
+        #[arg(long)]
+        absent: u64,
+        #[arg(long)]
+        present: u64,
     },
     /// Say what many tiny files take in the repository, and where it goes
     SmallFiles {
@@ -150,6 +175,13 @@ fn main() -> Result<()> {
         }
         Verb::Efficiency { size, scene } => {
             efficiency(size.spec()?, &scene.place("volume")?, &scene.results)
+        }
+        Verb::Index { chunks, look_ups, size, scene } => {
+            let options = index::Options { chunks, look_ups, volume: size.spec()? };
+            index(options, &scene.place("volume")?, &scene.results)
+        }
+        Verb::LookUp { repository, chunks, absent, present } => {
+            index::look_up(&repository, chunks, absent, present)
         }
         Verb::SmallFiles { count, scene } => {
             let options = small_files::Options { count, seed: 1 };

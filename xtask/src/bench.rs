@@ -13,6 +13,9 @@ pub(crate) struct Options {
     /// Only what a far store takes: a link with a rate and a delay, and one with faults
     #[arg(long)]
     link: bool,
+    /// Only a repository of a hundred million chunks; needs 50 GB of disk
+    #[arg(long, conflicts_with = "link")]
+    index: bool,
     /// Size of the corpus in GiB
     #[arg(long, default_value_t = 3.0)]
     gib: f64,
@@ -32,9 +35,10 @@ pub(crate) fn bench(options: &Options) -> Result<()> {
     step("build bench", || run(cargo(build).arg("bench")))?;
     let gib = options.gib.to_string();
     let program = ["run", "--release", "--locked", "--quiet", "--package", "bench", "--"];
-    let verbs = match options.link {
-        true => vec![vec!["link"]],
-        false => {
+    let verbs = match options {
+        Options { link: true, .. } => vec![vec!["link"]],
+        Options { index: true, .. } => vec![vec!["index", "--gib", &gib]],
+        _ => {
             vec![
                 vec!["compare", "--gib", &gib],
                 vec!["efficiency", "--gib", &gib],

@@ -12,6 +12,8 @@ use crate::entry::{
     encode_segments,
 };
 use crate::id::{LogId, ObjectHash, PublicKey, SnapshotId};
+use crate::index::IdPrefix;
+use crate::index::prefix::{decode_prefixes, encode_prefixes};
 use crate::key::ObjectName;
 use crate::{Error, Result};
 
@@ -103,6 +105,8 @@ pub struct MergeFact {
     pub into: Vec<ObjectName>,
     /// What was merged, in the order in which it answers.
     pub of: Vec<ObjectName>,
+    /// For each of the segments the ids that it has records of; none where all have records of any.
+    pub prefixes: Vec<IdPrefix>,
 }
 
 impl Checkpoint {
@@ -298,11 +302,14 @@ pub fn decode_snapshots(bytes: &[u8], block: &CheckpointBlock) -> Result<Vec<Sna
 pub fn encode_merges(facts: &[MergeFact]) -> Vec<u8> {
     let mut out = Vec::new();
     cbor::array(&mut out, facts.len());
-    for MergeFact { number, into, of } in facts {
-        cbor::array(&mut out, 3);
+    for MergeFact { number, into, of, prefixes } in facts {
+        cbor::array(&mut out, if prefixes.is_empty() { 3 } else { 4 });
         cbor::uint(&mut out, *number);
         encode_segments(&mut out, into);
         encode_segments(&mut out, of);
+        if !prefixes.is_empty() {
+            encode_prefixes(&mut out, prefixes);
+        }
     }
     out
 }
@@ -315,10 +322,17 @@ pub fn decode_merges(bytes: &[u8], block: &CheckpointBlock) -> Result<Vec<MergeF
     let mut from = Reader::new(BLOCK, bytes);
     let mut facts = Vec::new();
     for _ in 0..count(&mut from, block)? {
-        from.array_len(3)?;
+        let (at, fields) = (from.position(), from.array()?);
+        if !(3..=4).contains(&fields) {
+            return Err(from.corrupt(at, format!("a merge of {fields} fields")));
+        }
         let number = from.uint()?;
         let (into, of) = (decode_segments(&mut from)?, decode_segments(&mut from)?);
-        facts.push(MergeFact { number, into, of });
+        let prefixes = match fields {
+            3 => Vec::new(),
+            _ => decode_prefixes(&mut from, into.len())?,
+        };
+        facts.push(MergeFact { number, into, of, prefixes });
     }
     from.finish()?;
     Ok(facts)

@@ -7,6 +7,8 @@
 use crate::bytes::Fields;
 use crate::cbor::{self, Reader};
 use crate::id::{LogId, ObjectHash, PublicKey, RunId, SnapshotId};
+use crate::index::IdPrefix;
+use crate::index::prefix::{decode_prefixes, encode_prefixes};
 use crate::key::{ObjectKey, ObjectName};
 use crate::{Error, Result};
 
@@ -35,6 +37,7 @@ mod field {
     pub(super) const RELIED: u64 = 8;
     pub(super) const SNAPSHOTS: u64 = 9;
     pub(super) const MERGED: u64 = 10;
+    pub(super) const PREFIXES: u64 = 11;
 }
 
 /// What an entry says.
@@ -182,6 +185,9 @@ pub struct LogHeader {
     pub snapshots: Vec<ListedSnapshot>,
     /// Index segments whose records are all in those that this entry names; mostly none.
     pub merged: Vec<ObjectName>,
+    /// For each of the objects, which are index segments then, the ids that it has records of; none where all have
+    /// records of any.
+    pub prefixes: Vec<IdPrefix>,
 }
 
 /// An entry as it was read: its signature is not yet checked.
@@ -200,7 +206,8 @@ pub struct LogEntry {
 impl LogHeader {
     fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        cbor::map(&mut out, if self.merged.is_empty() { 10 } else { 11 });
+        let optional = [!self.merged.is_empty(), !self.prefixes.is_empty()];
+        cbor::map(&mut out, 10 + optional.into_iter().filter(|is_there| *is_there).count());
         cbor::uint(&mut out, field::LOG);
         cbor::bytes(&mut out, &self.log.0);
         cbor::uint(&mut out, field::NUMBER);
@@ -239,6 +246,10 @@ impl LogHeader {
             cbor::uint(&mut out, field::MERGED);
             encode_segments(&mut out, &self.merged);
         }
+        if !self.prefixes.is_empty() {
+            cbor::uint(&mut out, field::PREFIXES);
+            encode_prefixes(&mut out, &self.prefixes);
+        }
         out
     }
 
@@ -258,6 +269,7 @@ impl LogHeader {
             relied: Vec::new(),
             snapshots: Vec::new(),
             merged: Vec::new(),
+            prefixes: Vec::new(),
         };
         for _ in 0..pairs {
             let at = from.position();
@@ -307,6 +319,7 @@ impl LogHeader {
                 }
             }
             field::MERGED => self.merged = decode_segments(from)?,
+            field::PREFIXES => self.prefixes = decode_prefixes(from, self.objects.len())?,
             _ => from.skip()?,
         }
         Ok(())

@@ -138,10 +138,13 @@ fn packer_options(
     }
 }
 
-/// How many records are gathered before they become a segment, and may be merged into one: a record
-/// and its claim take some 150 bytes.
+/// The most records that a run writes as one segment: some 7 MiB.
+const RECORDS_MAX: usize = 120_000;
+
+/// How many records are gathered before they become a segment: a record and its claim take some 150
+/// bytes. Not more than fit into a segment as merging makes them.
 fn records_max(memory: u64) -> usize {
-    usize::try_from(memory / 16 / 150).unwrap_or(usize::MAX).max(4096)
+    usize::try_from(memory / 16 / 150).unwrap_or(usize::MAX).clamp(4096, RECORDS_MAX)
 }
 
 /// What all stages of a run share.

@@ -211,7 +211,7 @@ impl Check<'_> {
             }
         }
         let live: Vec<_> = snapshots.live().collect();
-        let visited = RefCell::new(Visited::new(index));
+        let visited = RefCell::new(Visited::new());
         let mut trees = Trees::new(self, index, &visited);
         for known in &live {
             trees.snapshot(&known.snapshot, live.len() as u64)?;

@@ -1,35 +1,41 @@
 //! The index: which chunks the repository has, and where they lie.
 //!
-//! A set of segments, those that the log counts and those that this run has written since. Segments
-//! are opened, many at once, by their end: directory, pack table and filters, which are kept as they
-//! came while there is room, so that a look-up asks the store for one block of records at most. What
-//! is not kept is fetched block by block into a cache of bounded size. Knows ids and places; not what
-//! the chunks mean.
+//! A set of segments, those that the log counts and those that this run has written since. Those that
+//! have records of all ids are opened at first, many at once, by their end: directory, pack table and
+//! filters, which are kept as they came while there is room, so that a look-up asks the store for one
+//! block of records at most. Those for some ids only, of which there are the more the larger the
+//! repository is, are opened when one of these ids is looked up, and let go for others. What is not kept
+//! is fetched block by block into a cache of bounded size. Knows ids and places; not what the chunks mean.
 //!
-//! Invariants: memory is bounded by the cache and the directories, not by the number of chunks. The
-//! segment of the earliest entry answers first.
+//! Invariants: memory is bounded by the caches and by the segments that have records of all ids, which
+//! merging keeps few; not by the number of chunks. The segment of the earliest entry answers first.
 
 mod cache;
 pub mod marks;
 pub mod merge;
 mod segment;
+mod table;
 pub mod write;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use lifeboat_format::id::ChunkId;
 use lifeboat_format::index::{IndexRecord, PackRecord};
 use lifeboat_format::key::{INDEX, ObjectKey};
 
-use self::cache::BlockCache;
+use self::cache::{BlockCache, SegmentCache};
 use self::segment::{EndsRoom, Segment};
+use self::table::{Slot, Table};
 use crate::error::{Error, Kind, Result};
-use crate::log::{Fold, LiveObject};
+use crate::log::{Fold, LiveSegment, Merges};
 use crate::open::Repository;
 use crate::reader::{FrameRef, Locate, Location};
+
+/// So many segments are opened between two looks at which failed.
+const OPENED_AT_ONCE: usize = 256;
 
 /// The place of a record: its segment, and its position there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,9 +60,12 @@ pub struct LostSegment {
 
 /// Finds chunks.
 pub struct Index {
-    segments: RwLock<Vec<Arc<Segment>>>,
+    table: RwLock<Arc<Table>>,
+    /// Segments that have records of some ids only.
+    opened: SegmentCache,
     cache: BlockCache,
-    ends: EndsRoom,
+    ends: Arc<EndsRoom>,
+    next_serial: AtomicU32,
     /// Whether damage was logged: once is enough.
     damage_told: AtomicBool,
     repository: Repository,
@@ -66,9 +75,8 @@ pub struct Index {
 /// What serves where a segment turns out to be damaged.
 #[derive(Debug, Default)]
 struct Spares {
-    /// The parts of merged segments, with their sizes.
-    parts: HashMap<ObjectKey, Vec<(ObjectKey, u64)>>,
-    /// Segments whose parts are open, all of them.
+    merges: Arc<Merges>,
+    /// Segments whose parts are in use.
     replaced: HashSet<ObjectKey>,
 }
 
@@ -88,93 +96,137 @@ impl Index {
     }
 
     /// Opens what can be opened of the segments that count; each that can't be is told to `lost`, and
-    /// what it was merged from serves in its place.
+    /// what it was merged from serves in its place. Those for some ids only are opened when they are
+    /// needed.
     pub fn load_what_is_there(
         repository: &Repository,
         fold: &Fold,
-        mut lost: impl FnMut(LostSegment),
+        lost: impl FnMut(LostSegment),
     ) -> Self {
         let index = Self::empty(repository);
-        index.load_all(repository, fold, fold.segments(), &mut lost);
+        index.take_over(fold);
+        index.open_slots(Slot::is_pinned, lost);
         index
     }
 
-    fn load_all(
-        &self,
-        repository: &Repository,
-        fold: &Fold,
-        segments: Vec<(ObjectKey, LiveObject)>,
-        lost: &mut impl FnMut(LostSegment),
-    ) {
-        let segments: Vec<_> =
-            segments.into_iter().map(|(key, object)| (key, object.size)).collect();
-        for (key, opened) in self.open_all(repository, &segments) {
-            let error = match opened {
-                Ok(segment) => {
-                    self.push(segment);
-                    self.remember_parts(fold, key);
-                    continue;
-                }
-                Err(error) => error,
-            };
-            let parts = if is_damage(&error) { fold.parts(&key) } else { Vec::new() };
-            lost(LostSegment { key, error, is_replaced: !parts.is_empty() });
-            self.load_all(repository, fold, parts, lost);
-        }
+    /// Opens all segments, or tells which can't be, as
+    /// [`load_what_is_there`](Self::load_what_is_there).
+    pub fn open_all(&self, lost: impl FnMut(LostSegment)) {
+        self.open_slots(|_| true, lost);
     }
 
-    /// Notes what a segment was merged from, and what that was.
-    fn remember_parts(&self, fold: &Fold, segment: ObjectKey) {
+    /// Answers from the segments that count in `fold`, in their order, and behind them from those that do
+    /// not count yet. What is open stays so.
+    pub(crate) fn take_over(&self, fold: &Fold) {
         let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut left = vec![segment];
-        while let Some(segment) = left.pop() {
-            let parts = fold.parts(&segment);
-            if parts.is_empty() || spares.parts.contains_key(&segment) {
-                continue;
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let known: HashMap<ObjectKey, &Arc<Slot>> =
+            table.slots().iter().map(|slot| (slot.key, slot)).collect();
+        let of_fold = fold.segments().into_iter().map(|segment| match known.get(&segment.key) {
+            Some(slot) if slot.prefix == segment.prefix => Arc::clone(slot),
+            _ => self.slot(&segment),
+        });
+        let not_yet = table.slots().iter().filter(|slot| fold.object(&slot.key).is_none());
+        let next = table.next(of_fold.chain(not_yet.cloned()));
+        *spares = Spares { merges: Arc::clone(fold.merges()), replaced: HashSet::new() };
+        self.cache.index_is(next.size());
+        *table = Arc::new(next);
+    }
+
+    /// Opens those that are `wanted`. What a damaged one was merged from is opened, too, and itself let go.
+    fn open_slots(&self, wanted: impl Fn(&Slot) -> bool, mut lost: impl FnMut(LostSegment)) {
+        let (mut next, mut gone) = (0, HashSet::new());
+        loop {
+            let table = self.table();
+            let Some(some) = table.slots().get(next..).filter(|some| !some.is_empty()) else {
+                break;
+            };
+            let some = &some[..some.len().min(OPENED_AT_ONCE)];
+            next += some.len();
+            let some: Vec<Arc<Slot>> = some.iter().filter(|slot| wanted(slot)).cloned().collect();
+            let opened = self.repository.io().each_of(&some, |slot| self.segment(slot).map(drop));
+            for (slot, outcome) in some.iter().zip(opened) {
+                let Err(error) = outcome else { continue };
+                let is_replaced = is_damage(&error) && self.use_parts(slot.key);
+                gone.insert(slot.serial);
+                lost(LostSegment { key: slot.key, error, is_replaced });
             }
-            left.extend(parts.iter().map(|(part, _)| *part));
-            let parts = parts.into_iter().map(|(part, object)| (part, object.size)).collect();
-            spares.parts.insert(segment, parts);
+        }
+        if !gone.is_empty() {
+            let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+            let left = table.slots().iter().filter(|slot| !gone.contains(&slot.serial));
+            let next = table.next(left.cloned());
+            *table = Arc::new(next);
         }
     }
 
-    /// Opens what a damaged segment was merged from, behind all others; whether that has all its records.
-    fn open_parts(&self, segment: ObjectKey) -> bool {
+    /// Takes what a damaged segment was merged from into use, behind all others; false if it was not
+    /// merged from anything.
+    fn use_parts(&self, segment: ObjectKey) -> bool {
         // Others that meet the same damage wait here.
         let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
-        if spares.replaced.contains(&segment) {
-            return true;
+        let parts = spares.merges.parts(&segment);
+        if parts.is_empty() || !spares.replaced.insert(segment) {
+            return !parts.is_empty();
         }
-        let Some(parts) = spares.parts.remove(&segment) else { return false };
-        tracing::warn!("{segment} is damaged; the segments that it was merged from are used");
-        let mut is_whole = true;
-        for (_, opened) in self.open_all(&self.repository, &parts) {
-            match opened {
-                Ok(part) => self.push(part),
-                Err(_) => is_whole = false,
+        let there: HashSet<ObjectKey> = self.table().slots().iter().map(|slot| slot.key).collect();
+        // Others of the same merge may have brought them here before.
+        for part in parts.iter().filter(|part| !there.contains(&part.key)) {
+            self.push(self.slot(part));
+        }
+        true
+    }
+
+    fn slot(&self, segment: &LiveSegment) -> Arc<Slot> {
+        Arc::new(Slot {
+            key: segment.key,
+            size: segment.object.size,
+            prefix: segment.prefix,
+            serial: self.next_serial.fetch_add(1, Ordering::Relaxed),
+            pinned: OnceLock::new(),
+            lost: OnceLock::new(),
+        })
+    }
+
+    fn push(&self, slot: Arc<Slot>) {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut table).push(slot);
+        self.cache.index_is(table.size());
+    }
+
+    /// A segment that counts and that this index perhaps has not got.
+    fn open_for_merge(&self, part: &LiveSegment) -> Result<Arc<Segment>> {
+        let table = self.table();
+        let is_it = |slot: &&Arc<Slot>| slot.key == part.key && slot.prefix == part.prefix;
+        match table.slots().iter().find(is_it) {
+            Some(slot) => self.segment(slot),
+            None => self.segment(&self.slot(part)),
+        }
+    }
+
+    /// The segment, opened if it is not.
+    fn segment(&self, slot: &Slot) -> Result<Arc<Segment>> {
+        let open = || {
+            if let Some((kind, why)) = slot.lost.get() {
+                return Err(Error::new(*kind, "open index segment", slot.key).because(why.clone()));
+            }
+            Segment::open(&self.repository, slot, &self.ends).inspect_err(|error| {
+                if is_damage(error) {
+                    let _known = slot.lost.set((error.kind(), error.to_string()));
+                }
+            })
+        };
+        if !slot.is_pinned() {
+            return self.opened.get(slot.serial, open);
+        }
+        match slot.pinned.get() {
+            Some(segment) => Ok(Arc::clone(segment)),
+            // Two threads may open it; one of them keeps it.
+            None => {
+                let opened = Arc::new(open()?);
+                Ok(Arc::clone(slot.pinned.get_or_init(|| opened)))
             }
         }
-        if is_whole {
-            spares.replaced.insert(segment);
-        }
-        is_whole
-    }
-
-    /// Opens many at once; they come back in the order given.
-    fn open_all(
-        &self,
-        repository: &Repository,
-        segments: &[(ObjectKey, u64)],
-    ) -> Vec<(ObjectKey, Result<Segment>)> {
-        let open = |(key, size): &(ObjectKey, u64)| {
-            (*key, Segment::open(repository, *key, *size, &self.ends))
-        };
-        repository.io().each_of(segments, open)
-    }
-
-    fn push(&self, segment: Segment) {
-        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
-        segments.push(Arc::new(segment));
     }
 
     /// Opens the segments that no entry names, too: for reading only, where an entry of the log is
@@ -195,10 +247,14 @@ impl Index {
             Ok(())
         })?;
         let mut added = 0;
-        for (_, opened) in self.open_all(repository, &unnamed) {
+        let opened = repository.io().each_of(&unnamed, |(key, size)| {
+            let slot = self.slot(&LiveSegment::whole(*key, *size));
+            self.segment(&slot).map(|_| slot)
+        });
+        for opened in opened {
             match opened {
-                Ok(segment) => {
-                    self.push(segment);
+                Ok(slot) => {
+                    self.push(slot);
                     added += 1;
                 }
                 Err(error) if is_damage(&error) => {
@@ -216,19 +272,19 @@ impl Index {
     /// As [`Index::load`].
     pub(crate) fn of_segment(repository: &Repository, key: ObjectKey, size: u64) -> Result<Self> {
         let index = Self::empty(repository);
-        index.add(repository, key, size)?;
+        index.add(key, size)?;
         Ok(index)
     }
 
     fn empty(repository: &Repository) -> Self {
-        // An eighth of the budget; the rest belongs to packs, frames and the program.
+        // Some fifth of the budget; the rest belongs to packs, frames and the program.
         let memory = repository.memory_bytes();
-        let cache = BlockCache::new(memory / 8);
-        let ends = EndsRoom::new(memory / 32);
         Self {
-            segments: RwLock::default(),
-            cache,
-            ends,
+            table: RwLock::default(),
+            opened: SegmentCache::new(memory / 16),
+            cache: BlockCache::new(memory / 32 * 3),
+            ends: Arc::new(EndsRoom::new(memory / 32)),
+            next_serial: AtomicU32::new(0),
             damage_told: AtomicBool::new(false),
             repository: repository.clone(),
             spares: Mutex::default(),
@@ -239,8 +295,10 @@ impl Index {
     ///
     /// # Errors
     /// As [`Index::load`].
-    pub fn add(&self, repository: &Repository, key: ObjectKey, size: u64) -> Result<()> {
-        self.push(Segment::open(repository, key, size, &self.ends)?);
+    pub fn add(&self, key: ObjectKey, size: u64) -> Result<()> {
+        let slot = self.slot(&LiveSegment::whole(key, size));
+        self.segment(&slot)?;
+        self.push(slot);
         Ok(())
     }
 
@@ -274,106 +332,93 @@ impl Index {
     /// # Errors
     /// When a block can't be fetched or opened.
     pub fn ordinal(&self, id: &ChunkId) -> Result<Option<Ordinal>> {
-        self.first(|place, segment| {
-            let found = segment.find(place, &self.cache, id)?;
+        self.first(id, |place, segment| {
+            let found = segment.find(&self.cache, id)?;
             Ok(found.map(|(record, _)| Ordinal { segment: place, record }))
         })
-    }
-
-    /// How many records each segment has, in the order of [`Ordinal::segment`].
-    pub fn record_counts(&self) -> Vec<u64> {
-        self.segments().iter().map(|segment| segment.record_count()).collect()
-    }
-
-    /// The open segments by their keys: each one's place and how many records it has.
-    fn by_key(&self) -> HashMap<ObjectKey, (usize, u64)> {
-        let segments = self.segments();
-        let places = segments.iter().enumerate();
-        places.map(|(place, segment)| (segment.key(), (place, segment.record_count()))).collect()
-    }
-
-    /// All records of the segment at `place`, each with its pack.
-    fn records_of(&self, place: usize) -> Result<Vec<(IndexRecord, PackRecord)>> {
-        let mut records = Vec::new();
-        self.segments()[place].for_each(place, &self.cache, |_, record, pack| {
-            records.push((*record, *pack));
-            Ok(())
-        })?;
-        Ok(records)
     }
 
     /// Calls `each` for every record of every segment, with its pack.
     ///
     /// # Errors
-    /// What `each` returns, or when a block can't be fetched or opened.
+    /// What `each` returns, or when a segment can't be opened or a block of one be fetched or opened.
     pub fn for_each(
         &self,
         mut each: impl FnMut(Ordinal, &IndexRecord, &PackRecord) -> Result<()>,
     ) -> Result<()> {
-        for (place, segment) in self.segments().iter().enumerate() {
-            segment.for_each(place, &self.cache, |record, found, pack| {
+        for (place, slot) in self.table().slots().iter().enumerate() {
+            self.segment(slot)?.for_each(&self.cache, |record, found, pack| {
                 each(Ordinal { segment: place, record }, found, pack)
             })?;
         }
         Ok(())
     }
 
-    /// The packs that each segment's records point into.
+    /// Calls `each` for every pack that a segment's records point into: for some more than once.
     ///
     /// # Errors
-    /// When a block can't be fetched or opened.
-    pub fn packs(&self) -> Result<Vec<Vec<PackRecord>>> {
-        let segments = self.segments();
-        segments.iter().enumerate().map(|(at, segment)| segment.packs(at, &self.cache)).collect()
+    /// As [`Index::for_each`].
+    pub fn for_each_pack(&self, mut each: impl FnMut(&PackRecord)) -> Result<()> {
+        let table = self.table();
+        let mut slots = table.slots().iter();
+        slots.try_for_each(|slot| self.segment(slot)?.for_each_pack(&self.cache, &mut each))
     }
 
-    /// What the first segment answers that knows something. A damaged one does not keep the others
+    /// What the first segment answers that knows something of `id`. A damaged one does not keep the others
     /// from answering, what it was merged from among them; its error is told when none does.
     fn first<T>(
         &self,
+        id: &ChunkId,
         mut ask: impl FnMut(usize, &Segment) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
-        let (mut damage, mut asked) = (None, 0);
+        let (mut damage, mut generation, mut asked) = (None, 0, 0);
         loop {
-            let segments = self.segments();
+            let table = self.table();
+            if table.generation() != generation {
+                (generation, asked) = (table.generation(), 0);
+            }
             let mut damaged = Vec::new();
-            for (place, segment) in segments.iter().enumerate().skip(asked) {
-                match ask(place, segment) {
+            for place in table.places_of(id, asked) {
+                let slot = &table.slots()[place];
+                match self.segment(slot).and_then(|segment| ask(place, &segment)) {
                     Ok(None) => {}
-                    Err(error) if is_damage(&error) => damaged.push((segment.key(), error)),
+                    Err(error) if is_damage(&error) => damaged.push((slot.key, error)),
                     answer => return answer,
                 }
             }
-            asked = segments.len();
+            asked = table.slots().len();
             for (segment, error) in damaged {
-                if !self.open_parts(segment) {
+                if self.use_parts(segment) {
+                    tracing::debug!(%error, "what {segment} was merged from is asked");
+                } else {
                     damage.get_or_insert(error);
                 }
             }
-            if self.segments().len() == asked {
+            let now = self.table();
+            if now.generation() == generation && now.slots().len() == asked {
                 return damage.map_or(Ok(None), Err);
             }
         }
     }
 
-    fn segments(&self) -> Vec<Arc<Segment>> {
-        self.segments.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn table(&self) -> Arc<Table> {
+        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Locate for Index {
     fn locate(&self, id: &ChunkId) -> Result<Option<Location>> {
-        self.first(|place, segment| match segment.find(place, &self.cache, id)? {
-            Some((_, record)) => segment.location(place, &self.cache, &record).map(Some),
+        self.first(id, |_, segment| match segment.find(&self.cache, id)? {
+            Some((_, record)) => segment.location(&self.cache, &record).map(Some),
             None => Ok(None),
         })
     }
 
     fn copies(&self, id: &ChunkId) -> Result<Vec<Location>> {
         let mut copies = Vec::new();
-        let outcome = self.first(|place, segment| {
-            if let Some((_, record)) = segment.find(place, &self.cache, id)? {
-                copies.push(segment.location(place, &self.cache, &record)?);
+        let outcome = self.first(id, |_, segment| {
+            if let Some((_, record)) = segment.find(&self.cache, id)? {
+                copies.push(segment.location(&self.cache, &record)?);
             }
             // On to the next one, whatever was found.
             Ok(None::<()>)
@@ -408,7 +453,9 @@ fn location(record: &IndexRecord, pack: &PackRecord) -> Location {
 
 impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Index").field("segments", &self.segments().len()).finish_non_exhaustive()
+        f.debug_struct("Index")
+            .field("segments", &self.table().slots().len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -71,9 +71,11 @@ fn slot(repository: &Repository, key: ObjectKey) -> Result<Value> {
 fn segment(repository: &Repository, key: ObjectKey, size: u64) -> Result<Value> {
     let index = Index::of_segment(repository, key, size)?;
     let mut packs = Vec::new();
-    for pack in index.packs()?.into_iter().flatten() {
-        packs.push(json!({ "key": pack.key().to_string(), "size": pack.size }));
-    }
+    index.for_each_pack(|pack| {
+        if packs.len() < SHOWN_MAX {
+            packs.push(json!({ "key": pack.key().to_string(), "size": pack.size }));
+        }
+    })?;
     let mut records = Vec::new();
     let mut count: u64 = 0;
     index.for_each(|_, record, pack| {
@@ -94,7 +96,6 @@ fn segment(repository: &Repository, key: ObjectKey, size: u64) -> Result<Value> 
         }
         Ok(())
     })?;
-    packs.truncate(SHOWN_MAX);
     Ok(json!({ "record_count": count, "packs": packs, "records": records }))
 }
 

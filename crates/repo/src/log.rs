@@ -24,6 +24,7 @@ use lifeboat_format::id::ObjectHash;
 pub use self::append::{Decision, EntryDraft, append};
 pub use self::commit::{commit, commit_snapshot};
 pub use self::fold::{Fold, LiveObject, SnapshotRecord, VoidEntry};
+pub use self::merges::{LiveSegment, Merges};
 
 /// The last entry of a log, or one that was the last when somebody looked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -263,7 +263,7 @@ impl Shared {
         self.repository.io().put_soon(&segment.key, Payload::from(segment.bytes))?;
         self.count_put(size);
         // First the index answers for the ids, then the claims stop doing so.
-        self.index.add(&self.repository, segment.key, size)?;
+        self.index.add(segment.key, size)?;
         self.claims.forget(&segment.ids);
         // They come in the order in which the store was done with them, which nobody should see.
         objects.sort_unstable();

@@ -111,10 +111,15 @@ proptest! {
     }
 
     #[test]
-    fn merges_come_back(facts in prop::collection::vec((any::<u64>(), prop::collection::vec(any::<u8>(), 0..3), prop::collection::vec(any::<u8>(), 0..4)), 0..4)) {
+    fn merges_come_back(facts in prop::collection::vec((any::<u64>(), prop::collection::vec(any::<u8>(), 0..3), prop::collection::vec(any::<u8>(), 0..4), any::<Option<u8>>()), 0..4)) {
         let facts: Vec<MergeFact> = facts
             .into_iter()
-            .map(|(number, into, of)| MergeFact { number, into: into.into_iter().map(name).collect(), of: of.into_iter().map(name).collect() })
+            .map(|(number, into, of, prefix)| MergeFact {
+                number,
+                prefixes: prefix.map_or(Vec::new(), |value| vec![IdPrefix::new(8, value.into()).unwrap(); into.len()]),
+                into: into.into_iter().map(name).collect(),
+                of: of.into_iter().map(name).collect(),
+            })
             .collect();
         let count = u32::try_from(facts.len()).unwrap();
         let block = CheckpointBlock { section: SECTION_MERGES, count, offset: 0, length: 0, hash: ObjectHash([0; 32]) };

@@ -20,6 +20,7 @@ fn header() -> LogHeader {
         relied: vec![ReliedObject { kind: ObjectKind::Tree, name: name(7) }],
         snapshots: vec![ListedSnapshot { id: SnapshotId([8; 16]), sealed: vec![9; 30] }],
         merged: Vec::new(),
+        prefixes: Vec::new(),
     }
 }
 
@@ -44,6 +45,12 @@ fn entries_come_back() {
 fn what_was_merged_stands_there_only_where_something_was() {
     let merged = LogHeader { merged: vec![name(1), name(2)], ..header() };
     assert_eq!(LogEntry::decode(&entry(&merged, b"")).unwrap().header, merged);
+    let prefixes = vec![IdPrefix::new(4, 3).unwrap(); merged.objects.len()];
+    let divided = LogHeader { prefixes, ..merged.clone() };
+    assert_eq!(LogEntry::decode(&entry(&divided, b"")).unwrap().header, divided);
+    // One for each object.
+    let prefixes = vec![IdPrefix::WHOLE; merged.objects.len() + 1];
+    assert!(LogEntry::decode(&entry(&LogHeader { prefixes, ..merged.clone() }, b"")).is_err());
     // [[hash, upload], ..]
     let encoded = merged.encode();
     let tail = &encoded[header().encode().len()..];
@@ -125,6 +132,7 @@ prop_compose! {
         objects in prop::collection::vec(any::<(u8, u8, u64)>(), 0..5),
         snapshots in prop::collection::vec((any::<[u8; 16]>(), prop::collection::vec(any::<u8>(), 0..50)), 0..4),
         merged in prop::collection::vec(any::<u8>(), 0..4),
+        prefixes: Option<(u8, u32)>,
     ) -> LogHeader {
         let (log, number, previous, kind, may_skip, run, nonce) = ids;
         let kind_of = |number: u8| [ObjectKind::Pack, ObjectKind::Tree, ObjectKind::Index][usize::from(number % 3)];
@@ -144,6 +152,10 @@ prop_compose! {
             }).collect(),
             snapshots: snapshots.into_iter().map(|(id, sealed)| ListedSnapshot { id: SnapshotId(id), sealed }).collect(),
             merged: merged.into_iter().map(name).collect(),
+            prefixes: prefixes.map_or(Vec::new(), |(bits, value)| {
+                let (bits, value) = (bits % 33, value.checked_shr(32 - u32::from(bits % 33)).unwrap_or(0));
+                vec![IdPrefix::new(bits, value).unwrap(); objects.len()]
+            }),
         }
     }
 }

@@ -174,6 +174,7 @@ fn log_header() -> LogHeader {
         relied: vec![ReliedObject { kind: ObjectKind::Tree, name: name(0x22) }],
         snapshots: vec![ListedSnapshot { id: SnapshotId([1; 16]), sealed: vec![0xee; 8] }],
         merged: Vec::new(),
+        prefixes: Vec::new(),
     }
 }
 

@@ -8,16 +8,16 @@ use lifeboat_format::snapshot::{
     self, CheckpointPlace, PROBLEMS_MAX, Root, SNAPSHOT_VERSION, Snapshot, Source, Stats,
 };
 use lifeboat_format::time::Time;
-use lifeboat_repo::index::merge::{MergeOptions, merge_small};
+use lifeboat_repo::index::merge::{MergeOptions, TARGET_BYTES, merge_segments};
 use lifeboat_repo::log::{self, Fold};
 use lifeboat_repo::open::Repository;
 use lifeboat_repo::snapshots;
 use lifeboat_store::layer::meter::Metrics;
 
+use super::Job;
 use super::options::{BackupOptions, BackupReport, BackupStats, Outcome};
 use super::parent::Parents;
 use super::roots::BackupRoot;
-use super::{Job, records_max};
 use crate::error::Result;
 use crate::report::Problems;
 
@@ -103,11 +103,13 @@ impl<'a> Committer<'a> {
     fn tidy(&mut self, job: Job<'_>) {
         let options = MergeOptions {
             level: self.options.compression.level(),
-            records_max: records_max(job.repository.memory_bytes()),
+            target: TARGET_BYTES,
             cancel: job.context.cancel.clone(),
         };
         let index = job.packer.index();
-        if let Err(error) = merge_small(job.repository, &mut self.fold, index, self.run, &options) {
+        if let Err(error) =
+            merge_segments(job.repository, &mut self.fold, index, self.run, &options)
+        {
             tracing::warn!(%error, "small index segments are left to a later run");
         }
         if let Err(error) = log::checkpoint::maybe_write(job.repository, &self.fold) {

@@ -24,6 +24,7 @@ impl Check<'_> {
     pub(super) fn index(&mut self, fold: &Fold) -> Result<Arc<Index>> {
         let mut lost = Vec::new();
         let index = Index::load_what_is_there(self.repository, fold, |segment| lost.push(segment));
+        index.open_all(|segment| lost.push(segment));
         let all_there = lost.iter().all(|segment| segment.is_replaced);
         for LostSegment { key, error, .. } in lost {
             self.found(key, error)?;
@@ -91,9 +92,9 @@ impl Check<'_> {
             .filter(|key| !matches!(key, ObjectKey::Index(_)))
             .copied()
             .collect();
-        for pack in index.packs()?.into_iter().flatten() {
+        index.for_each_pack(|pack| {
             uncovered.remove(&pack.key());
-        }
+        })?;
         if !uncovered.is_empty() {
             let examples: Vec<String> =
                 uncovered.iter().take(NAMED_MAX).map(ToString::to_string).collect();

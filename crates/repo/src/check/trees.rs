@@ -263,8 +263,8 @@ impl<'c, 'a> Trees<'c, 'a> {
 
 impl Visited {
     /// Nothing yet.
-    pub(super) fn new(index: &Index) -> Self {
-        Self { met: Marks::new(index), tainted: Marks::new(index), again: 0 }
+    pub(super) fn new() -> Self {
+        Self { met: Marks::new(), tainted: Marks::new(), again: 0 }
     }
 
     /// Whether the node is to be read: for the first time, or again to name who is hit.

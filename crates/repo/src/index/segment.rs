@@ -16,12 +16,13 @@ use lifeboat_format::envelope::{ObjectType, PREAMBLE_LEN, Preamble, Role, block_
 use lifeboat_format::id::ChunkId;
 use lifeboat_format::index::{
     BLOCK_ITEMS_MAX, BlockEntry, DIRECTORY_MAX, Directory, Filter, GENERATION, INDEX_TAIL_LEN,
-    IndexFooter, IndexRecord, PackRecord, Section, block_number, decode_block, decode_packs,
-    decode_records,
+    IdPrefix, IndexFooter, IndexRecord, PackRecord, Section, block_number, decode_block,
+    decode_packs, decode_records,
 };
 use lifeboat_format::key::ObjectKey;
 
 use super::cache::{Block, BlockCache, BlockKey};
+use super::table::Slot;
 use crate::error::{Error, Kind, Result};
 use crate::io::Io;
 use crate::open::Repository;
@@ -40,7 +41,7 @@ const MISSES_PER_NEIGHBOUR: usize = 4;
 /// How much of a segment's records is read at once by who wants all of them, in bytes.
 const SPAN_BYTES: u64 = 1 << 20;
 
-/// How many bytes the ends of all segments may take that are kept.
+/// How many bytes more the ends may take that are kept of segments which stay open.
 #[derive(Debug)]
 pub(super) struct EndsRoom(AtomicU64);
 
@@ -50,9 +51,23 @@ impl EndsRoom {
     }
 
     /// Takes the room for `bytes`; whether there was.
-    fn take(&self, bytes: u64) -> bool {
+    fn take(self: &Arc<Self>, bytes: u64) -> Option<EndsTaken> {
         let less = |room: u64| room.checked_sub(bytes);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).ok()?;
+        Some(EndsTaken { room: Arc::clone(self), bytes })
+    }
+}
+
+/// Room that was taken, and is given back.
+#[derive(Debug)]
+struct EndsTaken {
+    room: Arc<EndsRoom>,
+    bytes: u64,
+}
+
+impl Drop for EndsTaken {
+    fn drop(&mut self) {
+        self.room.0.fetch_add(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -61,6 +76,8 @@ impl EndsRoom {
 struct End {
     start: u64,
     bytes: Bytes,
+    /// None where it counts as the segment's own.
+    taken: Option<EndsTaken>,
 }
 
 impl End {
@@ -75,6 +92,8 @@ impl End {
 #[derive(Debug)]
 pub(super) struct Segment {
     key: ObjectKey,
+    serial: u32,
+    prefix: IdPrefix,
     io: Io,
     opener: ObjectOpener,
     directory: Directory,
@@ -84,14 +103,11 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Reads preamble, footer and directory, and keeps what came with them if `ends` has room.
-    pub(super) fn open(
-        repository: &Repository,
-        key: ObjectKey,
-        size: u64,
-        ends: &EndsRoom,
-    ) -> Result<Self> {
+    /// Reads preamble, footer and directory. What came with them is kept of one that stays open if `ends`
+    /// has room, and else of one that came whole.
+    pub(super) fn open(repository: &Repository, slot: &Slot, ends: &Arc<EndsRoom>) -> Result<Self> {
         const OPERATION: &str = "open index segment";
+        let (key, size) = (slot.key, slot.size);
         let io = repository.io().clone();
         let corrupt = |cause| Error::format(OPERATION, key, cause);
         let tail_start = size.saturating_sub((size / TAIL_PART).clamp(TAIL_MIN, TAIL_MAX));
@@ -134,31 +150,89 @@ impl Segment {
             let reason = "footer and directory disagree about the number of records";
             return Err(Error::new(Kind::Corrupt, OPERATION, key).because(reason));
         }
-        let keep = ends.take(tail.len() as u64);
-        let end = keep.then_some(End { start: tail_start, bytes: tail });
-        Ok(Self { key, io, opener, directory, end, misses: AtomicUsize::new(0) })
-    }
-
-    pub(super) fn key(&self) -> ObjectKey {
-        self.key
+        if !is_within(&directory, slot.prefix) {
+            return Err(strange_ids(key));
+        }
+        let (keep, taken) = match slot.is_pinned() {
+            true => {
+                let taken = ends.take(tail.len() as u64);
+                (taken.is_some(), taken)
+            }
+            false => (tail_start == 0, None),
+        };
+        let end = keep.then_some(End { start: tail_start, bytes: tail, taken });
+        let (serial, prefix) = (slot.serial, slot.prefix);
+        Ok(Self { key, serial, prefix, io, opener, directory, end, misses: AtomicUsize::new(0) })
     }
 
     pub(super) fn record_count(&self) -> u64 {
         self.directory.record_count()
     }
 
+    /// About how much memory it takes, in bytes, but for what it took of the room for ends.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        let end = self.end.as_ref().filter(|end| end.taken.is_none());
+        let end = end.map_or(0, |end| end.bytes.len());
+        (size_of::<Self>() + self.directory.blocks.len() * size_of::<BlockEntry>() + end) as u64
+    }
+
+    /// About how many records there are of these ids: exact but for the blocks at the ends, of which it is taken
+    /// that their ids are uniform.
+    #[expect(clippy::big_endian_bytes, reason = "the first bytes are the highest")]
+    pub(super) fn count_within(&self, prefix: IdPrefix) -> u64 {
+        let blocks = self.directory.section(Section::Records);
+        let head = |id: &ChunkId| {
+            u128::from(u64::from_be_bytes(id.0.first_chunk().copied().expect("of 32 bytes")))
+        };
+        let bounds = |prefix: IdPrefix| {
+            let (first, last) = prefix.bounds();
+            head(&first)..head(&last) + 1
+        };
+        let (wanted, end) = (bounds(prefix), bounds(self.prefix).end);
+        let count = |place: usize| {
+            let start = head(&blocks[place].first);
+            let end = blocks.get(place + 1).map_or(end, |next| head(&next.first)).max(start + 1);
+            let common = wanted.end.min(end).saturating_sub(wanted.start.max(start));
+            u128::from(blocks[place].count) * common / (end - start)
+        };
+        u64::try_from(self.blocks_within(prefix).map(count).sum::<u128>()).unwrap_or(u64::MAX)
+    }
+
+    /// The blocks that may have records of these ids.
+    fn blocks_within(&self, prefix: IdPrefix) -> Range<usize> {
+        let (first, last) = prefix.bounds();
+        let begin = self.directory.find(&first).unwrap_or(0);
+        let end = self.directory.find(&last).map_or(0, |place| place + 1);
+        begin..end.max(begin)
+    }
+
+    /// All records of these ids, each with its pack.
+    pub(super) fn records_within(
+        &self,
+        cache: &BlockCache,
+        prefix: IdPrefix,
+    ) -> Result<Vec<(IndexRecord, PackRecord)>> {
+        let mut records = Vec::new();
+        self.for_each_of(self.blocks_within(prefix), cache, |_, record, pack| {
+            if prefix.has(&record.id) {
+                records.push((*record, *pack));
+            }
+            Ok(())
+        })?;
+        Ok(records)
+    }
+
     /// The record of `id` and its position, if it is of the present generation.
     pub(super) fn find(
         &self,
-        place: usize,
         cache: &BlockCache,
         id: &ChunkId,
     ) -> Result<Option<(u64, IndexRecord)>> {
         let Some(position) = self.directory.find(id) else { return Ok(None) };
-        if !self.filter(place, cache, position)?.may_have(id) {
+        if !self.filter(cache, position)?.may_have(id) {
             return Ok(None);
         }
-        let records = self.records(place, cache, position)?;
+        let records = self.records(cache, position)?;
         let Ok(at) = records.binary_search_by(|record| record.id.cmp(id)) else { return Ok(None) };
         if records[at].generation != GENERATION {
             return Ok(None);
@@ -169,18 +243,22 @@ impl Segment {
         Ok(Some((before + at as u64, records[at])))
     }
 
-    pub(super) fn location(
-        &self,
-        place: usize,
-        cache: &BlockCache,
-        record: &IndexRecord,
-    ) -> Result<Location> {
-        Ok(super::location(record, &self.pack(place, cache, record.pack)?))
+    pub(super) fn location(&self, cache: &BlockCache, record: &IndexRecord) -> Result<Location> {
+        Ok(super::location(record, &self.pack(cache, record.pack)?))
     }
 
     pub(super) fn for_each(
         &self,
-        place: usize,
+        cache: &BlockCache,
+        each: impl FnMut(u64, &IndexRecord, &PackRecord) -> Result<()>,
+    ) -> Result<()> {
+        self.for_each_of(0..self.directory.section(Section::Records).len(), cache, each)
+    }
+
+    /// All records of these blocks, counted from the first of them, each with its pack.
+    fn for_each_of(
+        &self,
+        blocks: Range<usize>,
         cache: &BlockCache,
         mut each: impl FnMut(u64, &IndexRecord, &PackRecord) -> Result<()>,
     ) -> Result<()> {
@@ -190,17 +268,19 @@ impl Segment {
             for position in span {
                 let records = self.open_records(position, bytes, start)?;
                 for record in records.iter() {
-                    each(ordinal, record, &self.pack(place, cache, record.pack)?)?;
+                    if !self.prefix.has(&record.id) {
+                        return Err(strange_ids(self.key));
+                    }
+                    each(ordinal, record, &self.pack(cache, record.pack)?)?;
                     ordinal += 1;
                 }
             }
             Ok(())
         };
-        let all = 0..self.directory.section(Section::Records).len();
-        if let Some(kept) = self.end.as_ref().and_then(|end| end.get(&self.range_of(&all))) {
-            return take(all, &kept);
+        if let Some(kept) = self.end.as_ref().and_then(|end| end.get(&self.range_of(&blocks))) {
+            return take(blocks, &kept);
         }
-        let spans = self.spans();
+        let spans = self.spans(blocks);
         let ranges = spans.iter().map(|blocks| self.range_of(blocks));
         let mut read = spans.iter();
         self.io.each_range(&self.key, ranges, |bytes| {
@@ -208,26 +288,29 @@ impl Segment {
         })
     }
 
-    pub(super) fn packs(&self, place: usize, cache: &BlockCache) -> Result<Vec<PackRecord>> {
-        let mut packs = Vec::new();
+    pub(super) fn for_each_pack(
+        &self,
+        cache: &BlockCache,
+        mut each: impl FnMut(&PackRecord),
+    ) -> Result<()> {
         for position in 0..self.directory.section(Section::Packs).len() {
-            packs.extend_from_slice(&self.pack_block(place, cache, position)?);
+            self.pack_block(cache, position)?.iter().for_each(&mut each);
         }
-        Ok(packs)
+        Ok(())
     }
 
-    fn pack(&self, place: usize, cache: &BlockCache, pack: u32) -> Result<PackRecord> {
+    fn pack(&self, cache: &BlockCache, pack: u32) -> Result<PackRecord> {
         // Unlike records, packs fill their blocks: a block's position follows from the number.
         let block = (pack / BLOCK_ITEMS_MAX) as usize;
-        let packs = self.pack_block(place, cache, block)?;
+        let packs = self.pack_block(cache, block)?;
         packs.get((pack % BLOCK_ITEMS_MAX) as usize).copied().ok_or_else(|| {
             Error::new(Kind::Corrupt, "look up a pack in", self.key)
                 .because("a record points beyond the pack table")
         })
     }
 
-    fn filter(&self, place: usize, cache: &BlockCache, position: usize) -> Result<Arc<Filter>> {
-        let block = self.block(place, cache, Section::Filters, position, |raw, count| {
+    fn filter(&self, cache: &BlockCache, position: usize) -> Result<Arc<Filter>> {
+        let block = self.block(cache, Section::Filters, position, |raw, count| {
             Ok(Block::Filter(Arc::new(Filter::decode(raw, count)?)))
         })?;
         match block {
@@ -236,14 +319,9 @@ impl Segment {
         }
     }
 
-    fn records(
-        &self,
-        place: usize,
-        cache: &BlockCache,
-        position: usize,
-    ) -> Result<Arc<Vec<IndexRecord>>> {
-        let block = cache.get(self.records_key(place, position)?, || {
-            let span = self.neighbours(position);
+    fn records(&self, cache: &BlockCache, position: usize) -> Result<Arc<Vec<IndexRecord>>> {
+        let block = cache.get(self.records_key(position)?, || {
+            let span = self.neighbours(cache, position);
             let range = self.range_of(&span);
             let bytes = self.sealed(&range)?;
             let mut wanted = None;
@@ -253,7 +331,7 @@ impl Segment {
                     wanted = Some(opened?);
                 } else if let Ok(opened) = opened {
                     // Whoever wants a damaged neighbour is told when that is asked for.
-                    cache.put(self.records_key(place, at)?, Block::Records(opened));
+                    cache.put(self.records_key(at)?, Block::Records(opened));
                 }
             }
             wanted.map(Block::Records).ok_or_else(|| self.mixed_up())
@@ -265,9 +343,12 @@ impl Segment {
     }
 
     /// The block of records at `position` with as many of those behind it as are worth one request.
-    fn neighbours(&self, position: usize) -> Range<usize> {
+    fn neighbours(&self, cache: &BlockCache, position: usize) -> Range<usize> {
         let blocks = self.directory.section(Section::Records).len();
         let alone = position..position + 1;
+        if !cache.has_room_for_all() {
+            return alone;
+        }
         if self.end.as_ref().is_some_and(|end| end.get(&self.range_of(&alone)).is_some()) {
             return alone;
         }
@@ -276,10 +357,10 @@ impl Segment {
         position..(position + 1 + more).min(blocks)
     }
 
-    /// All blocks of records, in stretches that are worth a request each.
-    fn spans(&self) -> Vec<Range<usize>> {
+    /// These blocks of records in stretches that are worth a request each.
+    fn spans(&self, blocks: Range<usize>) -> Vec<Range<usize>> {
         let mut spans: Vec<Range<usize>> = Vec::new();
-        for position in 0..self.directory.section(Section::Records).len() {
+        for position in blocks {
             match spans.last_mut() {
                 Some(span) => {
                     let longer = self.range_of(&(span.start..position + 1));
@@ -320,9 +401,9 @@ impl Segment {
         .map(Arc::new)
     }
 
-    fn records_key(&self, segment: usize, position: usize) -> Result<BlockKey> {
+    fn records_key(&self, position: usize) -> Result<BlockKey> {
         let position = u32::try_from(position).map_err(|cause| self.mixed_up().because(cause))?;
-        Ok(BlockKey { segment, section: Section::Records, position })
+        Ok(BlockKey { segment: self.serial, section: Section::Records, position })
     }
 
     /// Sealed bytes: kept, or fetched.
@@ -333,13 +414,8 @@ impl Segment {
         }
     }
 
-    fn pack_block(
-        &self,
-        place: usize,
-        cache: &BlockCache,
-        position: usize,
-    ) -> Result<Arc<Vec<PackRecord>>> {
-        let block = self.block(place, cache, Section::Packs, position, |raw, count| {
+    fn pack_block(&self, cache: &BlockCache, position: usize) -> Result<Arc<Vec<PackRecord>>> {
+        let block = self.block(cache, Section::Packs, position, |raw, count| {
             Ok(Block::Packs(Arc::new(decode_packs(raw, count)?)))
         })?;
         match block {
@@ -350,7 +426,6 @@ impl Segment {
 
     fn block(
         &self,
-        place: usize,
         cache: &BlockCache,
         section: Section,
         position: usize,
@@ -358,7 +433,7 @@ impl Segment {
     ) -> Result<Block> {
         let entry = self.directory.section(section).get(position).ok_or_else(|| self.mixed_up())?;
         let number = u32::try_from(position).map_err(|cause| self.mixed_up().because(cause))?;
-        cache.get(BlockKey { segment: place, section, position: number }, || {
+        cache.get(BlockKey { segment: self.serial, section, position: number }, || {
             let sealed =
                 self.sealed(&(entry.offset..entry.offset + u64::from(entry.sealed_len)))?;
             self.open_block(entry, section, position, &sealed, decode)
@@ -391,6 +466,18 @@ impl Segment {
     fn mixed_up(&self) -> Error {
         Error::new(Kind::Internal, "read a block of", self.key)
     }
+}
+
+/// Whether all blocks of records begin with ids of this prefix.
+fn is_within(directory: &Directory, prefix: IdPrefix) -> bool {
+    let blocks = directory.section(Section::Records);
+    let ends = [blocks.first(), blocks.last()];
+    ends.into_iter().flatten().all(|block| prefix.has(&block.first))
+}
+
+fn strange_ids(key: ObjectKey) -> Error {
+    Error::new(Kind::Corrupt, "read a block of", key)
+        .because("it has records of other ids than the entry of the log says that named it")
 }
 
 fn count_of(entry: &BlockEntry) -> u64 {

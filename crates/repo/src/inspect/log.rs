@@ -40,13 +40,16 @@ pub(super) fn entry(repository: &Repository, number: u64) -> Result<Value> {
             }
         })
         .collect();
-    let objects: Vec<Value> = header
+    let mut objects: Vec<Value> = header
         .objects
         .iter()
         .map(|object| {
             json!({ "key": object.kind.key(object.name).to_string(), "size": object.size })
         })
         .collect();
+    for (object, prefix) in objects.iter_mut().zip(&header.prefixes) {
+        object["ids"] = json!({ "bits": prefix.bits(), "value": prefix.value() });
+    }
     let relied: Vec<String> =
         header.relied.iter().map(|object| object.kind.key(object.name).to_string()).collect();
     let merged: Vec<String> =

@@ -16,6 +16,7 @@ use lifeboat_format::entry::{
     ListedObject, ListedSnapshot, LogEntry, LogHeader, LogKind, SIGNATURE_CONTEXT,
 };
 use lifeboat_format::id::{PublicKey, RunId};
+use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::{ObjectKey, ObjectName};
 use lifeboat_format::keys::SigningRole;
 use lifeboat_store::Payload;
@@ -56,8 +57,10 @@ pub struct EntryDraft {
     pub objects: Vec<ListedObject>,
     /// Sealed snapshots that exist from now on.
     pub snapshots: Vec<ListedSnapshot>,
-    /// Index segments whose records are all in the one segment among the objects.
+    /// Index segments whose records are all in those among the objects.
     pub merged: Vec<ObjectName>,
+    /// For each of the objects the ids that it has records of; none where all have records of any.
+    pub prefixes: Vec<IdPrefix>,
 }
 
 impl EntryDraft {
@@ -70,6 +73,7 @@ impl EntryDraft {
             objects: Vec::new(),
             snapshots: Vec::new(),
             merged: Vec::new(),
+            prefixes: Vec::new(),
         }
     }
 
@@ -88,6 +92,7 @@ impl EntryDraft {
             relied: Vec::new(),
             snapshots: self.snapshots,
             merged: self.merged,
+            prefixes: self.prefixes,
         };
         let unsigned = LogEntry::unsigned(&header, &[], &signer.public());
         let signature = signer.sign(SIGNATURE_CONTEXT, &unsigned);

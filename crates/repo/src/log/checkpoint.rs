@@ -7,7 +7,9 @@
 //! over with a warning, and the log read from its start.
 
 use std::collections::HashSet;
+use std::iter;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_codec::sign::verify;
@@ -18,6 +20,7 @@ use lifeboat_format::checkpoint::{
     encode_snapshots,
 };
 use lifeboat_format::entry::{ListedObject, ObjectKind};
+use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::{CHECKPOINTS, ObjectKey};
 use lifeboat_format::keys::SigningRole;
 use lifeboat_store::Payload;
@@ -216,12 +219,14 @@ impl Fold {
             }
             SECTION_MERGES => {
                 // In the order of the log, as they were folded: a part may be a merge itself.
-                for MergeFact { number: entry, into, of } in decode_merges(bytes, block)? {
-                    let into = into.into_iter().map(ObjectKey::Index).collect();
+                for fact in decode_merges(bytes, block)? {
+                    let MergeFact { number: entry, into, of, prefixes } = fact;
+                    let prefixes = prefixes.into_iter().chain(iter::repeat(IdPrefix::WHOLE));
+                    let into = into.into_iter().map(ObjectKey::Index).zip(prefixes).collect();
                     let parts = of.into_iter().map(ObjectKey::Index).collect();
                     let merge = Merge { entry, into, parts };
                     if self.merges.can_add(&self.objects, &merge) {
-                        self.merges.add(merge);
+                        Arc::make_mut(&mut self.merges).add(&self.objects, merge);
                     }
                 }
             }
@@ -304,11 +309,15 @@ fn merges_of(fold: &Fold) -> Vec<MergeFact> {
         ObjectKey::Index(name) => Some(*name),
         _ => None,
     };
-    let names = |keys: &[ObjectKey]| keys.iter().filter_map(name).collect();
-    let fact = |merge: &Merge| MergeFact {
-        number: merge.entry,
-        into: names(&merge.into),
-        of: names(&merge.parts),
+    let fact = |merge: &Merge| {
+        let is_divided = merge.into.iter().any(|(_, prefix)| *prefix != IdPrefix::WHOLE);
+        let prefixes = merge.into.iter().filter(|_| is_divided).map(|(_, prefix)| *prefix);
+        MergeFact {
+            number: merge.entry,
+            into: merge.into.iter().filter_map(|(into, _)| name(into)).collect(),
+            of: merge.parts.iter().filter_map(name).collect(),
+            prefixes: prefixes.collect(),
+        }
     };
     fold.merges.all().iter().map(fact).collect()
 }

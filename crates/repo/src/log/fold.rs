@@ -8,12 +8,14 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::iter;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_format::config::Config;
 use lifeboat_format::entry::LogHeader;
 use lifeboat_format::id::{LogId, ObjectHash, PublicKey, SnapshotId};
+use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::ObjectKey;
 use lifeboat_format::keys::SigningRole;
 
@@ -21,7 +23,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::Io;
 use crate::log::fetch::{self, Fetched, Listing};
 use crate::log::judge::{Link, Verdict, judge};
-use crate::log::merges::{Merge, Merges};
+use crate::log::merges::{LiveSegment, Merge, Merges};
 use crate::log::{Head, checkpoint};
 use crate::open::Repository;
 
@@ -36,7 +38,7 @@ pub struct Fold {
     /// Whether the entry at the head was whole, so that the next one must follow its hash.
     pub(super) head_is_whole: bool,
     pub(super) objects: HashMap<ObjectKey, LiveObject>,
-    pub(super) merges: Merges,
+    pub(super) merges: Arc<Merges>,
     pub(super) snapshots: Vec<SnapshotRecord>,
     pub(super) snapshot_ids: HashSet<SnapshotId>,
     pub(super) voids: Vec<VoidEntry>,
@@ -121,7 +123,7 @@ impl Fold {
             head: None,
             head_is_whole: true,
             objects: HashMap::new(),
-            merges: Merges::default(),
+            merges: Arc::default(),
             snapshots: Vec::new(),
             snapshot_ids: HashSet::new(),
             voids: Vec::new(),
@@ -167,22 +169,30 @@ impl Fold {
 
     /// The index segments that have all records between them, in the order in which they answer: those
     /// that count and were not merged into another.
-    pub fn segments(&self) -> Vec<(ObjectKey, LiveObject)> {
+    pub fn segments(&self) -> Vec<LiveSegment> {
         let mut segments: Vec<_> = self
             .objects
             .iter()
             .filter(|(key, _)| matches!(key, ObjectKey::Index(_)) && !self.merges.has(key))
-            .map(|(key, object)| (self.merges.rank(&self.objects, *key), (*key, *object)))
+            .map(|(key, object)| {
+                let segment =
+                    LiveSegment { key: *key, object: *object, prefix: self.merges.prefix(key) };
+                (self.merges.rank(&self.objects, *key), segment)
+            })
             .collect();
-        segments.sort_unstable_by_key(|(rank, _)| *rank);
+        segments.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         segments.into_iter().map(|(_, segment)| segment).collect()
     }
 
     /// What a segment, with others perhaps, was merged from, in the order in which it answers; nothing
     /// for most.
-    pub fn parts(&self, segment: &ObjectKey) -> Vec<(ObjectKey, LiveObject)> {
-        let parts = self.merges.parts(segment).iter();
-        parts.filter_map(|part| Some((*part, self.object(part)?))).collect()
+    pub fn parts(&self, segment: &ObjectKey) -> Vec<LiveSegment> {
+        self.merges.parts(segment)
+    }
+
+    /// The merges that count.
+    pub(crate) fn merges(&self) -> &Arc<Merges> {
+        &self.merges
     }
 
     /// All segments that others have the records of.
@@ -271,7 +281,7 @@ impl Fold {
             self.witness.1 = Some(fetched.hash);
         }
         match verdict {
-            Verdict::Counts(author, header) => self.count(author, header),
+            Verdict::Counts(author, header) => self.count(author, *header),
             Verdict::Skipped => {}
             Verdict::Damaged(reason) => self.void(VoidEntry { number, reason, is_damage: true }),
             Verdict::Void(reason) => self.void(VoidEntry { number, reason, is_damage: false }),
@@ -281,7 +291,9 @@ impl Fold {
 
     fn count(&mut self, author: PublicKey, header: LogHeader) {
         let entry = header.number;
-        let into = header.objects.iter().map(|object| object.kind.key(object.name)).collect();
+        let keys = header.objects.iter().map(|object| object.kind.key(object.name));
+        let prefixes = header.prefixes.into_iter().chain(iter::repeat(IdPrefix::WHOLE));
+        let into = keys.zip(prefixes).collect();
         let mut added = Vec::new();
         for object in header.objects {
             let (key, live) =
@@ -296,7 +308,7 @@ impl Fold {
             let parts = header.merged.into_iter().map(ObjectKey::Index).collect();
             let merge = Merge { entry, into, parts };
             if self.merges.can_add(&self.objects, &merge) {
-                self.merges.add(merge);
+                Arc::make_mut(&mut self.merges).add(&self.objects, merge);
             } else {
                 // A part does not count, perhaps since the entry that named it is damaged, and then
                 // nor do its packs: what the segments say of these nobody may rely on.

@@ -29,7 +29,7 @@ pub(super) enum Link {
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// It counts.
-    Counts(PublicKey, LogHeader),
+    Counts(PublicKey, Box<LogHeader>),
     /// It is in order, and says nothing that this version must know.
     Skipped,
     /// It means nothing, but its bytes are what somebody signed.
@@ -82,7 +82,7 @@ pub(super) fn judge(number: u64, fetched: &Fetched, link: Link, rules: &Config) 
         return Ok(Verdict::Void(reason));
     }
     match header.kind {
-        LogKind::Commit => Ok(Verdict::Counts(author, header)),
+        LogKind::Commit => Ok(Verdict::Counts(author, Box::new(header))),
         _ if header.may_skip => Ok(Verdict::Skipped),
         kind => {
             let reason = format!("it is {}, which this version does not know", name(kind));

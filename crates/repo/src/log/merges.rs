@@ -10,30 +10,52 @@
 
 use std::collections::{HashMap, HashSet};
 
+use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::ObjectKey;
 
 use crate::log::fold::LiveObject;
 
 type Objects = HashMap<ObjectKey, LiveObject>;
 
+/// An index segment that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveSegment {
+    /// Its key.
+    pub key: ObjectKey,
+    /// Its size, and the entry that made it count.
+    pub object: LiveObject,
+    /// The ids that it has records of.
+    pub prefix: IdPrefix,
+}
+
+impl LiveSegment {
+    /// One of all ids that does not count yet.
+    pub(crate) fn whole(key: ObjectKey, size: u64) -> Self {
+        Self { key, object: LiveObject { size, entry: u64::MAX }, prefix: IdPrefix::WHOLE }
+    }
+}
+
 /// One merge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Merge {
     /// The entry that says so.
     pub(super) entry: u64,
-    /// What holds the records, in the order in which it answers.
-    pub(super) into: Vec<ObjectKey>,
+    /// What holds the records, in the order in which it answers, and which ids each is for.
+    pub(super) into: Vec<(ObjectKey, IdPrefix)>,
     /// What was merged, in the order in which it answered.
     pub(super) parts: Vec<ObjectKey>,
 }
 
+/// When a segment answers: the earlier of two that have records of one id is asked first.
+pub(super) type Rank = (u64, ObjectKey, Vec<usize>);
+
 /// The merges that count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Merges {
+pub struct Merges {
     all: Vec<Merge>,
     /// Where in `all` a segment is one of those that hold records, and which one.
     into: HashMap<ObjectKey, (usize, usize)>,
-    merged: HashSet<ObjectKey>,
+    merged: HashMap<ObjectKey, LiveObject>,
 }
 
 impl Merges {
@@ -43,7 +65,7 @@ impl Merges {
         let is_part = |part: &ObjectKey| {
             matches!(part, ObjectKey::Index(_))
                 && objects.get(part).is_some_and(|object| object.entry < merge.entry)
-                && !self.merged.contains(part)
+                && !self.merged.contains_key(part)
         };
         let is_new = |into: &ObjectKey| {
             matches!(into, ObjectKey::Index(_))
@@ -53,27 +75,43 @@ impl Merges {
         let distinct = |keys: &[ObjectKey]| {
             keys.iter().collect::<HashSet<_>>().len() == keys.len() && !keys.is_empty()
         };
+        let into: Vec<ObjectKey> = merge.into.iter().map(|(into, _)| *into).collect();
         distinct(&merge.parts)
-            && distinct(&merge.into)
+            && distinct(&into)
             && merge.parts.iter().all(is_part)
-            && merge.into.iter().all(is_new)
+            && into.iter().all(is_new)
     }
 
     /// Takes a merge in that [can count](Self::can_add).
-    pub(super) fn add(&mut self, merge: Merge) {
+    pub(super) fn add(&mut self, objects: &Objects, merge: Merge) {
         let place = self.all.len();
-        self.merged.extend(&merge.parts);
-        self.into.extend(merge.into.iter().enumerate().map(|(at, into)| (*into, (place, at))));
+        self.merged
+            .extend(merge.parts.iter().filter_map(|part| Some((*part, *objects.get(part)?))));
+        self.into.extend(merge.into.iter().enumerate().map(|(at, (into, _))| (*into, (place, at))));
         self.all.push(merge);
     }
 
     /// Whether others have all records of this segment.
     pub(super) fn has(&self, segment: &ObjectKey) -> bool {
-        self.merged.contains(segment)
+        self.merged.contains_key(segment)
+    }
+
+    /// The ids that a segment has records of.
+    pub(super) fn prefix(&self, segment: &ObjectKey) -> IdPrefix {
+        self.into.get(segment).map_or(IdPrefix::WHOLE, |(place, at)| self.all[*place].into[*at].1)
     }
 
     /// What a segment was made of; nothing for most.
-    pub(super) fn parts(&self, segment: &ObjectKey) -> &[ObjectKey] {
+    pub(crate) fn parts(&self, segment: &ObjectKey) -> Vec<LiveSegment> {
+        let parts = self.part_keys(segment).iter();
+        let part = |key: &ObjectKey| {
+            let object = *self.merged.get(key)?;
+            Some(LiveSegment { key: *key, object, prefix: self.prefix(key) })
+        };
+        parts.filter_map(part).collect()
+    }
+
+    fn part_keys(&self, segment: &ObjectKey) -> &[ObjectKey] {
         self.into.get(segment).map_or(&[], |(place, _)| self.all[*place].parts.as_slice())
     }
 
@@ -83,17 +121,17 @@ impl Merges {
     }
 
     /// When a segment answers: in the order of the entries that named the segments, and a merge where
-    /// its first part did.
-    pub(super) fn rank(
-        &self,
-        objects: &Objects,
-        mut segment: ObjectKey,
-    ) -> (u64, ObjectKey, usize) {
-        let at = self.into.get(&segment).map_or(0, |(_, at)| *at);
-        while let Some(first) = self.parts(&segment).first() {
+    /// its first part did. What of it comes first is decided by the innermost merge, since a later one put
+    /// something in the place of what that had made.
+    pub(super) fn rank(&self, objects: &Objects, mut segment: ObjectKey) -> Rank {
+        let mut places = Vec::new();
+        while let Some((merge, at)) = self.into.get(&segment) {
+            let Some(first) = self.all[*merge].parts.first() else { break };
+            places.push(*at);
             segment = *first;
         }
-        (objects.get(&segment).map_or(u64::MAX, |object| object.entry), segment, at)
+        places.reverse();
+        (objects.get(&segment).map_or(u64::MAX, |object| object.entry), segment, places)
     }
 }
 
@@ -109,8 +147,9 @@ mod tests {
     }
 
     fn merge(entry: u64, into: &[u8], parts: &[u8]) -> Merge {
-        let keys = |numbers: &[u8]| numbers.iter().copied().map(key).collect();
-        Merge { entry, into: keys(into), parts: keys(parts) }
+        let keys = |numbers: &[u8]| numbers.iter().copied().map(key).collect::<Vec<_>>();
+        let into = keys(into).into_iter().map(|into| (into, IdPrefix::WHOLE)).collect();
+        Merge { entry, into, parts: keys(parts) }
     }
 
     #[test]
@@ -135,17 +174,33 @@ mod tests {
         }
         let first = merge(4, &[4, 20], &[2, 3]);
         assert!(merges.can_add(&objects, &first));
-        merges.add(first.clone());
+        merges.add(&objects, first.clone());
         assert!(!merges.can_add(&objects, &first));
         assert!(!merges.can_add(&objects, &merge(5, &[5], &[1, 3])));
-        assert_eq!(merges.parts(&key(4)), [key(2), key(3)]);
-        assert_eq!(merges.parts(&key(20)), [key(2), key(3)]);
+        assert_eq!(merges.part_keys(&key(4)), [key(2), key(3)]);
+        assert_eq!(merges.part_keys(&key(20)), [key(2), key(3)]);
         assert!(merges.has(&key(3)) && !merges.has(&key(1)) && merges.parts(&key(5)).is_empty());
         let second = merge(6, &[6], &[4, 20, 5]);
         assert!(merges.can_add(&objects, &second));
-        merges.add(second);
-        assert_eq!(merges.rank(&objects, key(6)), (2, key(2), 0));
-        assert_eq!(merges.rank(&objects, key(20)), (2, key(2), 1));
-        assert_eq!(merges.rank(&objects, key(1)), (1, key(1), 0));
+        merges.add(&objects, second);
+        assert_eq!(merges.rank(&objects, key(6)), (2, key(2), vec![0, 0]));
+        assert_eq!(merges.rank(&objects, key(20)), (2, key(2), vec![1]));
+        assert_eq!(merges.rank(&objects, key(1)), (1, key(1), vec![]));
+    }
+
+    /// What a merge had made second stands behind all that became of the first, however often that was
+    /// merged since.
+    #[test]
+    fn what_was_second_stays_behind_the_first() {
+        let objects: Objects =
+            (0..8).map(|n| (key(n), LiveObject { size: 9, entry: u64::from(n / 2) })).collect();
+        let mut merges = Merges::default();
+        for merge in [merge(1, &[2, 3], &[0, 1]), merge(2, &[4, 5], &[2])] {
+            assert!(merges.can_add(&objects, &merge));
+            merges.add(&objects, merge);
+        }
+        let mut order = [3, 5, 4];
+        order.sort_by_key(|number| merges.rank(&objects, key(*number)));
+        assert_eq!(order, [4, 5, 3]);
     }
 }

@@ -53,6 +53,7 @@ fn header(fold: &Fold) -> LogHeader {
         relied: Vec::new(),
         snapshots: Vec::new(),
         merged: Vec::new(),
+        prefixes: Vec::new(),
     }
 }
 

@@ -1,25 +1,28 @@
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use lifeboat_codec::hash::object_hash;
 use lifeboat_format::Codec;
 use lifeboat_format::envelope::PREAMBLE_LEN;
-use lifeboat_format::index::PackKind;
+use lifeboat_format::id::ChunkId;
+use lifeboat_format::index::{GENERATION, IndexRecord, PackKind, PackRecord};
 use lifeboat_store::{ErrorKind, Verb, mem};
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
-use proptest::prelude::*;
 
 use super::*;
 use crate::io::Io;
 use crate::log::{checkpoint, commit};
 use crate::open::init;
 use crate::open::testing::{init_options, new};
-use crate::reader::Locate as _;
+use crate::reader::{Locate as _, Location};
 
 const RUN: RunId = RunId([3; 16]);
+/// Some two thousand records.
+const TARGET: u64 = 80_000;
 
 fn options() -> MergeOptions {
-    MergeOptions { level: Level::DEFAULT, records_max: 2000, cancel: Cancel::new() }
+    MergeOptions { level: Level::DEFAULT, target: TARGET, cancel: Cancel::new() }
 }
 
 fn id(number: u64) -> ChunkId {
@@ -85,6 +88,16 @@ fn answers(index: &Index, chunks: Range<u64>) -> BTreeMap<u64, u64> {
         .collect()
 }
 
+/// How many records each segment has.
+fn counts(index: &Index) -> Vec<u64> {
+    let table = index.table();
+    table.slots().iter().map(|slot| index.segment(slot).unwrap().record_count()).collect()
+}
+
+fn keys(index: &Index) -> Vec<ObjectKey> {
+    index.table().slots().iter().map(|slot| slot.key).collect()
+}
+
 fn load(repository: &Repository) -> (Fold, Index) {
     let fold = Fold::load(repository).unwrap();
     let index = Index::load(repository, &fold).unwrap();
@@ -100,23 +113,25 @@ fn many_small_segments_become_one_and_answer_the_same() {
         commit_segment(&repository, &mut fold, number, number * 10..number * 10 + 20);
     }
     let index = Index::load(&repository, &fold).unwrap();
-    assert_eq!(merge_small(&repository, &mut fold, &index, RUN, &options()).unwrap(), 0);
+    assert_eq!(merge_segments(&repository, &mut fold, &index, RUN, &options()).unwrap(), 0);
     commit_segment(&repository, &mut fold, 15, 150..170);
     let (mut fold, index) = load(&repository);
     let before = answers(&index, 0..200);
     assert_eq!((before.len(), before[&15], before[&25]), (170, 1000, 1001));
-    assert_eq!(merge_small(&repository, &mut fold, &index, RUN, &options()).unwrap(), 1);
+    assert_eq!(merge_segments(&repository, &mut fold, &index, RUN, &options()).unwrap(), 1);
     // The second one has the second copies.
     assert_eq!(fold.segments().len(), 2);
     let entry = fold.head().unwrap().number;
     checkpoint::write(&repository, &fold).unwrap();
     // From the entries, and from a checkpoint.
     for fold in [Fold::load_all(&repository).unwrap(), Fold::load(&repository).unwrap()] {
-        let [(merged, object), _] = fold.segments()[..] else { panic!("two segments") };
+        let [LiveSegment { key: merged, object, .. }, _] = fold.segments()[..] else {
+            panic!("two segments")
+        };
         assert_eq!((object.entry, fold.parts(&merged).len()), (entry, 16));
-        assert!(fold.parts(&merged).iter().all(|(part, _)| fold.is_merged(part)));
+        assert!(fold.parts(&merged).iter().all(|part| fold.is_merged(&part.key)));
         let index = Index::load(&repository, &fold).unwrap();
-        assert_eq!(index.record_counts(), [170, 150]);
+        assert_eq!(counts(&index), [170, 150]);
         assert_eq!(answers(&index, 0..200), before);
     }
     assert_eq!(Fold::load(&repository).unwrap().entries_read(), 0);
@@ -132,10 +147,10 @@ fn a_merge_answers_in_the_place_of_its_parts() {
     }
     let (mut fold, index) = load(&repository);
     commit_segment(&repository, &mut fold, 50, 1580..1600);
-    assert_eq!(merge_small(&repository, &mut fold, &index, RUN, &options()).unwrap(), 1);
-    // The large one before, what came after the index was opened behind.
-    // Between them up to four copies of a chunk.
-    assert_eq!(fold.segments().len(), 6);
+    assert_eq!(merge_segments(&repository, &mut fold, &index, RUN, &options()).unwrap(), 1);
+    // The large one before, and behind it up to four copies of a chunk, also of what came after the index was
+    // opened.
+    assert_eq!(fold.segments().len(), 5);
     let (_, index) = load(&repository);
     let found = answers(&index, 1489..1700);
     assert_eq!((found[&1495], found[&1502], found[&1507]), (1099, 1000, 1000));
@@ -147,10 +162,10 @@ fn a_lost_merge_gives_way_to_its_parts() {
     let (fault, repository) = faulty();
     commit_segments(&repository, 16, 10, 10);
     let (mut fold, index) = load(&repository);
-    merge_small(&repository, &mut fold, &index, RUN, &options()).unwrap();
+    merge_segments(&repository, &mut fold, &index, RUN, &options()).unwrap();
     let before = answers(&index, 0..200);
-    let (merged, _) = fold.segments()[0];
-    let (part, _) = fold.parts(&merged)[4];
+    let merged = fold.segments()[0].key;
+    let part = fold.parts(&merged)[4].key;
     fault.add(
         Rule::on(Verb::GetRange)
             .below(&merged.to_string())
@@ -187,7 +202,7 @@ fn all_copies_of_a_chunk_stay() {
     };
     assert_eq!(copies(&index, 15), [1000, 1001, 1016]);
     let before: Vec<_> = (0..200).map(|number| copies(&index, number)).collect();
-    assert_eq!(merge_small(&repository, &mut fold, &index, RUN, &options()).unwrap(), 1);
+    assert_eq!(merge_segments(&repository, &mut fold, &index, RUN, &options()).unwrap(), 1);
     // One for the first copies, one for the second, one for the third.
     assert_eq!(fold.segments().len(), 3);
     checkpoint::write(&repository, &fold).unwrap();
@@ -209,16 +224,16 @@ fn where_a_block_of_a_merge_is_damaged_its_parts_answer() {
     }
     let (mut fold, index) = load(&repository);
     let before = answers(&index, 0..2000);
-    merge_small(&repository, &mut fold, &index, RUN, &options()).unwrap();
-    let (merged, object) = fold.segments()[0];
+    merge_segments(&repository, &mut fold, &index, RUN, &options()).unwrap();
+    let LiveSegment { key: merged, object, .. } = fold.segments()[0];
     // The directory and all behind it stay whole: a bit of a record is another one.
     fault.add(Rule::on(Verb::GetRange).below(&merged.to_string()).forever().flips(8 * 400));
     let index = Index::load(&repository, &fold).unwrap();
-    assert!(index.by_key().contains_key(&merged), "it opens, of {} bytes", object.size);
+    assert!(keys(&index).contains(&merged), "it opens, of {} bytes", object.size);
     // Of a chunk with two copies the other one may answer now.
     assert!(answers(&index, 0..2000).keys().eq(before.keys()));
     assert!(!index.contains(&id(5000)).unwrap());
-    assert!(index.by_key().len() > 16, "the parts are open");
+    assert!(keys(&index).len() > 16, "the parts are open");
 }
 
 /// What a part says must not change what others say when they are put together.
@@ -242,8 +257,8 @@ fn a_part_that_does_not_fit_is_left_out_and_the_others_are_merged() {
     let (mut fold, index) = load(&repository);
     let before = answers(&index, 0..4000);
     assert!(before.contains_key(&3000), "the one of this generation");
-    while merge_small(&repository, &mut fold, &index, RUN, &options()).unwrap() > 0 {}
-    let left: Vec<ObjectKey> = fold.segments().into_iter().map(|(key, _)| key).collect();
+    while merge_segments(&repository, &mut fold, &index, RUN, &options()).unwrap() > 0 {}
+    let left: Vec<ObjectKey> = fold.segments().into_iter().map(|segment| segment.key).collect();
     assert!(left.contains(&strange) && left.len() < 10, "{left:?}");
     assert!(!left.contains(&other) || left.len() < 10);
     let (_, index) = load(&repository);
@@ -256,7 +271,7 @@ fn a_merge_of_what_does_not_count_any_more_does_not_count() {
     let (store, repository) = new(1);
     commit_segments(&repository, 16, 10, 10);
     let (mut fold, index) = load(&repository);
-    merge_small(&repository, &mut fold, &index, RUN, &options()).unwrap();
+    merge_segments(&repository, &mut fold, &index, RUN, &options()).unwrap();
     let key = ObjectKey::Log(3);
     let mut bytes = repository.io().get(&key).unwrap().to_vec();
     bytes[60] ^= 1;
@@ -280,11 +295,11 @@ fn of_two_merges_of_the_same_segments_the_first_counts() {
     commit_segments(&repository, 16, 10, 10);
     let (mut ahead, index) = load(&repository);
     let mut behind = ahead.clone();
-    assert_eq!(merge_small(&repository, &mut ahead, &index, RUN, &options()).unwrap(), 1);
+    assert_eq!(merge_segments(&repository, &mut ahead, &index, RUN, &options()).unwrap(), 1);
     let (_, index) = load(&repository);
     // This one does not know what was merged meanwhile, nor has it opened that.
     let (late, _) = (Index::load(&repository, &behind).unwrap(), index);
-    assert_eq!(merge_small(&repository, &mut behind, &late, RUN, &options()).unwrap(), 0);
+    assert_eq!(merge_segments(&repository, &mut behind, &late, RUN, &options()).unwrap(), 0);
     assert_eq!(behind.head(), ahead.head());
     assert_eq!(behind.segments(), ahead.segments());
 }
@@ -305,13 +320,13 @@ fn a_failure_anywhere_in_a_merge_harms_nothing() {
             if call > 0 {
                 fault.add(Rule::any().call(call).fails(ErrorKind::Unavailable, moment));
             }
-            let merged = merge_small(&repository, &mut fold, &index, RUN, &options());
+            let merged = merge_segments(&repository, &mut fold, &index, RUN, &options());
             calls = calls.max(fault.all_calls() - begun);
             fault.heal();
             failed += u64::from(merged.is_err());
             let (mut fold, index) = load(&repository);
             assert_eq!(answers(&index, 0..200), before, "call {call}, {moment:?}");
-            merge_small(&repository, &mut fold, &index, RUN, &options()).unwrap();
+            merge_segments(&repository, &mut fold, &index, RUN, &options()).unwrap();
             let (fold, index) = load(&repository);
             // First and second copies.
             assert_eq!(fold.segments().len(), 2, "call {call}, {moment:?}");
@@ -322,41 +337,154 @@ fn a_failure_anywhere_in_a_merge_harms_nothing() {
     assert!(calls >= 4 && failed >= 4, "{failed} of {calls}");
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-    /// However large backups are, there are few small segments, and a record is not written anew much
-    /// more often than their number doubles.
-    #[test]
-    fn segments_stay_few(sizes in prop::collection::vec(prop_oneof![1..5_u64, 1..200_u64, 1..2000_u64], 1..400)) {
-        let mut counts: Vec<Option<u64>> = Vec::new();
-        let (mut total, mut written) = (0, 0);
-        for size in sizes {
-            counts.push(Some(size));
-            total += size;
-            while let Some(range) = plan(&counts, 2000) {
-                let sum: u64 = counts[range.clone()].iter().flatten().sum();
-                prop_assert!(range.len() >= 2 && sum <= 2000);
-                written += sum;
-                counts.splice(range, [Some(sum)]);
-            }
-            let large = counts.iter().filter(|count| count.unwrap() > 1000).count();
-            prop_assert!(counts.len() < SMALL_MAX + 2 * large + 1, "{counts:?}");
-        }
-        prop_assert!(written <= total * 16, "{written} of {total}");
+/// Merges with a target so small that a few hundred records are large.
+fn dividing() -> MergeOptions {
+    MergeOptions { target: 8_000, ..options() }
+}
+
+/// Commits so many segments of 80 chunks, of which half are in the one before, too, and merges after each.
+fn commit_and_divide(repository: &Repository, count: u64) -> (Fold, Index) {
+    let mut fold = Fold::load(repository).unwrap();
+    let index = Index::load(repository, &fold).unwrap();
+    for number in 0..count {
+        commit_segment(repository, &mut fold, number, number * 40..number * 40 + 80);
+        merge_segments(repository, &mut fold, &index, RUN, &dividing()).unwrap();
     }
+    (fold, index)
+}
+
+fn copies_of(index: &Index, chunks: Range<u64>) -> Vec<Vec<u64>> {
+    let copies = |number| index.copies(&id(number)).unwrap();
+    let sizes = |found: Vec<Location>| found.iter().map(|found| found.frame.pack_size).collect();
+    chunks.map(|number| sizes(copies(number))).collect()
+}
+
+/// What [`commit_and_divide`] commits: each chunk is in the pack of its number, and in the one before.
+fn expected_copies(count: u64) -> Vec<Vec<u64>> {
+    let of = |chunk: u64| {
+        let packs = (chunk / 40).saturating_sub(1)..=chunk / 40;
+        let there =
+            packs.filter(|pack| *pack < count && (pack * 40..pack * 40 + 80).contains(&chunk));
+        there.map(|pack| 1000 + pack).collect()
+    };
+    (0..count * 40 + 60).map(of).collect()
 }
 
 #[test]
-fn a_segment_that_is_not_open_is_left_alone() {
-    let mut counts = vec![Some(1); 16];
-    assert_eq!(plan(&counts, 2000), Some(0..16));
-    counts[10] = None;
-    assert_eq!(plan(&counts, 2000), None);
-    counts.extend([Some(1); 10]);
-    assert_eq!(plan(&counts, 2000), Some(11..26));
-    // Between large ones, too, when there are enough of them.
-    let mut mixed = [Some(2000), Some(1), Some(1)].repeat(15);
-    assert_eq!(plan(&mixed, 2000), None);
-    mixed.extend([Some(2000), Some(1), Some(1)]);
-    assert_eq!(plan(&mixed, 2000), Some(46..48));
+fn large_segments_are_divided_and_answer_the_same() {
+    const COUNT: u64 = 120;
+    let (_store, repository) = new(1);
+    let (fold, running) = commit_and_divide(&repository, COUNT);
+    let bits: std::collections::BTreeSet<u8> =
+        fold.segments().iter().map(|segment| segment.prefix.bits()).collect();
+    assert!(bits.iter().max() >= Some(&4), "divided again: {bits:?}");
+    checkpoint::write(&repository, &fold).unwrap();
+    let expected = expected_copies(COUNT);
+    let all = 0..expected.len() as u64;
+    let assert_copies = |index: &Index, who: &str| {
+        for (number, expected) in all.clone().zip(&expected) {
+            assert_eq!(copies_of(index, number..number + 1), [&expected[..]], "{number}: {who}");
+        }
+    };
+    assert_copies(&running, "who has merged goes on");
+    for fold in [Fold::load_all(&repository).unwrap(), Fold::load(&repository).unwrap()] {
+        let index = Index::load(&repository, &fold).unwrap();
+        assert_copies(&index, "who comes later");
+        // Few are asked for one id, and fewer are opened before any is.
+        let table = index.table();
+        let open = table.slots().iter().filter(|slot| slot.pinned.get().is_some()).count();
+        assert!(open <= 24 && table.slots().len() > 40, "{open} of {}", table.slots().len());
+        let asked = table.places_of(&id(7), 0).len();
+        assert!(asked < table.slots().len() / 2, "{asked} of {}", table.slots().len());
+        // And all records are there, each once.
+        let mut records = 0;
+        index
+            .for_each(|_, _, _| {
+                records += 1;
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(records, COUNT * 80);
+    }
+    assert_eq!(Fold::load(&repository).unwrap().entries_read(), 0);
+}
+
+/// A lost piece gives way to what was divided, and where that is lost to what it was made of.
+#[test]
+fn a_lost_piece_gives_way_to_its_parts_and_theirs() {
+    const COUNT: u64 = 60;
+    let (fault, repository) = faulty();
+    let (fold, _) = commit_and_divide(&repository, COUNT);
+    let is_deep = |segment: &&LiveSegment| {
+        let parts = fold.parts(&segment.key);
+        parts.iter().any(|part| !fold.parts(&part.key).is_empty())
+    };
+    let deep = fold.segments().iter().find(is_deep).copied().expect("merged twice");
+    let parts = fold.parts(&deep.key);
+    let part = parts.iter().find(|part| !fold.parts(&part.key).is_empty()).unwrap();
+    let expected = expected_copies(COUNT);
+    let all = 0..expected.len() as u64;
+    for (lost, is_deep_lost) in [(deep.key, false), (part.key, true)] {
+        let rule = Rule::on(Verb::GetRange).below(&lost.to_string()).forever();
+        fault.add(rule.fails(ErrorKind::NotFound, Moment::Before));
+        let index = Index::load(&repository, &fold).unwrap();
+        // Copies may be told in another order, and more than once.
+        for (number, expected) in all.clone().zip(&expected) {
+            let mut found = copies_of(&index, number..number + 1).remove(0);
+            found.sort_unstable();
+            found.dedup();
+            assert_eq!(found, *expected, "chunk {number}");
+        }
+        // That it is lost is found out once.
+        let begun = fault.all_calls();
+        assert!(all.clone().all(|number| index.contains(&id(number)).unwrap() == (number < 2440)));
+        assert_eq!(fault.all_calls(), begun);
+        let index = Index::load(&repository, &fold).unwrap();
+        let mut told = Vec::new();
+        index.open_all(|lost| told.push((lost.key, lost.is_replaced)));
+        let expected = [(deep.key, true), (part.key, true)];
+        assert_eq!(told, expected[..1 + usize::from(is_deep_lost)]);
+    }
+}
+
+/// Ids that somebody made up so that they begin alike.
+#[test]
+fn ids_that_begin_alike_end_no_merging_but_their_own() {
+    let (_store, repository) = new(1);
+    let mut fold = Fold::load(&repository).unwrap();
+    let alike = |number: u64| {
+        let mut record = record(number);
+        record.id.0[..5].fill(7);
+        record
+    };
+    for number in 0..8 {
+        let name = ObjectName { hash: object_hash(&[number]), upload: [1; 8] };
+        let pack = PackRecord { name, size: 500, kind: PackKind::Data };
+        let chunks = u64::from(number) * 100..u64::from(number) * 100 + 100;
+        commit_records(&repository, &mut fold, pack, chunks.map(alike).collect());
+    }
+    let index = Index::load(&repository, &fold).unwrap();
+    while merge_segments(&repository, &mut fold, &index, RUN, &dividing()).unwrap() > 0 {}
+    for number in 0..40 {
+        commit_segment(&repository, &mut fold, number, number * 80..number * 80 + 80);
+    }
+    while merge_segments(&repository, &mut fold, &index, RUN, &dividing()).unwrap() > 0 {}
+    assert!(fold.segments().iter().any(|segment| segment.prefix.bits() > 0));
+    let (_, index) = load(&repository);
+    assert_eq!(answers(&index, 0..3200).len(), 3200);
+    assert!((0..800).all(|number| index.contains(&alike(number).id).unwrap()));
+}
+
+/// Who reads an entry that says other ids than the segment has must not find less and say nothing.
+#[test]
+fn a_segment_of_other_ids_than_was_said_is_damaged() {
+    let (_store, repository) = new(1);
+    let (fold, _) = commit_and_divide(&repository, 30);
+    let piece = fold.segments().into_iter().find(|segment| segment.prefix.bits() > 0).unwrap();
+    let index = Index::empty(&repository);
+    let quarters = piece.prefix.quarters().unwrap();
+    let wrong = LiveSegment { prefix: quarters[3], ..piece };
+    let error = index.segment(&index.slot(&wrong)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Corrupt);
+    assert!(error.to_string().contains("other ids"), "{error}");
 }

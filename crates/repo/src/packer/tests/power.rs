@@ -30,10 +30,11 @@ fn assert_segments_hold(image: &Image) -> usize {
         whole += 1;
         let size = image.get(key).unwrap().len() as u64;
         let segment = Index::of_segment(&repository, parsed, size).unwrap();
-        for pack in segment.packs().unwrap().into_iter().flatten() {
+        let packs = segment.for_each_pack(|pack| {
             let there = is_whole(image, &pack.key().to_string(), pack.name.hash);
             assert!(there, "{key} names {}, which is not whole", pack.key());
-        }
+        });
+        packs.unwrap();
     }
     whole
 }
