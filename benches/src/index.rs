@@ -59,6 +59,8 @@ pub struct Options {
     pub look_ups: u64,
     /// What is backed up into it.
     pub volume: Spec,
+    /// Whether the repositories stay.
+    pub keep: bool,
 }
 
 /// Makes the repository, uses it, and writes the table into `file`.
@@ -98,8 +100,10 @@ pub fn index(options: Options, place: &Place, file: &Path) -> Result<()> {
         render(options, made_s, bytes_below(&large)?, &[opened, looked], &[into_empty, into_large]);
     say(&text)?;
     results::record(file, "index", &text)?;
-    for repository in [&large, &empty] {
-        remove(place, repository)?;
+    if !options.keep {
+        for repository in [&large, &empty] {
+            remove(place, repository)?;
+        }
     }
     let peaks = [opened.0, looked.0, into_large].map(|sample| sample.peak_mib);
     ensure!(peaks.iter().all(|peak| *peak <= 256.0), "it took more than 256 MiB: {peaks:?}");

@@ -79,6 +79,9 @@ enum Verb {
         /// How many are looked up
         #[arg(long, default_value_t = 50_000)]
         look_ups: u64,
+        /// Leave the repository there, to look at it
+        #[arg(long)]
+        keep: bool,
         #[command(flatten)]
         size: Size,
         #[command(flatten)]
@@ -176,8 +179,8 @@ fn main() -> Result<()> {
         Verb::Efficiency { size, scene } => {
             efficiency(size.spec()?, &scene.place("volume")?, &scene.results)
         }
-        Verb::Index { chunks, look_ups, size, scene } => {
-            let options = index::Options { chunks, look_ups, volume: size.spec()? };
+        Verb::Index { chunks, look_ups, keep, size, scene } => {
+            let options = index::Options { chunks, look_ups, volume: size.spec()?, keep };
             index(options, &scene.place("volume")?, &scene.results)
         }
         Verb::LookUp { repository, chunks, absent, present } => {

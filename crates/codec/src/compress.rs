@@ -178,7 +178,8 @@ pub fn looks_random(raw: &[u8]) -> bool {
 /// Undoes a [`Compressor`]'s work with one zstd context; each thread has its own.
 #[derive(Default)]
 pub struct Decompressor {
-    zstd: zstd::bulk::Decompressor<'static>,
+    /// Made for the first body that is compressed: that takes as long as opening a small one.
+    zstd: Option<zstd::bulk::Decompressor<'static>>,
 }
 
 impl Decompressor {
@@ -231,7 +232,8 @@ impl Decompressor {
             _ => return Err(corrupt("a zstd frame of another length")),
         }
         out.reserve_exact(raw_len);
-        let length = self.zstd.decompress_to_buffer(body, out).map_err(|cause| {
+        let zstd = self.zstd.get_or_insert_default();
+        let length = zstd.decompress_to_buffer(body, out).map_err(|cause| {
             Error::with_source(Kind::Corrupt, "zstd can't decompress this", cause)
         })?;
         if length == raw_len { Ok(()) } else { Err(corrupt("a plaintext of another length")) }

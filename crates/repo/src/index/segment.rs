@@ -5,6 +5,7 @@
 //! of records come alone at first, and more and more neighbours with them when many are asked for: ids
 //! are uniform, so whoever looks up thousands of chunks will want every block.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -40,6 +41,12 @@ const NEIGHBOURS_MAX: usize = 15;
 const MISSES_PER_NEIGHBOUR: usize = 4;
 /// How much of a segment's records is read at once by who wants all of them, in bytes.
 const SPAN_BYTES: u64 = 1 << 20;
+
+thread_local! {
+    /// Whoever looks chunks up opens thousands of blocks in a second, and a new one for each would take as long as
+    /// the rest of that.
+    static DECOMPRESSOR: RefCell<Decompressor> = RefCell::new(Decompressor::new());
+}
 
 /// How many bytes more the ends may take that are kept of segments which stay open.
 #[derive(Debug)]
@@ -457,8 +464,15 @@ impl Segment {
         let plain = self.opener.open(Role::Block, number, &extra, sealed).map_err(failed)?;
         let packed = decode_block(&plain, section, entry.count).map_err(corrupt)?;
         let mut raw = Vec::new();
-        Decompressor::new()
-            .decompress(packed.codec, packed.rest, packed.raw_len as usize, &mut raw)
+        DECOMPRESSOR
+            .with_borrow_mut(|decompressor| {
+                decompressor.decompress(
+                    packed.codec,
+                    packed.rest,
+                    packed.raw_len as usize,
+                    &mut raw,
+                )
+            })
             .map_err(failed)?;
         decode(&raw, entry.count).map_err(corrupt)
     }
