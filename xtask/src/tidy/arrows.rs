@@ -22,7 +22,17 @@ const ARROWS: [(&str, &[&str]); 11] = [
         &["lifeboat", "lifeboat-repo", "lifeboat-codec", "lifeboat-format", "lifeboat-store"],
     ),
     ("lifeboat-testkit", &["lifeboat-codec", "lifeboat-format", "lifeboat-store"]),
-    ("bench", &["lifeboat-testkit"]),
+    (
+        "bench",
+        &[
+            "lifeboat",
+            "lifeboat-repo",
+            "lifeboat-codec",
+            "lifeboat-format",
+            "lifeboat-store",
+            "lifeboat-testkit",
+        ],
+    ),
     ("e2e", &["lifeboat-testkit"]),
     ("fuzz-harness", &["lifeboat-codec", "lifeboat-format"]),
     ("xtask", &[]),

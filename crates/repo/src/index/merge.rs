@@ -9,7 +9,7 @@
 //! Invariants: a merge is of neighbours in the order in which segments answer, and takes their place,
 //! so the record that counts stays the same. No record is lost: of several of one chunk the further ones
 //! go to segments of their own, which answer behind the first. Nothing is removed: a part that others
-//! have opened goes on answering. A merge holds no more than [`RECORDS_MAX`] records at a time, whatever ids somebody
+//! have opened goes on answering. A merge holds no more than some hundred thousand records at a time, whatever ids somebody
 //! has made up, so memory is bounded; what it does is the same on every machine. Merging is never needed: where it
 //! fails, a later run tries again.
 
