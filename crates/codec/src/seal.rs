@@ -11,6 +11,7 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
+use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Tag};
 use lifeboat_format::envelope::{
@@ -141,38 +142,39 @@ impl ObjectOpener {
         Ok(Self { preamble: *preamble, keys })
     }
 
-    /// Opens one piece, leaving its plaintext in `buffer`.
+    /// Opens one piece, and replaces the content of `out` by its plaintext.
     ///
     /// # Errors
-    /// [`Kind::Corrupt`] if these are not the bytes that were sealed at this place. What the buffer
-    /// then holds is of no use.
-    pub fn open_in_place(
+    /// [`Kind::Corrupt`] if these are not the bytes that were sealed at this place; `out` is then empty.
+    pub fn open_into(
         &self,
         role: Role,
         number: u64,
         extra: &Extra,
-        buffer: &mut Vec<u8>,
+        sealed: &[u8],
+        out: &mut Vec<u8>,
     ) -> Result<(), Error> {
         let corrupt = || Error::new(Kind::Corrupt, "not the bytes that were sealed here");
-        let (sealed, tag) = buffer.split_last_chunk_mut::<TAG_BYTES>().ok_or_else(corrupt)?;
-        let length = sealed.len();
-        self.keys
-            .cipher(role)
-            .decrypt_inout_detached(
-                &nonce(number).into(),
-                &self.keys.associated_data(role, number, extra),
-                sealed.into(),
-                &Tag::from(*tag),
-            )
-            .map_err(|aes_gcm::Error| corrupt())?;
-        buffer.truncate(length);
-        Ok(())
+        let (sealed, tag) = sealed.split_last_chunk::<TAG_BYTES>().ok_or_else(|| {
+            out.clear();
+            corrupt()
+        })?;
+        // Zeros only where it was shorter before: all of it is written over.
+        out.resize(sealed.len(), 0);
+        let both = InOutBuf::new(sealed, out).expect("they are of one length");
+        let (nonce, tag) = (nonce(number).into(), Tag::from(*tag));
+        let data = self.keys.associated_data(role, number, extra);
+        let opened = self.keys.cipher(role).decrypt_inout_detached(&nonce, &data, both, &tag);
+        opened.map_err(|aes_gcm::Error| {
+            out.clear();
+            corrupt()
+        })
     }
 
     /// Opens one piece into a buffer of its own.
     ///
     /// # Errors
-    /// As [`ObjectOpener::open_in_place`].
+    /// As [`ObjectOpener::open_into`].
     pub fn open(
         &self,
         role: Role,
@@ -180,9 +182,9 @@ impl ObjectOpener {
         extra: &Extra,
         sealed: &[u8],
     ) -> Result<Vec<u8>, Error> {
-        let mut buffer = sealed.to_vec();
-        self.open_in_place(role, number, extra, &mut buffer)?;
-        Ok(buffer)
+        let mut out = Vec::new();
+        self.open_into(role, number, extra, sealed, &mut out)?;
+        Ok(out)
     }
 }
 

@@ -10,6 +10,7 @@
 //! the index and each of two sets, and lists of what is lost that are cut at a limit.
 
 mod data;
+mod digest;
 mod lost;
 mod objects;
 pub(crate) mod pack;
@@ -117,9 +118,9 @@ pub fn check(
     check.key_slots()?;
     let fold = check.log()?;
     check.objects(&fold)?;
-    let index = check.index(&fold)?;
+    let (index, digests) = check.index(&fold)?;
     if options.read_data {
-        check.data(&fold, &index)?;
+        check.data(&fold, &index, &digests)?;
     }
     check.snapshots(&fold, &index)?;
     Ok(check.report)

@@ -87,6 +87,11 @@ impl Io {
         &self.inner.meter
     }
 
+    /// Whether the store is a service of others, whose requests take a way and cost something.
+    pub fn is_service(&self) -> bool {
+        self.inner.meter.prices().is_some()
+    }
+
     /// The store itself.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.inner.store

@@ -1,7 +1,7 @@
 //! The data: every pack and index segment read back, many at once.
 //!
 //! Knows which objects count; what a pack must be is [`super::pack`]'s. Memory: each thread holds one
-//! pack of usual size or a window of a larger one, and one frame; there are as many threads as the
+//! pack of usual size or some windows of one, and one frame; there are as many threads as the
 //! budget allows.
 
 use std::sync::Mutex;
@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use lifeboat_codec::hash::ContentHasher;
 use lifeboat_format::id::ObjectHash;
 use lifeboat_format::key::ObjectKey;
-use lifeboat_format::pack::{ChunkRecord, FrameRecord};
+use lifeboat_format::pack::{ChunkRecord, FrameRecord, Trailer};
 
+use crate::check::digest::Digests;
 use crate::check::pack::{PackChecker, PackFindings};
 use crate::check::{Check, CheckProgress, is_of_the_object};
 use crate::error::Result;
@@ -24,6 +25,11 @@ use crate::reader::Locate as _;
 const WHOLE_MAX: u64 = 40 << 20;
 /// What a thread needs besides, in bytes: a large frame, sealed and opened.
 const FRAMES: u64 = 8 << 20;
+/// How much of a pack is read at once, in bytes, from a disk: as much as stays in a core's cache, and so little that
+/// memory is used again without asking the kernel.
+const NEAR_WINDOW: u64 = 256 << 10;
+/// And from a service, where each request takes a way and costs something, of a pack that is too large to be held.
+const FAR_WINDOW: u64 = 2 << 20;
 /// How much of a segment is hashed at once, in bytes.
 const WINDOW_BYTES: u64 = 4 << 20;
 
@@ -39,7 +45,7 @@ enum Outcome {
 
 impl Check<'_> {
     /// Reads all objects that count and are there.
-    pub(super) fn data(&mut self, fold: &Fold, index: &Index) -> Result<()> {
+    pub(super) fn data(&mut self, fold: &Fold, index: &Index, digests: &Digests) -> Result<()> {
         let mut objects: Vec<Object> = fold
             .objects()
             .iter()
@@ -48,7 +54,10 @@ impl Check<'_> {
             .collect();
         objects.sort_unstable();
         let memory = self.repository.memory_bytes() / 2;
-        let whole_max = memory.saturating_sub(FRAMES).clamp(1 << 20, WHOLE_MAX);
+        let (whole_max, window) = match self.repository.io().is_service() {
+            true => (memory.saturating_sub(FRAMES).clamp(1 << 20, WHOLE_MAX), FAR_WINDOW),
+            false => (0, NEAR_WINDOW),
+        };
         let threads = self.thread_count(memory / (whole_max + FRAMES));
         let next = AtomicUsize::new(0);
         let arrived = Mutex::new(&mut *self);
@@ -57,10 +66,10 @@ impl Check<'_> {
                 let check = arrived.lock().unwrap_or_else(PoisonError::into_inner);
                 (check.repository, check.options, check.progress)
             };
-            let mut checker = PackChecker::new(repository, whole_max);
+            let mut checker = PackChecker::new(repository, whole_max, window);
             while let Some((key, size)) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
                 options.pace.wait(|| options.go_on(repository).map(|()| true))?;
-                let outcome = read_one(&mut checker, index, *key, *size)?;
+                let outcome = read_one(&mut checker, (index, digests), *key, *size)?;
                 let mut check = arrived.lock().unwrap_or_else(PoisonError::into_inner);
                 check.take(*key, *size, outcome)?;
                 drop(check);
@@ -125,20 +134,38 @@ impl Check<'_> {
 
 fn read_one(
     checker: &mut PackChecker<'_>,
-    index: &Index,
+    (index, digests): (&Index, &Digests),
     key: ObjectKey,
     size: u64,
 ) -> Result<Outcome> {
     let outcome = match key {
         ObjectKey::Index(_) => read_segment(checker, key, size).map(Outcome::Segment),
         _ => checker
-            .read(key, size, |chunk, frame| disagreement(index, key, chunk, frame))
+            .read(key, size, |trailer| disagreements(index, digests, key, trailer))
             .map(Outcome::Pack),
     };
     match outcome {
         Err(error) if is_of_the_object(&error) => Ok(Outcome::Unreadable(error)),
         outcome => outcome,
     }
+}
+
+/// What the index says otherwise of chunks that this pack has.
+fn disagreements(
+    index: &Index,
+    digests: &Digests,
+    pack: ObjectKey,
+    trailer: &Trailer,
+) -> Result<Vec<String>> {
+    if digests.agree(&pack, trailer) {
+        return Ok(Vec::new());
+    }
+    let mut faults = Vec::new();
+    for chunk in &trailer.chunks {
+        let frame = &trailer.frames[chunk.frame as usize];
+        faults.extend(disagreement(index, pack, chunk, frame)?);
+    }
+    Ok(faults)
 }
 
 /// What the index says otherwise of a chunk that this pack has.

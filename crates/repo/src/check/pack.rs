@@ -1,7 +1,8 @@
 //! One pack, read whole: its name, stripes, trailer, frames and chunks.
 //!
-//! Knows a pack and the keys that open it; whether the index agrees is asked by the caller, chunk by
-//! chunk. What is wrong is told as precisely as the bytes allow: the damaged stripes need no key, the
+//! Knows a pack and the keys that open it; whether the index agrees is asked by the caller. Its table is read
+//! first, and then each byte once, window by window: hashed for the name, for the stripes, and opened while
+//! the core has it at hand. What is wrong is told as precisely as the bytes allow: the damaged stripes need no key, the
 //! frames behind them name the chunks that are lost.
 
 use std::ops::Range;
@@ -23,8 +24,8 @@ use crate::keyring::Keyring;
 use crate::open::Repository;
 use crate::reader::ChunkKind;
 
-/// How much of a pack is hashed at once, in bytes.
-const WINDOW_BYTES: u64 = 4 << 20;
+/// How much of a pack's end comes with its footers, in bytes.
+const END_BYTES: u64 = 64 << 10;
 /// Damaged stripes or frames of one pack that are named; any more are only counted.
 const NAMED_MAX: usize = 8;
 
@@ -45,31 +46,86 @@ pub(super) struct PackFindings {
 pub(super) struct PackChecker<'a> {
     repository: &'a Repository,
     whole_max: u64,
+    window: u64,
     decompressor: Decompressor,
     opened: Vec<u8>,
     raw: Vec<u8>,
 }
 
-/// The bytes of one pack: all at hand, or fetched as they are asked for.
+/// The bytes of one pack: all at hand, or its end and what is fetched as it is asked for.
 struct PackBytes<'a> {
     repository: &'a Repository,
     key: ObjectKey,
     len: u64,
-    whole: Option<Bytes>,
+    /// Where `there` begins.
+    start: u64,
+    there: Bytes,
 }
 
 impl PackBytes<'_> {
     fn read(&self, range: Range<u64>) -> Result<Bytes> {
-        let Some(whole) = &self.whole else {
-            return self.repository.io().get_range(&self.key, range);
-        };
-        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-        let range = place(range.start)..place(range.end);
-        match whole.get(range.clone()) {
-            Some(_) => Ok(whole.slice(range)),
-            None => Err(Error::new(Kind::Corrupt, "read", self.key).because("it is too short")),
+        match self.at_hand(&range) {
+            Some(bytes) => Ok(bytes),
+            None => self.repository.io().get_range(&self.key, range),
         }
     }
+
+    fn at_hand(&self, range: &Range<u64>) -> Option<Bytes> {
+        let place = |at: u64| at.checked_sub(self.start).and_then(|at| usize::try_from(at).ok());
+        let range = place(range.start)?..place(range.end)?;
+        self.there.get(range.clone()).map(|_| self.there.slice(range))
+    }
+
+    /// Calls `each` with the bytes of every window, one after another.
+    fn each(
+        &self,
+        windows: &[Window],
+        mut each: impl FnMut(&Window, &Bytes) -> Result<()>,
+    ) -> Result<()> {
+        if self.start == 0 {
+            return windows
+                .iter()
+                .try_for_each(|window| each(window, &self.read(window.range.clone())?));
+        }
+        let mut read = windows.iter();
+        let ranges = windows.iter().map(|window| window.range.clone());
+        self.repository.io().each_range(&self.key, ranges, |bytes| {
+            read.next().map_or(Ok(()), |window| each(window, &bytes))
+        })
+    }
+}
+
+/// A stretch that is read at once, and which frames lie in it.
+#[derive(Debug, PartialEq, Eq)]
+struct Window {
+    range: Range<u64>,
+    frames: Range<usize>,
+}
+
+/// All bytes of a pack of this length, frames whole, each stretch about as long as `bytes` or as a frame.
+fn windows(len: u64, frames: &[FrameRecord], bytes: u64) -> Vec<Window> {
+    let mut windows: Vec<Window> = Vec::new();
+    let (mut start, mut first) = (0, 0);
+    let mut push = |start: &mut u64, end: u64, first: &mut usize, next: usize| {
+        windows.push(Window { range: *start..end, frames: *first..next });
+        (*start, *first) = (end, next);
+    };
+    for (place, frame) in frames.iter().enumerate() {
+        // No frame is promised to be near the one before it.
+        while u64::from(frame.offset) - start > bytes {
+            let end = start + bytes;
+            push(&mut start, end, &mut first, place);
+        }
+        let end = u64::from(frame.offset) + u64::from(frame.sealed_len);
+        if end - start >= bytes {
+            push(&mut start, end, &mut first, place + 1);
+        }
+    }
+    while start < len {
+        let end = len.min(start + bytes);
+        push(&mut start, end, &mut first, frames.len());
+    }
+    windows
 }
 
 /// Where a pack's parts are and what opens them.
@@ -79,11 +135,13 @@ struct Layout {
 }
 
 impl<'a> PackChecker<'a> {
-    /// A checker that holds packs of up to `whole_max` bytes in memory, and reads larger ones twice.
-    pub(super) fn new(repository: &'a Repository, whole_max: u64) -> Self {
+    /// A checker that fetches packs of up to `whole_max` bytes with one request and holds them in memory, and
+    /// larger ones in windows of `window` bytes.
+    pub(super) fn new(repository: &'a Repository, whole_max: u64, window: u64) -> Self {
         Self {
             repository,
             whole_max,
+            window,
             decompressor: Decompressor::default(),
             opened: Vec::new(),
             raw: Vec::new(),
@@ -95,50 +153,72 @@ impl<'a> PackChecker<'a> {
         self.repository
     }
 
-    /// Reads the pack `key` of `size` bytes; `each` is asked about every chunk that it has, with its
-    /// frame, and may find fault.
+    /// Reads the pack `key` of `size` bytes; `compare` is given its table, and may find fault.
     ///
     /// # Errors
-    /// The store's, where they say nothing of the pack, and those of `each`.
+    /// The store's, where they say nothing of the pack, and those of `compare`.
     pub(super) fn read(
         &mut self,
         key: ObjectKey,
         size: u64,
-        mut each: impl FnMut(&ChunkRecord, &FrameRecord) -> Result<Option<String>>,
+        compare: impl FnOnce(&Trailer) -> Result<Vec<String>>,
     ) -> Result<PackFindings> {
         let mut findings = PackFindings::default();
-        let whole =
-            if size <= self.whole_max { Some(self.repository.io().get(&key)?) } else { None };
-        let len = whole.as_ref().map_or(size, |whole| whole.len() as u64);
-        let pack = PackBytes { repository: self.repository, key, len, whole };
-        if len < (PREAMBLE_LEN + TAIL_LEN) as u64 {
-            findings.problems.push(format!("its {len} bytes are too few for a pack"));
+        let pack = self.begin(key, size)?;
+        if pack.len < (PREAMBLE_LEN + TAIL_LEN) as u64 {
+            findings.problems.push(format!("its {} bytes are too few for a pack", pack.len));
             findings.is_lost = true;
             return Ok(findings);
         }
         let layout = read_layout(&pack, &mut findings)?;
-        check_bytes(&pack, layout.as_ref(), &mut findings)?;
-        let Some(layout) = layout else {
-            findings.is_lost = true;
-            return Ok(findings);
+        let opened = match layout.as_ref().map(|layout| self.open(&pack, &layout.footer)) {
+            Some(Err(error)) if is_of_the_store(&error) => return Err(error),
+            opened => opened,
         };
-        let (opener, trailer) = match self.open(&pack, &layout.footer) {
-            Ok(opened) => opened,
-            Err(error) if is_of_the_store(&error) => return Err(error),
-            Err(error) => {
-                findings.problems.push(error.to_string());
-                return Ok(findings);
+        let table = opened.as_ref().and_then(|opened| opened.as_ref().ok());
+        let frames = table.map_or(&[][..], |(_, trailer)| trailer.frames.as_slice());
+        let mut chunks = table.map_or(&[][..], |(_, trailer)| trailer.chunks.as_slice());
+        let mut sums = Sums::new(layout.as_ref());
+        let mut of_frames = PackFindings::default();
+        pack.each(&windows(pack.len, frames, self.window), |window, bytes| {
+            sums.update(bytes);
+            for place in window.frames.clone() {
+                let end = chunks.partition_point(|chunk| chunk.frame as usize <= place);
+                let (of_frame, rest) = chunks.split_at(end);
+                chunks = rest;
+                if let Some((opener, trailer)) = table {
+                    let frame = &trailer.frames[place];
+                    let sealed = within(bytes, &window.range, frame)?;
+                    self.check_frame(key, opener, frame, sealed, of_frame, &mut of_frames);
+                }
             }
-        };
-        self.check_frames(&pack, &opener, &trailer, &mut findings)?;
-        for chunk in &trailer.chunks {
-            let frame = &trailer.frames[chunk.frame as usize];
-            if let Some(fault) = each(chunk, frame)? {
-                findings.problems.push(fault);
+            Ok(())
+        })?;
+        sums.compare(key, layout.as_ref(), &mut findings);
+        match opened {
+            None => findings.is_lost = true,
+            Some(Err(error)) => findings.problems.push(error.to_string()),
+            Some(Ok((_, trailer))) => {
+                findings.problems.append(&mut of_frames.problems);
+                findings.lost = of_frames.lost;
+                findings.verified = of_frames.verified;
+                findings.problems.extend(compare(&trailer)?);
+                limit(&mut findings.problems);
             }
         }
-        limit(&mut findings.problems);
         Ok(findings)
+    }
+
+    /// Fetches all of a small pack, or the end of it.
+    fn begin(&self, key: ObjectKey, size: u64) -> Result<PackBytes<'a>> {
+        let (repository, io) = (self.repository, self.repository.io());
+        if size <= self.whole_max {
+            let there = io.get(&key)?;
+            return Ok(PackBytes { repository, key, len: there.len() as u64, start: 0, there });
+        }
+        let start = size.saturating_sub(END_BYTES);
+        let there = io.get_range(&key, start..size)?;
+        Ok(PackBytes { repository, key, len: size, start, there })
     }
 
     fn open(&mut self, pack: &PackBytes<'_>, footer: &Footer) -> Result<(ObjectOpener, Trailer)> {
@@ -158,44 +238,38 @@ impl<'a> PackChecker<'a> {
         read_trailer(pack.key, opener, &sealed, footer.trailer_offset, &mut self.decompressor)
     }
 
-    fn check_frames(
+    fn check_frame(
         &mut self,
-        pack: &PackBytes<'_>,
+        key: ObjectKey,
         opener: &ObjectOpener,
-        trailer: &Trailer,
+        frame: &FrameRecord,
+        sealed: &[u8],
+        chunks: &[ChunkRecord],
         findings: &mut PackFindings,
-    ) -> Result<()> {
-        let is_tree = matches!(pack.key, ObjectKey::Tree(_));
-        let mut chunks = trailer.chunks.as_slice();
-        for (place, frame) in trailer.frames.iter().enumerate() {
-            let end = chunks.partition_point(|chunk| chunk.frame as usize <= place);
-            let (of_frame, rest) = chunks.split_at(end);
-            chunks = rest;
+    ) {
+        if let Err(reason) = self.open_frame(opener, frame, sealed) {
             let start = u64::from(frame.offset);
-            let stop = start + u64::from(frame.sealed_len);
-            let sealed = pack.read(start..stop)?;
-            if let Err(reason) = self.open_frame(opener, frame, &sealed) {
-                findings.lost.extend(of_frame.iter().map(|chunk| chunk.id));
+            let end = start + u64::from(frame.sealed_len);
+            findings.lost.extend(chunks.iter().map(|chunk| chunk.id));
+            findings.problems.push(format!(
+                "frame {} (bytes {start} to {end}, {} chunks) {reason}",
+                frame.number,
+                chunks.len()
+            ));
+            return;
+        }
+        let is_tree = matches!(key, ObjectKey::Tree(_));
+        for chunk in chunks {
+            if is_chunk(self.repository.keyring(), is_tree, chunk, &self.raw) {
+                findings.verified += 1;
+            } else {
+                findings.lost.push(chunk.id);
                 findings.problems.push(format!(
-                    "frame {} (bytes {start} to {stop}, {} chunks) {reason}",
-                    frame.number,
-                    of_frame.len()
+                    "chunk {} in frame {} has bytes of another id",
+                    chunk.id, frame.number
                 ));
-                continue;
-            }
-            for chunk in of_frame {
-                if is_chunk(self.repository.keyring(), is_tree, chunk, &self.raw) {
-                    findings.verified += 1;
-                } else {
-                    findings.lost.push(chunk.id);
-                    findings.problems.push(format!(
-                        "chunk {} in frame {} has bytes of another id",
-                        chunk.id, frame.number
-                    ));
-                }
             }
         }
-        Ok(())
     }
 
     /// Leaves the frame's plaintext in `raw`.
@@ -205,10 +279,8 @@ impl<'a> PackChecker<'a> {
         frame: &FrameRecord,
         sealed: &[u8],
     ) -> Result<(), String> {
-        self.opened.clear();
-        self.opened.extend_from_slice(sealed);
         opener
-            .open_in_place(Role::Frame, u64::from(frame.number), &NO_EXTRA, &mut self.opened)
+            .open_into(Role::Frame, u64::from(frame.number), &NO_EXTRA, sealed, &mut self.opened)
             .map_err(|cause| format!("does not open: {cause}"))?;
         self.raw.clear();
         self.decompressor
@@ -286,45 +358,59 @@ fn read_layout(pack: &PackBytes<'_>, findings: &mut PackFindings) -> Result<Opti
     Ok(Some(Layout { footer, checksums: checksums.ok() }))
 }
 
-/// Compares all bytes with the name, and the body with its stripe checksums.
-fn check_bytes(
-    pack: &PackBytes<'_>,
-    layout: Option<&Layout>,
-    findings: &mut PackFindings,
-) -> Result<()> {
-    let mut hasher = ContentHasher::new();
-    let mut stripes = Stripes::new();
-    let body_len = layout.map_or(0, |layout| layout.footer.body_len);
-    let mut start = 0;
-    while start < pack.len {
-        let end = (start + WINDOW_BYTES).min(pack.len);
-        let bytes = pack.read(start..end)?;
-        hasher.update(&bytes);
-        let of_body = body_len.saturating_sub(start).min(end - start);
-        stripes.update(&bytes[..usize::try_from(of_body).unwrap_or(bytes.len())]);
-        start = end;
+/// A frame's bytes in those of its window.
+fn within<'b>(bytes: &'b [u8], window: &Range<u64>, frame: &FrameRecord) -> Result<&'b [u8]> {
+    let start = usize::try_from(u64::from(frame.offset) - window.start).unwrap_or(usize::MAX);
+    let end = start.saturating_add(frame.sealed_len as usize);
+    let missing = || Error::new(Kind::Internal, "read", "a frame outside of its window");
+    bytes.get(start..end).ok_or_else(missing)
+}
+
+/// What all bytes add up to: the hash for the name, and the checksums of the body's stripes.
+struct Sums {
+    hasher: ContentHasher,
+    stripes: Stripes,
+    body_left: u64,
+}
+
+impl Sums {
+    fn new(layout: Option<&Layout>) -> Self {
+        let body_left = layout.map_or(0, |layout| layout.footer.body_len);
+        Self { hasher: ContentHasher::new(), stripes: Stripes::new(), body_left }
     }
-    if let Some(checksums) = layout.and_then(|layout| layout.checksums.as_ref()) {
-        let found = stripes.finish();
-        let damaged: Vec<u64> = (0..)
-            .zip(found.iter().zip(checksums))
-            .filter(|(_, (found, wanted))| found != wanted)
-            .map(|(place, _)| place)
-            .collect();
-        for stripe in damaged.iter().take(NAMED_MAX) {
-            let start = stripe * u64::from(STRIPE_SIZE);
-            let end = (start + u64::from(STRIPE_SIZE)).min(body_len);
-            findings.problems.push(format!("stripe {stripe} (bytes {start} to {end}) is damaged"));
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        let of_body = self.body_left.min(bytes.len() as u64);
+        self.body_left -= of_body;
+        self.stripes.update(&bytes[..usize::try_from(of_body).unwrap_or(bytes.len())]);
+    }
+
+    fn compare(self, key: ObjectKey, layout: Option<&Layout>, findings: &mut PackFindings) {
+        let body_len = layout.map_or(0, |layout| layout.footer.body_len);
+        if let Some(checksums) = layout.and_then(|layout| layout.checksums.as_ref()) {
+            let found = self.stripes.finish();
+            let damaged: Vec<u64> = (0..)
+                .zip(found.iter().zip(checksums))
+                .filter(|(_, (found, wanted))| found != wanted)
+                .map(|(place, _)| place)
+                .collect();
+            for stripe in damaged.iter().take(NAMED_MAX) {
+                let start = stripe * u64::from(STRIPE_SIZE);
+                let end = (start + u64::from(STRIPE_SIZE)).min(body_len);
+                findings
+                    .problems
+                    .push(format!("stripe {stripe} (bytes {start} to {end}) is damaged"));
+            }
+            if damaged.len() > NAMED_MAX {
+                findings.problems.push(format!("{} stripes are damaged in all", damaged.len()));
+            }
         }
-        if damaged.len() > NAMED_MAX {
-            findings.problems.push(format!("{} stripes are damaged in all", damaged.len()));
+        let hash = ObjectHash(self.hasher.finish());
+        if key.name().is_some_and(|name| name.hash != hash) {
+            findings.problems.push("its bytes do not have the hash that its name says".to_owned());
         }
     }
-    let hash = ObjectHash(hasher.finish());
-    if pack.key.name().is_some_and(|name| name.hash != hash) {
-        findings.problems.push("its bytes do not have the hash that its name says".to_owned());
-    }
-    Ok(())
 }
 
 fn is_chunk(keyring: &Keyring, is_tree: bool, chunk: &ChunkRecord, frame: &[u8]) -> bool {
@@ -348,5 +434,44 @@ fn limit(problems: &mut Vec<String>) {
     if more > 0 {
         problems.truncate(3 * NAMED_MAX);
         problems.push(format!("and {more} more problems of this pack"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lifeboat_format::Codec;
+
+    use super::*;
+
+    #[test]
+    fn windows_are_all_of_a_pack_and_cut_no_frame() {
+        let frame = |offset, sealed_len| FrameRecord {
+            number: offset,
+            offset,
+            sealed_len,
+            raw_len: 50,
+            codec: Codec::Stored,
+        };
+        let of = |frames: &[FrameRecord], len| -> Vec<(Range<u64>, Range<usize>)> {
+            windows(len, frames, 100)
+                .into_iter()
+                .map(|window| (window.range, window.frames))
+                .collect()
+        };
+        assert_eq!(of(&[], 250), [(0..100, 0..0), (100..200, 0..0), (200..250, 0..0)]);
+        let near = [frame(10, 30), frame(40, 30), frame(70, 40), frame(110, 300), frame(410, 5)];
+        assert_eq!(of(&near, 500), [(0..110, 0..3), (110..410, 3..4), (410..500, 4..5)]);
+        // Nothing makes a window longer than a frame and what is before it.
+        let far = [frame(10, 30), frame(350, 20), frame(380, 20)];
+        assert_eq!(
+            of(&far, 401),
+            [
+                (0..100, 0..1),
+                (100..200, 1..1),
+                (200..300, 1..1),
+                (300..400, 1..3),
+                (400..401, 3..3)
+            ]
+        );
     }
 }

@@ -9,6 +9,7 @@ use lifeboat_format::envelope::PREAMBLE_LEN;
 use lifeboat_format::index::{IndexRecord, PackRecord};
 use lifeboat_format::key::ObjectKey;
 
+use crate::check::digest::Digests;
 use crate::check::{Check, is_of_the_object};
 use crate::error::Result;
 use crate::index::{Index, LostSegment};
@@ -21,7 +22,7 @@ const NAMED_MAX: usize = 5;
 
 impl Check<'_> {
     /// Opens the segments, and looks at every record of them.
-    pub(super) fn index(&mut self, fold: &Fold) -> Result<Arc<Index>> {
+    pub(super) fn index(&mut self, fold: &Fold) -> Result<(Arc<Index>, Digests)> {
         let mut lost = Vec::new();
         let index = Index::load_what_is_there(self.repository, fold, |segment| lost.push(segment));
         index.open_all(|segment| lost.push(segment));
@@ -33,8 +34,10 @@ impl Check<'_> {
         let index = Arc::new(index);
         let mut faults: HashMap<ObjectKey, (u64, String)> = HashMap::new();
         let mut chunks: u64 = 0;
+        let mut digests = Digests::default();
         let walked = index.for_each(|_, record, pack| {
             chunks += 1;
+            digests.add(pack.key(), record);
             if let Some(what) = fault(record, pack, fold) {
                 let (count, _) = faults.entry(pack.key()).or_insert_with(|| (0, what));
                 *count += 1;
@@ -62,7 +65,7 @@ impl Check<'_> {
             }
             Err(error) => return Err(error),
         }
-        Ok(index)
+        Ok((index, digests))
     }
 
     /// Opens the segments that were merged, too, with all that is in them: they serve where what they became

@@ -414,18 +414,47 @@ fn it_can_be_stopped_and_a_store_that_fails_ends_it() {
 }
 
 #[test]
-fn packs_larger_than_memory_are_read_in_parts() {
+fn packs_are_read_whole_or_in_parts() {
     let (store, repository) = new(1);
     back_up(&repository, 1, &[("large", 1, 3_000_000)]);
-    let mut checker = pack::PackChecker::new(&repository, 1000);
-    let mut verified = 0;
-    for pack in keys(&store, "packs/") {
-        let size = bytes_of(&store, &pack).len() as u64;
-        let findings = checker.read(pack.parse().unwrap(), size, |_, _| Ok(None)).unwrap();
-        assert!(findings.problems.is_empty(), "{findings:?}");
-        verified += findings.verified;
+    for (whole_max, window) in [(32 << 20, 1 << 20), (0, 256 << 10), (0, 1000), (0, 1)] {
+        let mut checker = pack::PackChecker::new(&repository, whole_max, window);
+        let mut verified = 0;
+        for pack in keys(&store, "packs/") {
+            let bytes = bytes_of(&store, &pack);
+            let key = pack.parse().unwrap();
+            let findings = checker.read(key, bytes.len() as u64, |_| Ok(Vec::new())).unwrap();
+            assert!(findings.problems.is_empty(), "{findings:?}");
+            verified += findings.verified;
+        }
+        assert_eq!(verified, 30);
     }
-    assert_eq!(verified, 30);
+}
+
+/// However it is read, the same is found.
+#[test]
+fn damage_is_found_whole_or_in_parts() {
+    let (store, repository) = new(1);
+    back_up(&repository, 1, &[("large", 1, 3_000_000)]);
+    let pack = keys(&store, "packs/").remove(0);
+    let bytes = bytes_of(&store, &pack);
+    for place in [5, PREAMBLE_LEN + 700, bytes.len() / 2, bytes.len() - 90_000, bytes.len() - 1000]
+    {
+        let mut damaged = bytes.to_vec();
+        damaged[place] ^= 4;
+        replace(&store, &pack, damaged);
+        let found = |whole_max, window| {
+            let mut checker = pack::PackChecker::new(&repository, whole_max, window);
+            let key = pack.parse().unwrap();
+            let mut found = checker.read(key, bytes.len() as u64, |_| Ok(Vec::new())).unwrap();
+            found.lost.sort_unstable();
+            (found.problems, found.lost, found.verified)
+        };
+        let whole = found(32 << 20, 1 << 20);
+        assert!(!whole.0.is_empty(), "byte {place}");
+        assert_eq!(found(0, 256 << 10), whole, "byte {place}");
+        assert_eq!(found(0, 1000), whole, "byte {place}");
+    }
 }
 
 #[test]

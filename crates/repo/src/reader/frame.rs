@@ -135,10 +135,8 @@ impl Scratch {
     ) -> Result<Vec<u8>> {
         let of_frame = |cause| Error::codec("open", frame, cause);
         let open = |buffer: &mut Vec<u8>| {
-            buffer.clear();
-            buffer.extend_from_slice(sealed);
             opener
-                .open_in_place(Role::Frame, u64::from(frame.number), &NO_EXTRA, buffer)
+                .open_into(Role::Frame, u64::from(frame.number), &NO_EXTRA, sealed, buffer)
                 .map_err(of_frame)
         };
         let raw_len = frame.raw_len as usize;
