@@ -4,23 +4,37 @@
 //! Called once, in `main`, before there is any other thread. A library does not do this: the allocator
 //! is its program's.
 
-/// Makes the C library map every buffer from 1 MiB on by itself, so that it is gone when it is freed.
+/// Of the memory budget, what the end of each heap may keep after it was freed.
+const KEPT_PART: u64 = 64;
+/// More than this gains nothing, in bytes.
+const KEPT_MAX: u64 = 4 << 20;
+
+/// Makes the C library map every buffer from 1 MiB on by itself, so that it is gone when it is freed, and
+/// keep only so much of what was smaller.
 ///
-/// By itself glibc raises that limit up to 32 MiB as such buffers are freed, and takes the next ones from
+/// By itself glibc raises the first limit up to 32 MiB as such buffers are freed, and takes the next ones from
 /// a heap of each thread, where they are kept as long as anything behind them is in use. A restore of 3 GB
-/// within 256 MiB then held 298 MiB, and 170 MiB with the limit, at no cost in time (docs/decisions/0010).
-pub(crate) fn give_large_buffers_back() {
+/// within 256 MiB then held 298 MiB, and 170 MiB with the limit, at no cost in time. Where the first limit is
+/// set, the second stays at 128 KiB, and every buffer of some hundred KiB goes back to the kernel and comes again
+/// page by page: a tenth of what `check --read-data` took (docs/decisions/0010).
+pub(crate) fn give_large_buffers_back(memory_bytes: u64) {
     #[cfg(target_env = "gnu")]
     {
-        const LIMIT_BYTES: libc::c_int = 1 << 20;
-        #[expect(
-            unsafe_code,
-            reason = "no safe crate sets parameters of the C library's allocator"
-        )]
-        // SAFETY: it takes two numbers and changes a setting; no other thread allocates meanwhile.
-        let set = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LIMIT_BYTES) };
-        if set == 0 {
-            tracing::debug!("the allocator keeps its own limit");
+        const MAPPED_FROM: libc::c_int = 1 << 20;
+        let kept = (memory_bytes / KEPT_PART).min(KEPT_MAX);
+        let kept = libc::c_int::try_from(kept).unwrap_or(libc::c_int::MAX);
+        for (parameter, bytes) in
+            [(libc::M_MMAP_THRESHOLD, MAPPED_FROM), (libc::M_TRIM_THRESHOLD, kept)]
+        {
+            #[expect(
+                unsafe_code,
+                reason = "no safe crate sets parameters of the C library's allocator"
+            )]
+            // SAFETY: it takes two numbers and changes a setting; no other thread allocates meanwhile.
+            let set = unsafe { libc::mallopt(parameter, bytes) };
+            if set == 0 {
+                tracing::debug!(parameter, "the allocator keeps its own limit");
+            }
         }
     }
 }

@@ -104,6 +104,8 @@ pub(super) struct Segment {
     io: Io,
     opener: ObjectOpener,
     directory: Directory,
+    /// How many records there are before each block of them.
+    starts: Vec<u64>,
     end: Option<End>,
     /// Blocks of records that had to be fetched.
     misses: AtomicUsize,
@@ -168,8 +170,24 @@ impl Segment {
             false => (tail_start == 0, None),
         };
         let end = keep.then_some(End { start: tail_start, bytes: tail, taken });
-        let (serial, prefix) = (slot.serial, slot.prefix);
-        Ok(Self { key, serial, prefix, io, opener, directory, end, misses: AtomicUsize::new(0) })
+        // All blocks but the last are full only by habit, so what lies before is added up.
+        let mut before = 0;
+        let starts = directory.section(Section::Records).iter().map(|block| {
+            let start = before;
+            before += count_of(block);
+            start
+        });
+        Ok(Self {
+            key,
+            serial: slot.serial,
+            prefix: slot.prefix,
+            io,
+            opener,
+            starts: starts.collect(),
+            directory,
+            end,
+            misses: AtomicUsize::new(0),
+        })
     }
 
     pub(super) fn record_count(&self) -> u64 {
@@ -180,17 +198,17 @@ impl Segment {
     pub(super) fn memory_bytes(&self) -> u64 {
         let end = self.end.as_ref().filter(|end| end.taken.is_none());
         let end = end.map_or(0, |end| end.bytes.len());
-        (size_of::<Self>() + self.directory.blocks.len() * size_of::<BlockEntry>() + end) as u64
+        (size_of::<Self>()
+            + self.directory.blocks.len() * size_of::<BlockEntry>()
+            + self.starts.len() * size_of::<u64>()
+            + end) as u64
     }
 
     /// About how many records there are of these ids: exact but for the blocks at the ends, of which it is taken
     /// that their ids are uniform.
-    #[expect(clippy::big_endian_bytes, reason = "the first bytes are the highest")]
     pub(super) fn count_within(&self, prefix: IdPrefix) -> u64 {
         let blocks = self.directory.section(Section::Records);
-        let head = |id: &ChunkId| {
-            u128::from(u64::from_be_bytes(id.0.first_chunk().copied().expect("of 32 bytes")))
-        };
+        let head = |id: &ChunkId| u128::from(head(id));
         let bounds = |prefix: IdPrefix| {
             let (first, last) = prefix.bounds();
             head(&first)..head(&last) + 1
@@ -240,14 +258,13 @@ impl Segment {
             return Ok(None);
         }
         let records = self.records(cache, position)?;
-        let Ok(at) = records.binary_search_by(|record| record.id.cmp(id)) else { return Ok(None) };
+        let wanted = (head(id), id);
+        let found = records.binary_search_by(|record| (head(&record.id), &record.id).cmp(&wanted));
+        let Ok(at) = found else { return Ok(None) };
         if records[at].generation != GENERATION {
             return Ok(None);
         }
-        // All blocks but the last are full only by habit, so what lies before is added up.
-        let before: u64 =
-            self.directory.section(Section::Records)[..position].iter().map(count_of).sum();
-        Ok(Some((before + at as u64, records[at])))
+        Ok(Some((self.starts[position] + at as u64, records[at])))
     }
 
     pub(super) fn location(&self, cache: &BlockCache, record: &IndexRecord) -> Result<Location> {
@@ -492,6 +509,12 @@ fn is_within(directory: &Directory, prefix: IdPrefix) -> bool {
 fn strange_ids(key: ObjectKey) -> Error {
     Error::new(Kind::Corrupt, "read a block of", key)
         .because("it has records of other ids than the entry of the log says that named it")
+}
+
+/// An id's first bytes as a number, which decides nearly every comparison.
+#[expect(clippy::big_endian_bytes, reason = "the first bytes are the highest")]
+fn head(id: &ChunkId) -> u64 {
+    u64::from_be_bytes(id.0.first_chunk().copied().expect("an id has 32 bytes"))
 }
 
 fn count_of(entry: &BlockEntry) -> u64 {
