@@ -11,6 +11,7 @@ pub mod input;
 pub mod link;
 pub mod measure;
 pub mod primitives;
+pub mod profile;
 pub mod results;
 pub mod small_files;
 pub mod tool;

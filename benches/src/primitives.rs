@@ -25,6 +25,7 @@ use crate::{
     compare::volume_of_the_first_day,
     corpus::Spec,
     measure::{self, Sample, files_below, say},
+    profile::profile,
     results,
     tool::{Place, Step, Tool},
 };
@@ -94,7 +95,11 @@ pub fn efficiency(spec: Spec, place: &Place, file: &Path) -> Result<()> {
         samples.push(measure::timed(&command, &place.work.join("efficiency.log"))?);
     }
     samples.sort_by(|one, other| one.cpu_s.total_cmp(&other.cpu_s));
-    let text = render(&seconds, volume_bytes, &samples[samples.len() / 2]);
+    Tool::Lifeboat.fresh(place)?;
+    measure::warm(&[&place.data])?;
+    let profile = profile(&Tool::Lifeboat.step(place, Step::Full), &place.work)?;
+    let mut text = render(&seconds, volume_bytes, &samples[samples.len() / 2]);
+    text += &render_profile(profile.as_deref());
     say(&text)?;
     results::record(file, "efficiency", &text)
 }
@@ -120,6 +125,20 @@ fn render(seconds: &Seconds, volume_bytes: u64, full: &Sample) -> String {
         full.wall_s,
         sum / full.cpu_s
     )
+}
+
+/// What the backup's CPU time was spent on.
+fn render_profile(profile: Option<&[(&str, f64)]>) -> String {
+    let Some(profile) = profile else {
+        return "\nThere was no `perf` to say what the backup's time was spent on.\n".to_owned();
+    };
+    let mut text = "\nWhat the backup's CPU time was spent on, one more run sampled by `perf`, each function counted for \
+                    its stage:\n\n| stage | % |\n|---|--:|\n"
+        .to_owned();
+    for (stage, part) in profile {
+        text += &format!("| {stage} | {:.1} |\n", 100.0 * part);
+    }
+    text
 }
 
 /// What is read of one file into the buffer.
