@@ -197,8 +197,12 @@ fn make(chunks: u64, path: &Path, place: &Place) -> Result<()> {
     let repository = reach(path)?;
     let mut fold = Fold::load(&repository)?;
     let index = Index::load(&repository, &fold)?;
-    let options =
-        MergeOptions { level: Level::DEFAULT, target: TARGET_BYTES, cancel: Cancel::new() };
+    let options = MergeOptions {
+        level: Level::DEFAULT,
+        target: TARGET_BYTES,
+        merges_max: u64::MAX,
+        cancel: Cancel::new(),
+    };
     let (send, receive) = sync_channel(1);
     std::thread::scope(|scope| -> Result<()> {
         let repository = &repository;

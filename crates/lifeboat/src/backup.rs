@@ -96,7 +96,7 @@ fn load_index(repository: &Repository, fold: &Fold) -> Result<(Arc<Index>, bool)
     }
     let mut doubtful = fold.void_count() > 0;
     let mut failure = None;
-    let index = Index::load_what_is_there(repository, fold, |lost| match lost {
+    let mut tell = |lost| match lost {
         LostSegment { key, error, is_replaced: true } => {
             tracing::warn!(%error, "{key} is lost; the segments that it was merged from are used");
         }
@@ -107,7 +107,9 @@ fn load_index(repository: &Repository, fold: &Fold) -> Result<(Arc<Index>, bool)
             doubtful = true;
         }
         LostSegment { error, .. } => drop(failure.get_or_insert(error)),
-    });
+    };
+    let index = Index::load_what_is_there(repository, fold, &mut tell);
+    index.look_for_pieces(&mut tell)?;
     match failure {
         None => Ok((Arc::new(index), doubtful)),
         Some(error) => Err(error.into()),

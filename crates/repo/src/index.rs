@@ -17,7 +17,7 @@ mod segment;
 mod table;
 pub mod write;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -104,7 +104,7 @@ impl Index {
         lost: impl FnMut(LostSegment),
     ) -> Self {
         let index = Self::empty(repository);
-        index.take_over(fold);
+        index.begin(fold);
         index.open_slots(Slot::is_pinned, lost);
         index
     }
@@ -115,22 +115,83 @@ impl Index {
         self.open_slots(|_| true, lost);
     }
 
-    /// Answers from the segments that count in `fold`, in their order, and behind them from those that do
-    /// not count yet. What is open stays so.
-    pub(crate) fn take_over(&self, fold: &Fold) {
+    /// Takes the segments that count, none of them open.
+    fn begin(&self, fold: &Fold) {
+        let slots = fold.segments().into_iter().map(|segment| self.slot(&segment));
+        self.replace(fold, |table| table.next(slots));
+    }
+
+    /// Answers from what a merge made, in the place of its parts. Whatever else others have added since is not
+    /// looked at: it might be of a kind that this version can't open, and a run does not need it.
+    pub(crate) fn put_in_place(
+        &self,
+        fold: &Fold,
+        parts: &[LiveSegment],
+        made: impl IntoIterator<Item = LiveSegment>,
+    ) {
+        let parts: HashSet<ObjectKey> = parts.iter().map(|part| part.key).collect();
+        let made: Vec<Arc<Slot>> = made.into_iter().map(|segment| self.slot(&segment)).collect();
+        self.replace(fold, |table| {
+            let is_part = |slot: &&Arc<Slot>| parts.contains(&slot.key);
+            let place = table.slots().iter().position(|slot| is_part(&slot));
+            let (before, behind) = table.slots().split_at(place.unwrap_or(table.slots().len()));
+            let left = behind.iter().filter(|slot| !is_part(slot));
+            table.next(before.iter().chain(&made).chain(left).cloned())
+        });
+    }
+
+    fn replace(&self, fold: &Fold, next: impl FnOnce(&Table) -> Table) {
         let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let known: HashMap<ObjectKey, &Arc<Slot>> =
-            table.slots().iter().map(|slot| (slot.key, slot)).collect();
-        let of_fold = fold.segments().into_iter().map(|segment| match known.get(&segment.key) {
-            Some(slot) if slot.prefix == segment.prefix => Arc::clone(slot),
-            _ => self.slot(&segment),
-        });
-        let not_yet = table.slots().iter().filter(|slot| fold.object(&slot.key).is_none());
-        let next = table.next(of_fold.chain(not_yet.cloned()));
-        *spares = Spares { merges: Arc::clone(fold.merges()), replaced: HashSet::new() };
+        spares.merges = Arc::clone(fold.merges());
+        let next = next(&table);
         self.cache.index_is(next.size());
         *table = Arc::new(next);
+    }
+
+    /// Whether a segment is known to be lost or damaged.
+    fn has_lost(&self, segment: &ObjectKey) -> bool {
+        let table = self.table();
+        let is_lost = |slot: &Arc<Slot>| slot.key == *segment && slot.lost.get().is_some();
+        table.slots().iter().any(is_lost)
+    }
+
+    /// Tells of segments for some ids only that are not in the store, as
+    /// [`load_what_is_there`](Self::load_what_is_there) does of others: by a list, so that none is opened. One is
+    /// replaced if all that it was merged from is there, or what that was merged from.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn look_for_pieces(&self, mut lost: impl FnMut(LostSegment)) -> Result<()> {
+        let table = self.table();
+        let pieces: Vec<&Arc<Slot>> =
+            table.slots().iter().filter(|slot| !slot.is_pinned()).collect();
+        if pieces.is_empty() {
+            return Ok(());
+        }
+        let mut there: HashSet<ObjectKey> = HashSet::new();
+        self.repository.io().list(INDEX, |listed| {
+            there.extend(listed.key.parse::<ObjectKey>().ok());
+            Ok(())
+        })?;
+        let merges = {
+            let spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(&spares.merges)
+        };
+        for piece in pieces.into_iter().filter(|piece| !there.contains(&piece.key)) {
+            let mut left = merges.parts(&piece.key);
+            let mut is_replaced = !left.is_empty();
+            while let Some(part) = left.pop().filter(|_| is_replaced) {
+                if !there.contains(&part.key) {
+                    let parts = merges.parts(&part.key);
+                    is_replaced = !parts.is_empty();
+                    left.extend(parts);
+                }
+            }
+            let error = Error::new(Kind::NotFound, "find", piece.key);
+            lost(LostSegment { key: piece.key, error, is_replaced });
+        }
+        Ok(())
     }
 
     /// Opens those that are `wanted`. What a damaged one was merged from is opened, too, and itself let go.
@@ -192,6 +253,12 @@ impl Index {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         Arc::make_mut(&mut table).push(slot);
         self.cache.index_is(table.size());
+    }
+
+    /// Opens all blocks of a segment that counts, and finds the pack of each record.
+    pub(crate) fn read_through(&self, segment: &LiveSegment) -> Result<()> {
+        let segment = Segment::open(&self.repository, &self.slot(segment), &self.ends)?;
+        segment.for_each(&self.cache, |_, _, _| Ok(()))
     }
 
     /// A segment that counts and that this index perhaps has not got.

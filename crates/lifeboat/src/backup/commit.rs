@@ -21,6 +21,13 @@ use super::roots::BackupRoot;
 use crate::error::Result;
 use crate::report::Problems;
 
+/// From so much memory on segments are merged beside a run, in bytes: what that takes is in docs/decisions/0010.
+const MERGING_BESIDE_BYTES: u64 = 192 << 20;
+/// So many merges at a checkpoint, some seconds of work; a checkpoint brings less to merge.
+const MERGES_BESIDE_MAX: u64 = 16;
+/// And at the end of a run, where writers that may not merge have left much to do.
+const MERGES_MAX: u64 = 64;
+
 /// What a commit says has been done.
 pub(super) struct Progress {
     pub(super) roots: Vec<Root>,
@@ -94,14 +101,22 @@ impl<'a> Committer<'a> {
         if is_checkpoint {
             self.last_checkpoint = Some(snapshot.id);
         }
-        self.tidy(job);
+        self.tidy(job, is_checkpoint);
         Ok(Some(snapshot.id))
     }
 
-    /// Whoever may speak for all spares the next reader requests: small segments become one, and the log
-    /// is folded. What was committed counts already, with or without.
-    fn tidy(&mut self, job: Job<'_>) {
+    /// Whoever may speak for all spares the next reader requests: index segments are merged, and the log
+    /// is folded. What was committed counts already, with or without. While the run goes on packs hold their
+    /// part of the memory, and workers wait for the next checkpoint: then only a little is merged, and nothing where
+    /// there is no room.
+    fn tidy(&mut self, job: Job<'_>, goes_on: bool) {
+        let merges_max = match goes_on {
+            true if job.repository.memory_bytes() < MERGING_BESIDE_BYTES => 0,
+            true => MERGES_BESIDE_MAX,
+            false => MERGES_MAX,
+        };
         let options = MergeOptions {
+            merges_max,
             level: self.options.compression.level(),
             target: TARGET_BYTES,
             cancel: job.context.cancel.clone(),
@@ -110,7 +125,7 @@ impl<'a> Committer<'a> {
         if let Err(error) =
             merge_segments(job.repository, &mut self.fold, index, self.run, &options)
         {
-            tracing::warn!(%error, "small index segments are left to a later run");
+            tracing::warn!(%error, "merging index segments is left to a later run");
         }
         if let Err(error) = log::checkpoint::maybe_write(job.repository, &self.fold) {
             tracing::warn!(%error, "the log's next checkpoint is left to a later run");
@@ -122,7 +137,7 @@ impl<'a> Committer<'a> {
         let objects = job.packer.flush()?;
         if !self.options.dry_run {
             log::commit(job.repository, &mut self.fold, self.run, objects, Vec::new())?;
-            self.tidy(job);
+            self.tidy(job, false);
         }
         Ok(())
     }

@@ -13,10 +13,12 @@ use crate::check::digest::Digests;
 use crate::check::{Check, is_of_the_object};
 use crate::error::Result;
 use crate::index::{Index, LostSegment};
-use crate::log::Fold;
+use crate::log::{Fold, LiveSegment};
 
 /// So many merged segments are looked at between two looks at the cancel token.
 const MERGED_AT_ONCE: usize = 64;
+/// And so much of them is in memory at once, in bytes, unless one alone has more.
+const MERGED_BYTES_AT_ONCE: u64 = 4 << 20;
 /// Packs that no segment covers and that are named one by one in the notes.
 const NAMED_MAX: usize = 5;
 
@@ -30,7 +32,7 @@ impl Check<'_> {
         for LostSegment { key, error, .. } in lost {
             self.found(key, error)?;
         }
-        self.merged_segments(fold)?;
+        self.merged_segments(fold, &index)?;
         let index = Arc::new(index);
         let mut faults: HashMap<ObjectKey, (u64, String)> = HashMap::new();
         let mut chunks: u64 = 0;
@@ -70,18 +72,24 @@ impl Check<'_> {
 
     /// Opens the segments that were merged, too, with all that is in them: they serve where what they became
     /// is damaged.
-    fn merged_segments(&mut self, fold: &Fold) -> Result<()> {
-        let mut merged: Vec<_> = fold.merged_segments().collect();
-        merged.sort_unstable_by_key(|(key, _)| *key);
-        for some in merged.chunks(MERGED_AT_ONCE) {
+    fn merged_segments(&mut self, fold: &Fold, index: &Index) -> Result<()> {
+        let mut merged: Vec<LiveSegment> = fold.merged_segments().collect();
+        merged.sort_unstable_by_key(|segment| segment.key);
+        let mut rest = merged.as_slice();
+        while !rest.is_empty() {
             self.go_on()?;
-            let read = self.repository.io().each_of(some, |(key, object)| {
-                Index::of_segment(self.repository, *key, object.size)
-                    .and_then(|index| index.for_each(|_, _, _| Ok(())))
-            });
-            for ((key, _), outcome) in some.iter().zip(read) {
+            let mut bytes = 0;
+            let is_within = |segment: &&LiveSegment| {
+                bytes += segment.object.size;
+                bytes <= MERGED_BYTES_AT_ONCE
+            };
+            let count = rest.iter().take(MERGED_AT_ONCE).take_while(is_within).count().max(1);
+            let (some, later) = rest.split_at(count);
+            rest = later;
+            let read = self.repository.io().each_of(some, |segment| index.read_through(segment));
+            for (segment, outcome) in some.iter().zip(read) {
                 if let Err(error) = outcome {
-                    self.found(*key, error)?;
+                    self.found(segment.key, error)?;
                 }
             }
         }

@@ -36,8 +36,10 @@ use crate::open::Repository;
 
 /// How large a segment becomes at most by being merged, in bytes: of some 140,000 records.
 pub const TARGET_BYTES: u64 = 8 << 20;
-/// The most records that are held at once: a segment of [`TARGET_BYTES`] has fewer.
+/// The most records of one segment: one of [`TARGET_BYTES`] has fewer, unless somebody has made its ids up.
 const RECORDS_MAX: u64 = 256 << 10;
+/// About so many records are put together at once, and then added to their segment.
+const TOGETHER_MAX: u64 = 40 << 10;
 
 /// How to merge.
 #[derive(Clone, Debug)]
@@ -47,6 +49,8 @@ pub struct MergeOptions {
     /// How large a segment becomes at most, in bytes. One of more than half as many is not small, one of more
     /// than a quarter heavy. [`TARGET_BYTES`] but in tests: all who merge should agree.
     pub target: u64,
+    /// After so many merges the rest is left to a later run.
+    pub merges_max: u64,
     /// Leaves the rest to a later run.
     pub cancel: Cancel,
 }
@@ -77,18 +81,26 @@ pub fn merge_segments(
         return Ok(0);
     }
     let mut unfit: HashSet<ObjectKey> = HashSet::new();
+    let mut is_fresh = false;
     let mut merges = 0;
-    while !options.cancel.is_cancelled() {
+    while merges < options.merges_max && !options.cancel.is_cancelled() {
         let segments = fold.segments();
         let candidates: Vec<Candidate> = segments
             .iter()
             .map(|LiveSegment { key, object, prefix }| Candidate {
                 prefix: *prefix,
                 size: object.size,
-                is_fit: !unfit.contains(key),
+                is_fit: !unfit.contains(key) && !index.has_lost(key),
             })
             .collect();
         let Some(plan) = plan(&candidates, options.target) else { break };
+        // Where several merge at once, all but one would do it for nothing.
+        if !is_fresh {
+            is_fresh = true;
+            if fold.refresh(repository.io())? {
+                continue;
+            }
+        }
         let parts: Vec<LiveSegment> = plan.parts.iter().map(|place| segments[*place]).collect();
         let merge = Merge { repository, index, parts: &parts, plan: &plan, options };
         let merged = match merge.make()? {
@@ -109,7 +121,11 @@ pub fn merge_segments(
         if !put(repository, fold, run, &parts, &merged)? {
             break;
         }
-        index.take_over(fold);
+        let made = merged.iter().map(|(segment, prefix)| LiveSegment {
+            prefix: *prefix,
+            ..LiveSegment::whole(segment.key, segment.object.size)
+        });
+        index.put_in_place(fold, &parts, made);
         merges += 1;
     }
     Ok(merges)
@@ -137,8 +153,8 @@ impl Merge<'_> {
     /// Makes the segments; those of a divided merge are put as they are made, since memory would not
     /// hold all of them.
     fn make(&self) -> Result<Made> {
-        let opened =
-            self.repository.io().each_of(self.parts, |part| self.index.open_for_merge(part));
+        let io = self.repository.io();
+        let opened = io.each_of(self.parts, |part| self.index.open_for_merge(part));
         let mut open = Vec::with_capacity(opened.len());
         for (at, segment) in opened.into_iter().enumerate() {
             match segment {
@@ -147,16 +163,20 @@ impl Merge<'_> {
                 Err(error) => return Err(error),
             }
         }
-        let Some(pieces) = self.pieces(&open) else {
-            let (most, _) = open
-                .iter()
-                .enumerate()
-                .max_by_key(|(_, segment)| segment.record_count())
-                .expect("a merge has parts");
-            let reason = "too many of its ids begin alike";
-            let error = Error::new(Kind::Invalid, "merge", self.parts[most].key).because(reason);
-            return Ok(Made::Unfit(most, error));
+        let pieces = match self.pieces(&open) {
+            Ok(pieces) => pieces,
+            Err(at) => {
+                let error = Error::new(Kind::Invalid, "merge", self.parts[at].key)
+                    .because("too many of its ids begin alike");
+                return Ok(Made::Unfit(at, error));
+            }
         };
+        // Before anything is put that nobody would name then.
+        if self.plan.how == How::Divided
+            && let Some((at, error)) = self.first_unfit(&open)?
+        {
+            return Ok(Made::Unfit(at, error));
+        }
         let mut merged = Vec::new();
         for prefix in pieces {
             if self.options.cancel.is_cancelled() {
@@ -172,20 +192,27 @@ impl Merge<'_> {
             for draft in drafts {
                 let mut segment = draft.seal(self.repository, self.options.level)?;
                 let bytes = std::mem::take(&mut segment.bytes);
-                self.repository.io().put_soon(&segment.key, Payload::from(bytes))?;
+                io.put_soon(&segment.key, Payload::from(bytes))?;
                 segment.ids = Vec::new();
                 merged.push((segment, prefix));
             }
         }
-        Ok(Made::Segments(merged))
+        // Parts without a record that their directories let one expect.
+        Ok(if merged.is_empty() { Made::NothingGained } else { Made::Segments(merged) })
     }
 
-    /// For which ids to make segments, so that none has too many records; `None` where too many ids begin
-    /// alike.
-    fn pieces(&self, open: &[Opened]) -> Option<Vec<IdPrefix>> {
-        let mut left = match self.plan.how {
-            How::Together => vec![self.plan.prefix],
-            How::Divided => Vec::from(self.plan.prefix.quarters()?),
+    /// For which ids to make segments, so that none has too many records. The error is which part has the
+    /// most of ids that begin alike, too many to be divided.
+    fn pieces(&self, open: &[Opened]) -> Result<Vec<IdPrefix>, usize> {
+        let is_divided = self.plan.how == How::Divided;
+        let quarters = |prefix: IdPrefix| {
+            let counts = open.iter().map(|segment| segment.count_within(prefix)).enumerate();
+            let most = counts.max_by_key(|(_, count)| *count).map_or(0, |(at, _)| at);
+            prefix.quarters().filter(|_| is_divided).ok_or(most)
+        };
+        let mut left = match is_divided {
+            true => Vec::from(quarters(self.plan.prefix)?),
+            false => vec![self.plan.prefix],
         };
         let mut pieces = Vec::new();
         while let Some(prefix) = left.pop() {
@@ -195,14 +222,29 @@ impl Merge<'_> {
                 records += count;
                 bytes += count * (part.object.size / segment.record_count().max(1));
             }
-            let fits = self.plan.how == How::Together || bytes <= self.options.target;
-            if records <= RECORDS_MAX && fits {
+            if records <= RECORDS_MAX && (!is_divided || bytes <= self.options.target) {
                 pieces.push(prefix);
             } else {
-                left.extend(prefix.quarters().filter(|_| self.plan.how == How::Divided)?);
+                left.extend(quarters(prefix)?);
             }
         }
-        Some(pieces)
+        Ok(pieces)
+    }
+
+    /// The first part with something that can't be merged, if there is one.
+    fn first_unfit(&self, open: &[Opened]) -> Result<Option<(usize, Error)>> {
+        for (at, segment) in open.iter().enumerate() {
+            if self.options.cancel.is_cancelled() {
+                break;
+            }
+            let looked = segment.for_each_block(|records| drafts::check(records));
+            match looked {
+                Ok(()) => {}
+                Err(error) if is_unfit(&error) => return Ok(Some((at, error))),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     /// All records of these ids: those that count, then the second of each chunk, and so on. The inner
@@ -213,13 +255,28 @@ impl Merge<'_> {
         prefix: IdPrefix,
     ) -> Result<Result<Vec<SegmentDraft>, (usize, Error)>> {
         let io = self.repository.io();
-        let read = io.each_of(open, |segment| segment.records_within(&self.index.cache, prefix));
         let mut drafts = Drafts::default();
-        for (at, records) in read.into_iter().enumerate() {
-            match records.and_then(|records| drafts.add(|| io.describe(), &records)) {
-                Ok(()) => {}
-                Err(error) if is_unfit(&error) => return Ok(Err((at, error))),
-                Err(error) => return Err(error),
+        let mut left = vec![prefix];
+        while let Some(prefix) = left.pop() {
+            let count: u64 = open.iter().map(|segment| segment.count_within(prefix)).sum();
+            if let Some(quarters) = prefix.quarters().filter(|_| count > TOGETHER_MAX) {
+                left.extend(quarters);
+                continue;
+            }
+            let has_some = |segment: &Opened| {
+                segment.prefix().covers(prefix) || prefix.covers(segment.prefix())
+            };
+            let read = io.each_of(open, |segment| match has_some(segment) {
+                true => segment.records_within(&self.index.cache, prefix),
+                false => Ok(Vec::new()),
+            });
+            drafts.begin_other_ids();
+            for (at, records) in read.into_iter().enumerate() {
+                match records.and_then(|records| drafts.add(&records)) {
+                    Ok(()) => {}
+                    Err(error) if is_unfit(&error) => return Ok(Err((at, error))),
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(Ok(drafts.finish()))
@@ -241,6 +298,9 @@ fn put(
     parts: &[LiveSegment],
     merged: &[(SealedSegment, IdPrefix)],
 ) -> Result<bool> {
+    if merged.is_empty() {
+        return Ok(false);
+    }
     repository.io().sync()?;
     let names: Vec<ObjectName> = parts.iter().filter_map(|part| name_of(&part.key)).collect();
     append(repository, fold, |head| {

@@ -194,6 +194,11 @@ impl Segment {
         self.directory.record_count()
     }
 
+    /// The ids that it has records of.
+    pub(super) fn prefix(&self) -> IdPrefix {
+        self.prefix
+    }
+
     /// About how much memory it takes, in bytes, but for what it took of the room for ends.
     pub(super) fn memory_bytes(&self) -> u64 {
         let end = self.end.as_ref().filter(|end| end.taken.is_none());
@@ -238,13 +243,23 @@ impl Segment {
         prefix: IdPrefix,
     ) -> Result<Vec<(IndexRecord, PackRecord)>> {
         let mut records = Vec::new();
-        self.for_each_of(self.blocks_within(prefix), cache, |_, record, pack| {
-            if prefix.has(&record.id) {
-                records.push((*record, *pack));
-            }
+        self.for_each_span(self.blocks_within(prefix), |of_block| {
+            records.extend(of_block.iter().filter(|record| prefix.has(&record.id)).copied());
             Ok(())
         })?;
-        Ok(records)
+        // In the order of packs, so that each block of these is opened once: there may be more than the cache holds.
+        records.sort_unstable_by_key(|record| record.pack);
+        let with_pack = |record: IndexRecord| Ok((record, self.pack(cache, record.pack)?));
+        records.into_iter().map(with_pack).collect()
+    }
+
+    /// Calls `each` with the records of every block.
+    pub(super) fn for_each_block(
+        &self,
+        each: impl FnMut(&[IndexRecord]) -> Result<()>,
+    ) -> Result<()> {
+        let all = 0..self.directory.section(Section::Records).len();
+        self.for_each_span(all, each)
     }
 
     /// The record of `id` and its position, if it is of the present generation.
@@ -274,32 +289,28 @@ impl Segment {
     pub(super) fn for_each(
         &self,
         cache: &BlockCache,
-        each: impl FnMut(u64, &IndexRecord, &PackRecord) -> Result<()>,
-    ) -> Result<()> {
-        self.for_each_of(0..self.directory.section(Section::Records).len(), cache, each)
-    }
-
-    /// All records of these blocks, counted from the first of them, each with its pack.
-    fn for_each_of(
-        &self,
-        blocks: Range<usize>,
-        cache: &BlockCache,
         mut each: impl FnMut(u64, &IndexRecord, &PackRecord) -> Result<()>,
     ) -> Result<()> {
         let mut ordinal = 0;
-        let mut take = |span: Range<usize>, bytes: &[u8]| {
-            let start = self.range_of(&span).start;
-            for position in span {
-                let records = self.open_records(position, bytes, start)?;
-                for record in records.iter() {
-                    if !self.prefix.has(&record.id) {
-                        return Err(strange_ids(self.key));
-                    }
-                    each(ordinal, record, &self.pack(cache, record.pack)?)?;
-                    ordinal += 1;
-                }
+        self.for_each_block(|records| {
+            for record in records {
+                each(ordinal, record, &self.pack(cache, record.pack)?)?;
+                ordinal += 1;
             }
             Ok(())
+        })
+    }
+
+    /// Calls `each` with the records of each of these blocks.
+    fn for_each_span(
+        &self,
+        blocks: Range<usize>,
+        mut each: impl FnMut(&[IndexRecord]) -> Result<()>,
+    ) -> Result<()> {
+        let mut take = |span: Range<usize>, bytes: &[u8]| {
+            let start = self.range_of(&span).start;
+            span.map(|position| self.open_records(position, bytes, start))
+                .try_for_each(|records| each(&records?))
         };
         if let Some(kept) = self.end.as_ref().and_then(|end| end.get(&self.range_of(&blocks))) {
             return take(blocks, &kept);
@@ -419,10 +430,23 @@ impl Segment {
         let sealed =
             bytes.get(begin..begin + entry.sealed_len as usize).ok_or_else(|| self.mixed_up())?;
         let packs = self.directory.pack_count();
-        self.open_block(entry, Section::Records, position, sealed, |raw, count| {
-            decode_records(raw, count, packs)
-        })
-        .map(Arc::new)
+        let records =
+            self.open_block(entry, Section::Records, position, sealed, |raw, count| {
+                decode_records(raw, count, packs)
+            })?;
+        // A look-up goes by what the directory says; whoever reads all of them must find the same.
+        let next = self.directory.section(Section::Records).get(position + 1);
+        let is_behind = |last: &IndexRecord| next.is_some_and(|next| last.id >= next.first);
+        if records.first().is_none_or(|first| first.id != entry.first)
+            || records.last().is_some_and(is_behind)
+        {
+            let reason = "a block has other ids than its directory says";
+            return Err(Error::new(Kind::Corrupt, "read a block of", self.key).because(reason));
+        }
+        if records.last().is_some_and(|last| !self.prefix.has(&last.id)) {
+            return Err(strange_ids(self.key));
+        }
+        Ok(Arc::new(records))
     }
 
     fn records_key(&self, position: usize) -> Result<BlockKey> {

@@ -196,9 +196,13 @@ impl Fold {
     }
 
     /// All segments that others have the records of.
-    pub fn merged_segments(&self) -> impl Iterator<Item = (ObjectKey, LiveObject)> {
+    pub fn merged_segments(&self) -> impl Iterator<Item = LiveSegment> {
         let all = self.objects.iter().filter(|(key, _)| self.merges.has(key));
-        all.map(|(key, object)| (*key, *object))
+        all.map(|(key, object)| LiveSegment {
+            key: *key,
+            object: *object,
+            prefix: self.merges.prefix(key),
+        })
     }
 
     /// Whether others have all records of this segment.

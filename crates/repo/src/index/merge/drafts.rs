@@ -24,29 +24,33 @@ pub(super) struct Drafts {
     places: HashMap<(usize, ObjectName), u32>,
 }
 
+/// Whether records can be merged.
+///
+/// # Errors
+/// [`Kind::Invalid`] for one of another generation, whose meaning is not known here.
+pub(super) fn check(records: &[IndexRecord]) -> Result<()> {
+    if records.iter().all(|record| record.generation == GENERATION) {
+        return Ok(());
+    }
+    Err(unfit("it has records of another generation"))
+}
+
 impl Drafts {
-    /// Adds all records of a part.
+    /// From here on come other ids than before: what was copied of those need not be remembered.
+    pub(super) fn begin_other_ids(&mut self) {
+        self.copies.clear();
+    }
+
+    /// Adds all records of a part that are of the present ids.
     ///
     /// # Errors
-    /// [`Kind::Invalid`] when it does not fit to those before it; then nothing was added.
-    pub(super) fn add(
-        &mut self,
-        repository: impl Fn() -> String,
-        records: &[(IndexRecord, PackRecord)],
-    ) -> Result<()> {
-        let refuse = |reason: &str| {
-            Err(Error::new(Kind::Invalid, "merge segments of", repository())
-                .because(reason.to_owned()))
-        };
+    /// [`Kind::Invalid`] when it does not fit to those before it; then nothing here is of use any more.
+    pub(super) fn add(&mut self, records: &[(IndexRecord, PackRecord)]) -> Result<()> {
         for (record, pack) in records {
-            if record.generation != GENERATION {
-                return refuse("it has records of another generation");
-            }
+            check(std::slice::from_ref(record))?;
             if *self.packs.entry(pack.name).or_insert(*pack) != *pack {
-                return refuse("it says other things of a pack than those before it");
+                return Err(unfit("it says other things of a pack than those before it"));
             }
-        }
-        for (record, pack) in records {
             let copies = self.copies.entry(record.id).or_default();
             let number = std::mem::replace(copies, *copies + 1);
             if number == self.drafts.len() {
@@ -66,4 +70,8 @@ impl Drafts {
     pub(super) fn finish(self) -> Vec<SegmentDraft> {
         self.drafts
     }
+}
+
+fn unfit(reason: &'static str) -> Error {
+    Error::new(Kind::Invalid, "merge", "index segments").because(reason)
 }

@@ -21,6 +21,8 @@ const PARTS_MIN: usize = 8;
 const PARTS_MAX: usize = 1024;
 /// And at most so many are divided at once, since each of them is read four times at its edges.
 const DIVIDED_MAX: usize = 128;
+/// And among them at most so many times the target of what was divided further before.
+const DIVIDED_AGAIN_MAX: u64 = 8;
 
 /// A segment that could be merged.
 #[derive(Clone, Copy, Debug)]
@@ -84,22 +86,38 @@ fn rows(candidates: &[Candidate], prefix: IdPrefix) -> Vec<Vec<usize>> {
 
 /// The part of a row that is to be divided: from the first for just these ids, so that what is divided answers
 /// before what is not, and so before what comes later. What is for some of these ids only stands
-/// between others where one was so large that it was divided further.
+/// between others where one was so large that it was divided further, or where one before it could not be divided;
+/// then it is tried from the next one.
 fn divide(
     candidates: &[Candidate],
     row: &[usize],
     prefix: IdPrefix,
     target: u64,
 ) -> Option<Vec<usize>> {
-    let is_whole = |place: &usize| candidates[*place].prefix == prefix;
-    let row = &row[row.iter().position(is_whole)?..];
-    let (mut heavy, mut sum) = (0, 0_u64);
+    let starts = (0..row.len()).filter(|at| candidates[row[*at]].prefix == prefix);
+    starts.map(|start| &row[start..]).find_map(|row| divide_from(candidates, row, prefix, target))
+}
+
+fn divide_from(
+    candidates: &[Candidate],
+    row: &[usize],
+    prefix: IdPrefix,
+    target: u64,
+) -> Option<Vec<usize>> {
+    let (mut heavy, mut sum, mut others) = (0, 0_u64, 0_u64);
     for (at, place) in row.iter().enumerate().take(DIVIDED_MAX) {
-        let size = candidates[*place].size;
+        let Candidate { prefix: found, size, .. } = candidates[*place];
         sum = sum.saturating_add(size);
-        heavy += usize::from(is_whole(place) && size > target / 4);
+        if found != prefix {
+            others = others.saturating_add(size);
+            if others > DIVIDED_AGAIN_MAX * target {
+                return None;
+            }
+            continue;
+        }
+        heavy += usize::from(size > target / 4);
         // Then a quarter of them is half as large as may be.
-        if is_whole(place) && heavy >= HEAVY_MIN && sum >= 2 * target {
+        if heavy >= HEAVY_MIN && sum >= 2 * target {
             return Some(row[..=at].to_vec());
         }
     }

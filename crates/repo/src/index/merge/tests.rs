@@ -7,6 +7,8 @@ use lifeboat_format::Codec;
 use lifeboat_format::envelope::PREAMBLE_LEN;
 use lifeboat_format::id::ChunkId;
 use lifeboat_format::index::{GENERATION, IndexRecord, PackKind, PackRecord};
+use lifeboat_format::key::INDEX;
+use lifeboat_store::layer::record::RecordStore;
 use lifeboat_store::{ErrorKind, Verb, mem};
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
 
@@ -22,7 +24,7 @@ const RUN: RunId = RunId([3; 16]);
 const TARGET: u64 = 80_000;
 
 fn options() -> MergeOptions {
-    MergeOptions { level: Level::DEFAULT, target: TARGET, cancel: Cancel::new() }
+    MergeOptions { level: Level::DEFAULT, target: TARGET, merges_max: 100, cancel: Cancel::new() }
 }
 
 fn id(number: u64) -> ChunkId {
@@ -66,10 +68,15 @@ fn commit_records(
 }
 
 /// Commits a segment of these chunks, all in the pack number `pack`.
-fn commit_segment(repository: &Repository, fold: &mut Fold, pack: u64, chunks: Range<u64>) {
+fn commit_segment(
+    repository: &Repository,
+    fold: &mut Fold,
+    pack: u64,
+    chunks: Range<u64>,
+) -> ObjectKey {
     let name = ObjectName { hash: object_hash(&pack.to_le_bytes()), upload: [1; 8] };
     let pack = PackRecord { name, size: 1000 + pack, kind: PackKind::Data };
-    commit_records(repository, fold, pack, chunks.map(record).collect());
+    commit_records(repository, fold, pack, chunks.map(record).collect())
 }
 
 /// Commits so many segments, the first of the chunks from 0 to `length`, each further one `step` later.
@@ -260,7 +267,7 @@ fn a_part_that_does_not_fit_is_left_out_and_the_others_are_merged() {
     while merge_segments(&repository, &mut fold, &index, RUN, &options()).unwrap() > 0 {}
     let left: Vec<ObjectKey> = fold.segments().into_iter().map(|segment| segment.key).collect();
     assert!(left.contains(&strange) && left.len() < 10, "{left:?}");
-    assert!(!left.contains(&other) || left.len() < 10);
+    assert!(!left.contains(&other), "it fits as soon as it is not merged with the other");
     let (_, index) = load(&repository);
     assert_eq!(answers(&index, 0..4000), before);
 }
@@ -487,4 +494,144 @@ fn a_segment_of_other_ids_than_was_said_is_damaged() {
     let error = index.segment(&index.slot(&wrong)).unwrap_err();
     assert_eq!(error.kind(), Kind::Corrupt);
     assert!(error.to_string().contains("other ids"), "{error}");
+}
+
+/// The objects below `index/`, and those of them that the log names.
+fn index_objects(repository: &Repository, fold: &Fold) -> (usize, usize) {
+    let (mut all, mut named) = (0, 0);
+    let list = repository.io().list(INDEX, |listed| {
+        all += 1;
+        named += usize::from(fold.object(&listed.key.parse().unwrap()).is_some());
+        Ok(())
+    });
+    list.unwrap();
+    (all, named)
+}
+
+/// One that can't be merged stands before all others, and each run finds that out anew.
+#[test]
+fn one_that_does_not_fit_keeps_nobody_from_dividing_the_others() {
+    let (_store, repository) = new(1);
+    let mut fold = Fold::load(&repository).unwrap();
+    let name = ObjectName { hash: object_hash(b"pack"), upload: [1; 8] };
+    let pack = PackRecord { name, size: 900, kind: PackKind::Data };
+    let strange = (90_000..90_080).map(|number| IndexRecord {
+        generation: if number == 90_070 { GENERATION + 1 } else { GENERATION },
+        ..record(number)
+    });
+    commit_records(&repository, &mut fold, pack, strange.collect());
+    let (fold, index) = commit_and_divide(&repository, 60);
+    let asked = fold.segments().iter().filter(|one| one.prefix.has(&id(7))).count();
+    assert!(asked < 25 && fold.segments().iter().any(|one| one.prefix.bits() > 2), "{asked}");
+    let (all, named) = index_objects(&repository, &fold);
+    assert_eq!(all, named, "nothing was put for nothing");
+    let expected = expected_copies(60);
+    assert_eq!(copies_of(&index, 0..2000), expected[..2000]);
+}
+
+/// As the other matrix, where segments are divided.
+#[test]
+fn a_failure_anywhere_in_a_division_harms_nothing() {
+    let expected = expected_copies(8);
+    let all = 0..expected.len() as u64;
+    let (mut calls, mut call, mut failed) = (0, 0, 0);
+    while call <= calls {
+        for moment in [Moment::Before, Moment::After] {
+            let (fault, repository) = faulty();
+            let mut fold = Fold::load(&repository).unwrap();
+            for number in 0..8 {
+                commit_segment(&repository, &mut fold, number, number * 40..number * 40 + 80);
+            }
+            let index = Index::load(&repository, &fold).unwrap();
+            let begun = fault.all_calls();
+            if call > 0 {
+                fault.add(Rule::any().call(call).fails(ErrorKind::Unavailable, moment));
+            }
+            let merged = merge_segments(&repository, &mut fold, &index, RUN, &dividing());
+            calls = calls.max(fault.all_calls() - begun);
+            fault.heal();
+            failed += u64::from(merged.is_err());
+            assert_eq!(copies_of(&index, all.clone()), expected, "call {call}, {moment:?}");
+            let (mut fold, index) = load(&repository);
+            assert_eq!(copies_of(&index, all.clone()), expected, "call {call}, {moment:?}");
+            merge_segments(&repository, &mut fold, &index, RUN, &dividing()).unwrap();
+            let (fold, index) = load(&repository);
+            assert!(fold.segments().iter().any(|one| one.prefix.bits() > 0));
+            assert_eq!(copies_of(&index, all.clone()), expected, "call {call}, {moment:?}");
+        }
+        call += 1;
+    }
+    assert!(calls >= 8 && failed >= 8, "{failed} of {calls}");
+}
+
+#[test]
+fn who_looks_up_while_others_merge_finds_everything() {
+    let (_store, repository) = new(1);
+    let mut fold = Fold::load(&repository).unwrap();
+    let index = Index::load(&repository, &fold).unwrap();
+    let there = std::sync::atomic::AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut number = 0;
+                while there.load(std::sync::atomic::Ordering::Acquire) < 40 * 40 {
+                    let chunks = there.load(std::sync::atomic::Ordering::Acquire).max(1);
+                    number = (number + 7919) % chunks;
+                    let found = index.locate(&id(number)).unwrap();
+                    assert!(found.is_some() || chunks == 1, "chunk {number} of {chunks}");
+                }
+            });
+        }
+        for number in 0..40 {
+            let chunks = number * 40..number * 40 + 80;
+            let key = commit_segment(&repository, &mut fold, number, chunks);
+            let size = fold.object(&key).unwrap().size;
+            index.add(key, size).unwrap();
+            there.store(number * 40 + 40, std::sync::atomic::Ordering::Release);
+            merge_segments(&repository, &mut fold, &index, RUN, &dividing()).unwrap();
+        }
+    });
+    assert!(fold.segments().iter().any(|one| one.prefix.bits() > 0));
+}
+
+/// With room for few open segments they are opened again and again, and answer the same.
+#[test]
+fn segments_for_some_ids_are_let_go_when_there_are_many() {
+    let store = RecordStore::new(mem());
+    let mut options = init_options(1);
+    options.memory_bytes = 256 << 10;
+    let repository = init(Io::new(Arc::new(store.clone())).unwrap(), &options).unwrap();
+    let (fold, _) = commit_and_divide(&repository, 120);
+    let index = Index::load(&repository, &fold).unwrap();
+    let pieces = fold.segments().iter().filter(|one| one.prefix.bits() > 0).count();
+    store.clear();
+    let expected = expected_copies(120);
+    for _twice in 0..2 {
+        assert_eq!(copies_of(&index, 0..expected.len() as u64), expected);
+    }
+    let opened = store.count(Verb::GetRange);
+    assert!(opened > 4 * pieces, "{opened} reads of {pieces} pieces");
+}
+
+/// What a list does not show is lost, and replaced where what it was made of is there.
+#[test]
+fn lost_pieces_are_told_without_opening_any() {
+    let (store, repository) = new(1);
+    let (fold, _) = commit_and_divide(&repository, 30);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let delete = |key: &ObjectKey| runtime.block_on(store.delete(&key.to_string())).unwrap();
+    let told = || {
+        let mut told = Vec::new();
+        let index = Index::load(&repository, &fold).unwrap();
+        index.look_for_pieces(|lost| told.push((lost.key, lost.is_replaced))).unwrap();
+        told
+    };
+    assert_eq!(told(), []);
+    let piece = fold.segments().into_iter().find(|one| one.prefix.bits() > 0).unwrap();
+    delete(&piece.key);
+    assert_eq!(told(), [(piece.key, true)]);
+    let part = fold.parts(&piece.key)[0];
+    delete(&part.key);
+    let has_parts = !fold.parts(&part.key).is_empty();
+    assert_eq!(told(), [(piece.key, has_parts)]);
 }

@@ -106,13 +106,14 @@ proptest! {
 
 #[test]
 fn what_is_divided_is_divided_again() {
-    let mut candidates = Vec::new();
+    let (mut candidates, mut written) = (Vec::new(), 0);
     for _ in 0..1000 {
         candidates.push(whole(1800));
         while let Some(plan) = plan(&candidates, TARGET) {
-            carry_out(&mut candidates, &plan);
+            written += carry_out(&mut candidates, &plan);
         }
     }
+    assert!(written <= 6 * 1000 * 1800, "each about once a level: {written}");
     let deepest = candidates.iter().map(|candidate| candidate.prefix.bits()).max();
     assert_eq!(deepest, Some(8), "4 levels of 4");
     assert!(candidates.len() < 1500, "{}", candidates.len());
@@ -153,6 +154,27 @@ fn large_ones_are_divided_with_the_small_ones_between_them() {
     assert_eq!(places(&all_whole(&[600, 600, 600])), None);
     assert_eq!(places(&all_whole(&[600; 6])), None);
     assert_eq!(places(&all_whole(&[600; 7])), Some((How::Divided, (0..7).collect())));
+}
+
+/// One that can't be divided, as is found out each time anew, stands before what others have become.
+#[test]
+fn what_was_divided_before_is_not_all_divided_again() {
+    let piece = |quarter: usize| Candidate {
+        prefix: IdPrefix::WHOLE.quarters().unwrap()[quarter],
+        size: 1900,
+        is_fit: true,
+    };
+    let mut candidates = all_whole(&[1500]);
+    candidates.extend((0..8).map(|at| piece(at % 4)));
+    candidates.extend(all_whole(&[1500; 4]));
+    // A few may be, and then the first is tried.
+    assert_eq!(places(&candidates), Some((How::Divided, (0..12).collect())));
+    candidates.splice(1..1, (0..4).map(piece));
+    assert_eq!(places(&candidates), Some((How::Divided, (13..17).collect())));
+    // However many there are.
+    candidates.splice(1..1, (0..400).map(|at| piece(at % 4)));
+    let found = plan(&candidates[..], TARGET).unwrap();
+    assert_eq!(found.parts.len(), 4, "{found:?}");
 }
 
 #[test]
