@@ -208,7 +208,7 @@ impl Index {
             let opened = self.repository.io().each_of(&some, |slot| self.segment(slot).map(drop));
             for (slot, outcome) in some.iter().zip(opened) {
                 let Err(error) = outcome else { continue };
-                let is_replaced = is_damage(&error) && self.use_parts(slot.key);
+                let is_replaced = is_damage(&error) && self.use_parts(slot.key).is_some();
                 gone.insert(slot.serial);
                 lost(LostSegment { key: slot.key, error, is_replaced });
             }
@@ -221,21 +221,21 @@ impl Index {
         }
     }
 
-    /// Takes what a damaged segment was merged from into use, behind all others; false if it was not
-    /// merged from anything.
-    fn use_parts(&self, segment: ObjectKey) -> bool {
+    /// Takes what a damaged segment was merged from into use, behind all others, and says whether that is new;
+    /// `None` if it was not merged from anything.
+    fn use_parts(&self, segment: ObjectKey) -> Option<bool> {
         // Others that meet the same damage wait here.
         let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
         let parts = spares.merges.parts(&segment);
         if parts.is_empty() || !spares.replaced.insert(segment) {
-            return !parts.is_empty();
+            return (!parts.is_empty()).then_some(false);
         }
         let there: HashSet<ObjectKey> = self.table().slots().iter().map(|slot| slot.key).collect();
         // Others of the same merge may have brought them here before.
         for part in parts.iter().filter(|part| !there.contains(&part.key)) {
             self.push(self.slot(part));
         }
-        true
+        Some(true)
     }
 
     fn slot(&self, segment: &LiveSegment) -> Arc<Slot> {
@@ -455,10 +455,12 @@ impl Index {
             }
             asked = table.slots().len();
             for (segment, error) in damaged {
-                if self.use_parts(segment) {
-                    tracing::debug!(%error, "what {segment} was merged from is asked");
-                } else {
-                    damage.get_or_insert(error);
+                match self.use_parts(segment) {
+                    Some(true) => {
+                        tracing::warn!(%error, "{segment} is damaged; what it was merged from is used");
+                    }
+                    Some(false) => {}
+                    None => drop(damage.get_or_insert(error)),
                 }
             }
             let now = self.table();

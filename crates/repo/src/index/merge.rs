@@ -237,7 +237,7 @@ impl Merge<'_> {
             if self.options.cancel.is_cancelled() {
                 break;
             }
-            let looked = segment.for_each_block(|records| drafts::check(records));
+            let looked = segment.for_each_block(drafts::check);
             match looked {
                 Ok(()) => {}
                 Err(error) if is_unfit(&error) => return Ok(Some((at, error))),
