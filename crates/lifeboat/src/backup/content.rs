@@ -62,8 +62,10 @@ pub(super) fn cut(
             Ok(fresh) => fresh,
             Err(error) => return Ok(Err(error)),
         };
+        let next = offset + fresh as u64;
+        file.will_read(next..read_end.min(next + STRETCH_BYTES as u64));
         sink.read(offset, &buffer[kept..kept + fresh]);
-        offset += fresh as u64;
+        offset = next;
         let is_short = fresh < wanted;
         let at_end = offset == data.end || is_short;
         let filled = kept + fresh;

@@ -20,6 +20,7 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -143,6 +144,16 @@ impl OpenFile {
             }
         }
         Ok(filled)
+    }
+
+    /// Says that these bytes will be read soon, so that the disk is at it while the CPU is at those before.
+    pub fn will_read(&self, bytes: Range<u64>) {
+        // What was read ahead would stay in the page cache.
+        if self.caching == Caching::Usual
+            && let Some(count) = NonZeroU64::new(bytes.end.saturating_sub(bytes.start))
+        {
+            let _hint = fadvise(&self.file, bytes.start, Some(count), Advice::WillNeed);
+        }
     }
 
     fn read_some(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

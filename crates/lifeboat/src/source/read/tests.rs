@@ -167,6 +167,15 @@ fn what_is_read_past_the_page_cache_does_not_stay_there() {
         lifeboat_testkit::skip::skip("this file system is the page cache");
         return;
     }
+    let mut is_read_ahead = |caching| {
+        let (path, plain) = fresh();
+        let file = open_file(&item(&path), caching).unwrap();
+        file.will_read(0..bytes.len() as u64);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        is_cached(&plain)
+    };
+    assert!((0..5).any(|_| is_read_ahead(Caching::Usual)));
+    assert!((0..5).any(|_| !is_read_ahead(Caching::Bypass)));
     let mut is_kept = |caching, refused| {
         let (path, plain) = fresh();
         let file = open_file(&item(&path), caching).unwrap();
