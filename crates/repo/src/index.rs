@@ -17,7 +17,7 @@ mod segment;
 mod table;
 pub mod write;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -70,6 +70,8 @@ pub struct Index {
     damage_told: AtomicBool,
     repository: Repository,
     spares: Mutex<Spares>,
+    /// Segments that a merge found to be unfit for one.
+    unfit: Mutex<HashSet<ObjectKey>>,
 }
 
 /// What serves where a segment turns out to be damaged.
@@ -149,11 +151,18 @@ impl Index {
         *table = Arc::new(next);
     }
 
-    /// Whether a segment is known to be lost or damaged.
-    fn has_lost(&self, segment: &ObjectKey) -> bool {
+    /// Segments that can't be merged, as far as is known.
+    fn unfit(&self) -> HashSet<ObjectKey> {
         let table = self.table();
-        let is_lost = |slot: &Arc<Slot>| slot.key == *segment && slot.lost.get().is_some();
-        table.slots().iter().any(is_lost)
+        let lost = table.slots().iter().filter(|slot| slot.lost.get().is_some());
+        let mut unfit = self.unfit.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        unfit.extend(lost.map(|slot| slot.key));
+        unfit
+    }
+
+    /// Remembers that these can't be merged.
+    fn add_unfit(&self, segments: impl IntoIterator<Item = ObjectKey>) {
+        self.unfit.lock().unwrap_or_else(PoisonError::into_inner).extend(segments);
     }
 
     /// Tells of segments for some ids only that are not in the store, as
@@ -169,20 +178,33 @@ impl Index {
         if pieces.is_empty() {
             return Ok(());
         }
-        let mut there: HashSet<ObjectKey> = HashSet::new();
-        self.repository.io().list(INDEX, |listed| {
-            there.extend(listed.key.parse::<ObjectKey>().ok());
+        let io = self.repository.io();
+        let mut listed: HashMap<ObjectKey, u64> = HashMap::new();
+        io.list(INDEX, |object| {
+            listed.extend(object.key.parse::<ObjectKey>().ok().map(|key| (key, object.size)));
             Ok(())
         })?;
+        // A list may be late; only a look at the object itself says that it is gone.
+        let is_there = |key: &ObjectKey, size: u64| match listed.get(key) {
+            Some(found) => Ok(*found == size),
+            None => match io.head(key) {
+                Ok(info) => Ok(info.size == size),
+                Err(error) if error.kind() == Kind::NotFound => Ok(false),
+                Err(error) => Err(error),
+            },
+        };
         let merges = {
             let spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(&spares.merges)
         };
-        for piece in pieces.into_iter().filter(|piece| !there.contains(&piece.key)) {
+        for piece in pieces {
+            if is_there(&piece.key, piece.size)? {
+                continue;
+            }
             let mut left = merges.parts(&piece.key);
             let mut is_replaced = !left.is_empty();
             while let Some(part) = left.pop().filter(|_| is_replaced) {
-                if !there.contains(&part.key) {
+                if !is_there(&part.key, part.object.size)? {
                     let parts = merges.parts(&part.key);
                     is_replaced = !parts.is_empty();
                     left.extend(parts);
@@ -355,6 +377,7 @@ impl Index {
             damage_told: AtomicBool::new(false),
             repository: repository.clone(),
             spares: Mutex::default(),
+            unfit: Mutex::default(),
         }
     }
 

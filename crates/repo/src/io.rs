@@ -26,8 +26,9 @@ const RUNTIME_THREADS: usize = 2;
 /// How many small requests wait for the store at once. Sixteen of a few KiB each hide the latency of a
 /// continent, and no store minds them.
 pub(crate) const TOGETHER: usize = 16;
-/// How many large requests of one reader wait at once.
+/// How many large requests of one reader wait at once, and for how many bytes, unless one alone is larger.
 const LARGE_TOGETHER: usize = 4;
+const LARGE_BYTES: u64 = 8 << 20;
 
 /// A store, reached from plain threads.
 #[derive(Clone)]
@@ -213,17 +214,23 @@ impl Io {
         ranges: impl IntoIterator<Item = Range<u64>>,
         mut each: impl FnMut(Bytes) -> Result<()>,
     ) -> Result<()> {
-        let mut ranges = ranges.into_iter();
-        let mut flying = VecDeque::new();
+        let mut ranges = ranges.into_iter().peekable();
+        let (mut flying, mut bytes) = (VecDeque::new(), 0);
         loop {
+            let len = |range: &Range<u64>| range.end.saturating_sub(range.start);
             while flying.len() < LARGE_TOGETHER
-                && let Some(range) = ranges.next()
+                && let Some(range) =
+                    ranges.next_if(|next| flying.is_empty() || bytes + len(next) <= LARGE_BYTES)
             {
+                bytes += len(&range);
+                let len = len(&range);
                 let (name, store) = (key.to_string(), Arc::clone(&self.inner.store));
-                flying.push_back(self.begin(async move { store.get_range(&name, range).await }));
+                let request = self.begin(async move { store.get_range(&name, range).await });
+                flying.push_back((request, len));
             }
-            let Some(request) = flying.pop_front() else { return Ok(()) };
+            let Some((request, len)) = flying.pop_front() else { return Ok(()) };
             let answer = request.wait(self, key)?;
+            bytes -= len;
             each(answer.map_err(|cause| Error::store("read", cause))?)?;
         }
     }

@@ -113,6 +113,7 @@ impl Footer {
         let footer = Self { trailer_offset, trailer_len, body_len, stripes_crc };
         if trailer_offset < PREAMBLE_LEN as u64
             || trailer_len < (super::TRAILER_HEADER_LEN + TAG_LEN) as u64
+            || trailer_len > trailer_len_max()
             || trailer_offset.checked_add(trailer_len) != Some(body_len)
             || parity_offset != body_len
         {
@@ -131,6 +132,11 @@ impl Footer {
         }
         Ok(footer)
     }
+}
+
+/// The longest trailer, sealed: its table is compressed only where that makes it shorter.
+fn trailer_len_max() -> u64 {
+    (super::TRAILER_HEADER_LEN + TAG_LEN) as u64 + u64::from(super::TRAILER_RAW_MAX)
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ impl<'a> Committer<'a> {
         let objects = job.packer.flush()?;
         if !self.options.dry_run {
             log::commit(job.repository, &mut self.fold, self.run, objects, Vec::new())?;
-            self.tidy(job, false);
+            self.tidy(job, true);
         }
         Ok(())
     }

@@ -23,8 +23,10 @@ use crate::reader::Locate as _;
 
 /// The largest pack that is held whole, in bytes: those of the default size, and what padding adds.
 const WHOLE_MAX: u64 = 40 << 20;
-/// What a thread needs besides, in bytes: a large frame, sealed and opened.
+/// What a thread needs besides, in bytes: some windows, and a frame sealed and opened; more where frames are larger than
+/// usual.
 const FRAMES: u64 = 8 << 20;
+const FRAMES_PART: u64 = 8;
 /// How much of a pack is read at once, in bytes, from a disk: as much as stays in a core's cache, and so little that
 /// memory is used again without asking the kernel.
 const NEAR_WINDOW: u64 = 256 << 10;
@@ -54,11 +56,12 @@ impl Check<'_> {
             .collect();
         objects.sort_unstable();
         let memory = self.repository.memory_bytes() / 2;
+        let frames = FRAMES.max(FRAMES_PART * u64::from(self.repository.config().frame_bytes));
         let (whole_max, window) = match self.repository.io().is_service() {
-            true => (memory.saturating_sub(FRAMES).clamp(1 << 20, WHOLE_MAX), FAR_WINDOW),
+            true => (memory.saturating_sub(frames).clamp(1 << 20, WHOLE_MAX), FAR_WINDOW),
             false => (0, NEAR_WINDOW),
         };
-        let threads = self.thread_count(memory / (whole_max + FRAMES));
+        let threads = self.thread_count(memory / (whole_max + frames));
         let next = AtomicUsize::new(0);
         let arrived = Mutex::new(&mut *self);
         let read = || -> Result<()> {

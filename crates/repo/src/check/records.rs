@@ -39,7 +39,9 @@ impl Check<'_> {
         let mut digests = Digests::default();
         let walked = index.for_each(|_, record, pack| {
             chunks += 1;
-            digests.add(pack.key(), record);
+            if self.options.read_data && fold.object(&pack.key()).is_some() {
+                digests.add(pack.key(), record);
+            }
             if let Some(what) = fault(record, pack, fold) {
                 let (count, _) = faults.entry(pack.key()).or_insert_with(|| (0, what));
                 *count += 1;

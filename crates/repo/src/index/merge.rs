@@ -16,8 +16,6 @@
 mod drafts;
 mod plan;
 
-use std::collections::HashSet;
-
 use lifeboat_codec::compress::Level;
 use lifeboat_format::id::RunId;
 use lifeboat_format::index::IdPrefix;
@@ -49,7 +47,7 @@ pub struct MergeOptions {
     /// How large a segment becomes at most, in bytes. One of more than half as many is not small, one of more
     /// than a quarter heavy. [`TARGET_BYTES`] but in tests: all who merge should agree.
     pub target: u64,
-    /// After so many merges the rest is left to a later run.
+    /// After so many tries the rest is left to a later run.
     pub merges_max: u64,
     /// Leaves the rest to a later run.
     pub cancel: Cancel,
@@ -80,17 +78,17 @@ pub fn merge_segments(
     if !may_merge(repository, fold) {
         return Ok(0);
     }
-    let mut unfit: HashSet<ObjectKey> = HashSet::new();
     let mut is_fresh = false;
-    let mut merges = 0;
-    while merges < options.merges_max && !options.cancel.is_cancelled() {
+    let (mut tries, mut merges) = (0, 0);
+    while tries < options.merges_max && !options.cancel.is_cancelled() {
+        let unfit = index.unfit();
         let segments = fold.segments();
         let candidates: Vec<Candidate> = segments
             .iter()
             .map(|LiveSegment { key, object, prefix }| Candidate {
                 prefix: *prefix,
                 size: object.size,
-                is_fit: !unfit.contains(key) && !index.has_lost(key),
+                is_fit: !unfit.contains(key),
             })
             .collect();
         let Some(plan) = plan(&candidates, options.target) else { break };
@@ -98,22 +96,26 @@ pub fn merge_segments(
         if !is_fresh {
             is_fresh = true;
             if fold.refresh(repository.io())? {
+                if !may_merge(repository, fold) {
+                    break;
+                }
                 continue;
             }
         }
         let parts: Vec<LiveSegment> = plan.parts.iter().map(|place| segments[*place]).collect();
         let merge = Merge { repository, index, parts: &parts, plan: &plan, options };
+        tries += 1;
         let merged = match merge.make()? {
             Made::Segments(merged) => merged,
             // Others may be worth it.
             Made::NothingGained => {
-                unfit.extend(parts.iter().map(|part| part.key));
+                index.add_unfit(parts.iter().map(|part| part.key));
                 continue;
             }
             Made::Unfit(at, error) => {
                 let part = parts[at].key;
                 tracing::warn!(%error, "{part} is not merged with others");
-                unfit.insert(part);
+                index.add_unfit([part]);
                 continue;
             }
             Made::Cancelled => break,
@@ -179,7 +181,8 @@ impl Merge<'_> {
         }
         let mut merged = Vec::new();
         for prefix in pieces {
-            if self.options.cancel.is_cancelled() {
+            // What was put is named by nobody if the rest does not come.
+            if merged.is_empty() && self.options.cancel.is_cancelled() {
                 return Ok(Made::Cancelled);
             }
             let drafts = match self.gather(&open, prefix)? {
@@ -233,11 +236,16 @@ impl Merge<'_> {
 
     /// The first part with something that can't be merged, if there is one.
     fn first_unfit(&self, open: &[Opened]) -> Result<Option<(usize, Error)>> {
+        let mut packs = drafts::Packs::default();
         for (at, segment) in open.iter().enumerate() {
             if self.options.cancel.is_cancelled() {
                 break;
             }
-            let looked = segment.for_each_block(drafts::check);
+            let mut agree = true;
+            let looked = segment
+                .for_each_pack(&self.index.cache, |pack| agree &= packs.agree(pack))
+                .and_then(|()| if agree { Ok(()) } else { Err(drafts::disagreement()) })
+                .and_then(|()| segment.for_each_block(drafts::check));
             match looked {
                 Ok(()) => {}
                 Err(error) if is_unfit(&error) => return Ok(Some((at, error))),
@@ -304,8 +312,8 @@ fn put(
     repository.io().sync()?;
     let names: Vec<ObjectName> = parts.iter().filter_map(|part| name_of(&part.key)).collect();
     append(repository, fold, |head| {
-        // Another may have merged them meanwhile.
-        if parts.iter().any(|part| head.is_merged(&part.key)) {
+        // Another may have merged them meanwhile, or what stands between them may not be seen.
+        if head.void_count() > 0 || parts.iter().any(|part| head.is_merged(&part.key)) {
             return Ok(Decision::Nothing);
         }
         let draft = EntryDraft::commit(run, SigningRole::Maintain);

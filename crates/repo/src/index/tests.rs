@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use lifeboat_codec::compress::Level;
 use lifeboat_codec::hash::object_hash;
 use lifeboat_format::Codec;

@@ -4,6 +4,8 @@
 //! Knows records and packs, all in memory; not where they came from.
 
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 
 use lifeboat_format::id::ChunkId;
 use lifeboat_format::index::{GENERATION, IndexRecord, PackRecord};
@@ -35,6 +37,26 @@ pub(super) fn check(records: &[IndexRecord]) -> Result<()> {
     Err(unfit("it has records of another generation"))
 }
 
+/// What was said of packs, as numbers: they are many more than one segment has.
+#[derive(Default)]
+pub(super) struct Packs {
+    key: RandomState,
+    said: HashMap<u64, u64>,
+}
+
+impl Packs {
+    /// Whether nothing else was said of the pack before.
+    pub(super) fn agree(&mut self, pack: &PackRecord) -> bool {
+        let said = self.key.hash_one((pack.size, pack.kind));
+        *self.said.entry(self.key.hash_one(pack.name)).or_insert(said) == said
+    }
+}
+
+/// That a part says of a pack what those before it do not.
+pub(super) fn disagreement() -> Error {
+    unfit("it says other things of a pack than those before it")
+}
+
 impl Drafts {
     /// From here on come other ids than before: what was copied of those need not be remembered.
     pub(super) fn begin_other_ids(&mut self) {
@@ -49,7 +71,7 @@ impl Drafts {
         for (record, pack) in records {
             check(std::slice::from_ref(record))?;
             if *self.packs.entry(pack.name).or_insert(*pack) != *pack {
-                return Err(unfit("it says other things of a pack than those before it"));
+                return Err(disagreement());
             }
             let copies = self.copies.entry(record.id).or_default();
             let number = std::mem::replace(copies, *copies + 1);
