@@ -105,7 +105,18 @@ impl Index {
         fold: &Fold,
         lost: impl FnMut(LostSegment),
     ) -> Self {
-        let index = Self::empty(repository);
+        Self::load_within(repository, fold, blocks_share(repository), lost)
+    }
+
+    /// As [`load_what_is_there`](Self::load_what_is_there), with so many bytes for blocks: for who looks up
+    /// every chunk that there is.
+    pub(crate) fn load_within(
+        repository: &Repository,
+        fold: &Fold,
+        blocks_bytes: u64,
+        lost: impl FnMut(LostSegment),
+    ) -> Self {
+        let index = Self::empty_within(repository, blocks_bytes);
         index.begin(fold);
         index.open_slots(Slot::is_pinned, lost);
         index
@@ -366,12 +377,15 @@ impl Index {
     }
 
     fn empty(repository: &Repository) -> Self {
-        // Some fifth of the budget; the rest belongs to packs, frames and the program.
+        Self::empty_within(repository, blocks_share(repository))
+    }
+
+    fn empty_within(repository: &Repository, blocks_bytes: u64) -> Self {
         let memory = repository.memory_bytes();
         Self {
             table: RwLock::default(),
             opened: SegmentCache::new(memory / 16),
-            cache: BlockCache::new(memory / 32 * 3),
+            cache: BlockCache::new(blocks_bytes),
             ends: Arc::new(EndsRoom::new(memory / 32)),
             next_serial: AtomicU32::new(0),
             damage_told: AtomicBool::new(false),
@@ -520,6 +534,12 @@ impl Locate for Index {
             _ => Ok(copies),
         }
     }
+}
+
+/// What blocks may take: with open segments some fifth of the budget; the rest belongs to packs, frames and the
+/// program.
+fn blocks_share(repository: &Repository) -> u64 {
+    repository.memory_bytes() / 32 * 3
 }
 
 /// Whether an error says that a segment is bad, so that others may still answer.

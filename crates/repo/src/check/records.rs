@@ -26,7 +26,9 @@ impl Check<'_> {
     /// Opens the segments, and looks at every record of them.
     pub(super) fn index(&mut self, fold: &Fold) -> Result<(Arc<Index>, Digests)> {
         let mut lost = Vec::new();
-        let index = Index::load_what_is_there(self.repository, fold, |segment| lost.push(segment));
+        // Every chunk of every snapshot is looked up, and there are no packs yet to hold.
+        let blocks = self.repository.memory_bytes() / 4;
+        let index = Index::load_within(self.repository, fold, blocks, |segment| lost.push(segment));
         index.open_all(|segment| lost.push(segment));
         let all_there = lost.iter().all(|segment| segment.is_replaced);
         for LostSegment { key, error, .. } in lost {
