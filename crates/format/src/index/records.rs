@@ -5,7 +5,7 @@ use crate::compression::Codec;
 use crate::envelope::PREAMBLE_LEN;
 use crate::id::ChunkId;
 use crate::index::BLOCK_ITEMS_MAX;
-use crate::pack::frame_fault;
+use crate::pack::{ChunkRecord, FrameRecord, frame_fault};
 use crate::{Error, Result};
 
 /// The length of a record in a block before compression.
@@ -17,7 +17,7 @@ const WHAT: &str = "index records";
 const NUMBERS: usize = 7;
 
 /// Where a chunk is. Places and lengths in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IndexRecord {
     /// The chunk.
     pub id: ChunkId,
@@ -108,6 +108,23 @@ pub fn decode_records(raw: &[u8], count: u32, packs: u32) -> Result<Vec<IndexRec
 }
 
 impl IndexRecord {
+    /// The record of a chunk in a frame, as a pack's own table has them, of the pack at this position.
+    #[must_use]
+    pub fn of(chunk: &ChunkRecord, frame: &FrameRecord, pack: u32) -> Self {
+        Self {
+            id: chunk.id,
+            pack,
+            frame: frame.number,
+            frame_offset: frame.offset,
+            frame_sealed_len: frame.sealed_len,
+            frame_raw_len: frame.raw_len,
+            offset: chunk.offset,
+            length: chunk.length,
+            frame_codec: frame.codec,
+            generation: GENERATION,
+        }
+    }
+
     fn check(&self, packs: u32) -> std::result::Result<(), &'static str> {
         if self.pack >= packs {
             return Err("is in a pack that does not exist");

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 
-use lifeboat_format::id::ChunkId;
 use lifeboat_format::index::{GENERATION, IndexRecord};
 use lifeboat_format::key::ObjectKey;
 use lifeboat_format::pack::Trailer;
@@ -20,50 +19,29 @@ pub(super) struct Digests {
     packs: HashMap<ObjectKey, u64>,
 }
 
-/// Where a chunk is, in numbers.
-type Numbers = [u32; 7];
-
 impl Digests {
     /// Takes in what the index says of a chunk.
     pub(super) fn add(&mut self, pack: ObjectKey, record: &IndexRecord) {
-        if record.generation != GENERATION {
-            return;
+        if record.generation == GENERATION {
+            let one = self.of_one(record);
+            let sum = self.packs.entry(pack).or_default();
+            *sum = sum.wrapping_add(one);
         }
-        let numbers = [
-            record.frame,
-            record.frame_offset,
-            record.frame_sealed_len,
-            record.frame_raw_len,
-            record.frame_codec as u32,
-            record.offset,
-            record.length,
-        ];
-        let one = self.of_one(&record.id, numbers);
-        let sum = self.packs.entry(pack).or_default();
-        *sum = sum.wrapping_add(one);
     }
 
     /// Whether the index says of the pack what its own table says, nothing else and each once. What it
     /// says twice does not agree.
     pub(super) fn agree(&self, pack: &ObjectKey, trailer: &Trailer) -> bool {
         let sum = trailer.chunks.iter().fold(0_u64, |sum, chunk| {
-            let frame = &trailer.frames[chunk.frame as usize];
-            let numbers = [
-                frame.number,
-                frame.offset,
-                frame.sealed_len,
-                frame.raw_len,
-                frame.codec as u32,
-                chunk.offset,
-                chunk.length,
-            ];
-            sum.wrapping_add(self.of_one(&chunk.id, numbers))
+            let record = IndexRecord::of(chunk, &trailer.frames[chunk.frame as usize], 0);
+            sum.wrapping_add(self.of_one(&record))
         });
         self.packs.get(pack) == Some(&sum)
     }
 
-    fn of_one(&self, id: &ChunkId, numbers: Numbers) -> u64 {
-        self.key.hash_one((id, numbers))
+    fn of_one(&self, record: &IndexRecord) -> u64 {
+        // Its pack's position is another one in each segment.
+        self.key.hash_one(IndexRecord { pack: 0, ..*record })
     }
 }
 
@@ -71,6 +49,7 @@ impl Digests {
 mod tests {
     use lifeboat_codec::hash::object_hash;
     use lifeboat_format::Codec;
+    use lifeboat_format::id::ChunkId;
     use lifeboat_format::key::ObjectName;
     use lifeboat_format::pack::{ChunkRecord, FrameRecord};
 
@@ -97,21 +76,8 @@ mod tests {
     }
 
     fn records(trailer: &Trailer) -> Vec<IndexRecord> {
-        let of = |chunk: &ChunkRecord| {
-            let frame = &trailer.frames[chunk.frame as usize];
-            IndexRecord {
-                id: chunk.id,
-                pack: 9,
-                frame: frame.number,
-                frame_offset: frame.offset,
-                frame_sealed_len: frame.sealed_len,
-                frame_raw_len: frame.raw_len,
-                offset: chunk.offset,
-                length: chunk.length,
-                frame_codec: frame.codec,
-                generation: GENERATION,
-            }
-        };
+        let of =
+            |chunk: &ChunkRecord| IndexRecord::of(chunk, &trailer.frames[chunk.frame as usize], 9);
         trailer.chunks.iter().map(of).collect()
     }
 

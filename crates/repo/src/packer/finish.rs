@@ -11,7 +11,7 @@ use lifeboat_codec::hash::object_hash_of_parts;
 use lifeboat_codec::seal::{NO_EXTRA, ObjectSealer, Subject, TAG_BYTES};
 use lifeboat_format::entry::{ListedObject, ObjectKind};
 use lifeboat_format::envelope::{ObjectType, PREAMBLE_LEN, Role};
-use lifeboat_format::index::{GENERATION, IndexRecord, PackKind, PackRecord};
+use lifeboat_format::index::{IndexRecord, PackKind, PackRecord};
 use lifeboat_format::key::ObjectName;
 use lifeboat_format::pack::{ChunkRecord, FrameRecord, Stripes, Trailer, build_tail, padding};
 use lifeboat_store::Payload;
@@ -256,21 +256,12 @@ impl super::State {
         self.uploaded.push(ListedObject { kind, name: record.name, size: record.size });
         let pack = u32::try_from(self.packs.len()).expect("a segment is written long before that");
         self.packs.push(*record);
-        self.records.extend(trailer.chunks.iter().map(|chunk| {
-            let frame = &trailer.frames[chunk.frame as usize];
-            IndexRecord {
-                id: chunk.id,
-                pack,
-                frame: frame.number,
-                frame_offset: frame.offset,
-                frame_sealed_len: frame.sealed_len,
-                frame_raw_len: frame.raw_len,
-                offset: chunk.offset,
-                length: chunk.length,
-                frame_codec: frame.codec,
-                generation: GENERATION,
-            }
-        }));
+        self.records.extend(
+            trailer
+                .chunks
+                .iter()
+                .map(|chunk| IndexRecord::of(chunk, &trailer.frames[chunk.frame as usize], pack)),
+        );
     }
 }
 
