@@ -264,3 +264,26 @@ fn a_look_up_takes_a_request_however_many_segments_there_are() {
     index.for_each(|_, _, _| Ok(())).unwrap();
     assert_eq!(store.count(Verb::GetRange) as u64, SEGMENTS);
 }
+
+/// A look-up goes by the directory, and a merge by the blocks: a writer that lets them differ would hide
+/// chunks from one of them.
+#[test]
+fn a_directory_that_says_other_ids_than_its_blocks_is_damage() {
+    let (_store, repository) = new(1);
+    // One bit off.
+    let sealed = draft(5, 1500, 3).seal_as(&repository, Level::DEFAULT, |block| {
+        let mut id = block[0].id;
+        id.0[31] ^= 1;
+        id
+    });
+    let sealed = sealed.unwrap();
+    let size = sealed.bytes.len() as u64;
+    repository.io().put_new(&sealed.key, Payload::from(sealed.bytes)).unwrap();
+    let index = Index::empty(&repository);
+    index.add(sealed.key, size).unwrap();
+    let error = index.for_each(|_, _, _| Ok(())).unwrap_err();
+    assert_eq!(error.kind(), Kind::Corrupt);
+    assert!(error.to_string().contains("other ids than its directory"), "{error}");
+    let error = index.contains(&sealed.ids[3]).unwrap_err();
+    assert_eq!(error.kind(), Kind::Corrupt);
+}

@@ -45,7 +45,17 @@ impl SegmentDraft {
     ///
     /// # Errors
     /// [`Kind::Invalid`] when a record points beyond the packs; what the keyring lacks.
-    pub fn seal(mut self, repository: &Repository, level: Level) -> Result<SealedSegment> {
+    pub fn seal(self, repository: &Repository, level: Level) -> Result<SealedSegment> {
+        self.seal_as(repository, level, |block| block[0].id)
+    }
+
+    /// As [`seal`](Self::seal), with a directory that says `first` of each block.
+    pub(super) fn seal_as(
+        mut self,
+        repository: &Repository,
+        level: Level,
+        first: impl Fn(&[IndexRecord]) -> ChunkId,
+    ) -> Result<SealedSegment> {
         const OPERATION: &str = "write an index segment of";
         let place = repository.io().describe();
         // Stable, so the first of equal ids stays: two threads may have stored a chunk at once.
@@ -63,8 +73,7 @@ impl SegmentDraft {
         let compressor = Compressor::new(level).map_err(failed)?;
         let mut writer = Writer::new(sealer, compressor);
         for block in self.records.chunks(BLOCK_ITEMS_MAX as usize) {
-            let first = block[0].id;
-            writer.block(Section::Records, first, block.len(), &encode_records(block))?;
+            writer.block(Section::Records, first(block), block.len(), &encode_records(block))?;
         }
         for block in self.records.chunks(BLOCK_ITEMS_MAX as usize) {
             let filter = Filter::build(block.iter().map(|record| &record.id));
