@@ -27,7 +27,7 @@ use lifeboat_testkit::entropy::entropy;
 /// A usual frame.
 const FRAME_BYTES: usize = 1 << 20;
 /// A small file, a usual chunk, a usual frame.
-const LENGTHS: [usize; 3] = [4 << 10, 128 << 10, FRAME_BYTES];
+const LENGTHS: [usize; 3] = [4 << 10, 64 << 10, FRAME_BYTES];
 const KEY: [u8; 32] = [1; 32];
 
 fn cut(criterion: &mut Criterion) {

@@ -1,8 +1,8 @@
 //! The stages that know what a repository has, on one thread: *claim*, *pack*, *put*, *index*, *locate*; and
 //! *tree build*, *tree scan*, *tree diff*.
 //!
-//! `claim`: chunks a second that a run asks about. A usual chunk has 128 KiB, so each thousandth of a second in
-//! a thousand claims is a second in 128 GB. `mine` is what this run has seen already, beside the standard
+//! `claim`: chunks a second that a run asks about. A usual chunk has 64 KiB, so each thousandth of a second in
+//! a thousand claims is a second in 64 GB. `mine` is what this run has seen already, beside the standard
 //! library's set. `new` asks the index first, and is bounded by `locate`.
 //!
 //! `pack`: bytes of new chunks that become frames, packs and a segment of the index in a store in memory, with
@@ -62,11 +62,11 @@ const KEY: [u8; 32] = [1; 32];
 /// The default of the program.
 const MEMORY_BYTES: u64 = 256 << 20;
 /// The usual lengths of a chunk and of a frame.
-const CHUNK_BYTES: usize = 128 << 10;
+const CHUNK_BYTES: usize = 64 << 10;
 const FRAME_BYTES: usize = 1 << 20;
 const PACKED_BYTES: usize = 64 << 20;
 const PUT_BYTES: usize = 16 << 20;
-/// As many chunks as some 25 GB have.
+/// As many chunks as some 13 GB have.
 const RECORDS: u64 = 200_000;
 const LOOK_UPS: u64 = 10_000;
 /// What a repository gathers before its segments are merged.

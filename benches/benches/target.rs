@@ -25,7 +25,7 @@ const SMALL_FILES: usize = 500;
 const SMALL_BYTES: usize = 4 << 10;
 const LARGE_BYTES: usize = 64 << 20;
 /// The usual length of a chunk.
-const CHUNK_BYTES: usize = 128 << 10;
+const CHUNK_BYTES: usize = 64 << 10;
 const MODE: u32 = 0o640;
 const MTIME_SECS: u64 = 1_500_000_000;
 

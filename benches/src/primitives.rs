@@ -38,7 +38,7 @@ const TURNS: usize = 5;
 const BACKUPS: usize = 3;
 
 /// Lifeboat's defaults: chunks, frames, and the level of zstd.
-const CHUNKS: [usize; 3] = [32 << 10, 128 << 10, 512 << 10];
+const CHUNKS: [usize; 3] = [16 << 10, 64 << 10, 256 << 10];
 const FRAME_BYTES: usize = 1 << 20;
 const LEVEL: i32 = 3;
 /// A frame that gains less than a fiftieth is stored as it is.

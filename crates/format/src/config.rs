@@ -84,7 +84,7 @@ pub struct Chunker {
 
 impl Default for Chunker {
     fn default() -> Self {
-        Self { id: CHUNKER.to_owned(), min: 32 << 10, avg: 128 << 10, max: 512 << 10 }
+        Self { id: CHUNKER.to_owned(), min: 16 << 10, avg: 64 << 10, max: 256 << 10 }
     }
 }
 

@@ -15,6 +15,7 @@ mod lost;
 mod objects;
 pub(crate) mod pack;
 mod records;
+mod references;
 mod report;
 mod trees;
 
@@ -22,8 +23,10 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use lifeboat_format::key::ObjectKey;
+use lifeboat_format::snapshot::Snapshot;
 
 use self::lost::Lost;
+use self::references::References;
 pub use self::report::{
     AFFECTED_MAX, Affected, CheckCounts, CheckProblem, CheckReport, PROBLEMS_MAX,
 };
@@ -119,10 +122,16 @@ pub fn check(
     let fold = check.log()?;
     check.objects(&fold)?;
     let (index, digests) = check.index(&fold)?;
-    if options.read_data {
-        check.data(&fold, &index, &digests)?;
-    }
-    check.snapshots(&fold, &index)?;
+    let snapshots = check.snapshots(&fold)?;
+    let live: Vec<&Snapshot> = snapshots.live().map(|known| &known.snapshot).collect();
+    let counts = if options.read_data {
+        check.data(&fold, &index, &digests, |goes_on| {
+            References::new(repository, &index, options, &|_| {}, goes_on).scan(&live)
+        })?
+    } else {
+        References::new(repository, &index, options, progress, &|| true).scan(&live)?
+    };
+    check.trees(&live, &index, counts)?;
     Ok(check.report)
 }
 
@@ -201,7 +210,7 @@ impl Check<'_> {
         Ok(fold)
     }
 
-    fn snapshots(&mut self, fold: &Fold, index: &Arc<Index>) -> Result<()> {
+    fn snapshots(&mut self, fold: &Fold) -> Result<Snapshots> {
         let snapshots = Snapshots::load(self.repository, fold)?;
         for unreadable in snapshots.unreadable() {
             let place =
@@ -211,13 +220,27 @@ impl Check<'_> {
                 self.report.affects(place, affected);
             }
         }
-        let live: Vec<_> = snapshots.live().collect();
+        Ok(snapshots)
+    }
+
+    /// Takes what was counted of the snapshots' trees; or, if something is lost or in doubt, looks at each
+    /// reference to say who is hit.
+    fn trees(
+        &mut self,
+        live: &[&Snapshot],
+        index: &Arc<Index>,
+        counts: Option<references::Counts>,
+    ) -> Result<()> {
+        self.report.counts.snapshots = live.len() as u64;
+        if let Some(counts) = counts.filter(|_| self.lost.is_empty()) {
+            self.report.counts.tree_nodes = counts.nodes;
+            self.report.counts.entries = counts.entries;
+            self.report.counts.referenced_chunks = counts.chunks;
+            return Ok(());
+        }
         let visited = RefCell::new(Visited::new());
         let mut trees = Trees::new(self, index, &visited);
-        for known in &live {
-            trees.snapshot(&known.snapshot, live.len() as u64)?;
-        }
-        Ok(())
+        live.iter().try_for_each(|snapshot| trees.snapshot(snapshot, live.len() as u64))
     }
 }
 

@@ -436,9 +436,14 @@ impl Index {
     /// # Errors
     /// When a block can't be fetched or opened.
     pub fn ordinal(&self, id: &ChunkId) -> Result<Option<Ordinal>> {
+        Ok(self.record(id)?.map(|(ordinal, _)| ordinal))
+    }
+
+    /// The place of the record that counts, and the length in bytes that it says the chunk has.
+    pub(crate) fn record(&self, id: &ChunkId) -> Result<Option<(Ordinal, u32)>> {
         self.first(id, |place, segment| {
             let found = segment.find(&self.cache, id)?;
-            Ok(found.map(|(record, _)| Ordinal { segment: place, record }))
+            Ok(found.map(|(at, record)| (Ordinal { segment: place, record: at }, record.length)))
         })
     }
 

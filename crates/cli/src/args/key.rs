@@ -10,7 +10,7 @@ use super::size::ByteSize;
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
     /// The average length of a chunk: smaller finds more duplicates and makes a larger index
-    #[arg(long, value_name = "SIZE", default_value = "128KiB")]
+    #[arg(long, value_name = "SIZE", default_value = "64KiB")]
     pub(crate) chunk_size: ByteSize,
     /// The length of a pack
     #[arg(long, value_name = "SIZE", default_value = "32MiB")]

@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn sizes_around_the_average() {
-        assert_eq!(super::chunker(ByteSize(128 << 10)).unwrap(), Chunker::default());
+        assert_eq!(super::chunker(ByteSize(64 << 10)).unwrap(), Chunker::default());
         assert!(super::chunker(ByteSize(2 << 30)).is_err());
         assert!(super::chunker(ByteSize(1 << 40)).is_err());
     }

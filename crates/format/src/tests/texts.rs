@@ -3,7 +3,7 @@
 use crate::checkpoint::{
     self, Checkpoint, ObjectFact, SECTION_PACKS, SECTION_SEGMENTS, SECTION_SNAPSHOTS, SnapshotFact,
 };
-use crate::config::{Config, GrantedKey, SignedConfig};
+use crate::config::{Chunker, Config, GrantedKey, SignedConfig};
 use crate::entry::{
     ListedObject, ListedSnapshot, LogEntry, LogHeader, LogKind, ObjectKind, ReliedObject,
 };
@@ -61,7 +61,11 @@ fn config() -> Config {
         key(4, vec![SigningRole::Root, SigningRole::Maintain, SigningRole::Write]),
         key(5, vec![SigningRole::Replicate]),
     ];
-    Config::new(RepositoryId(run(0)), LogId([9; 16]), time(), "lifeboat 0.1.0".to_owned(), keys)
+    let tool = "lifeboat 0.1.0".to_owned();
+    let config = Config::new(RepositoryId(run(0)), LogId([9; 16]), time(), tool, keys);
+    // What was usual when these texts were made.
+    let sizes = Chunker { min: 32 << 10, avg: 128 << 10, max: 512 << 10, ..Chunker::default() };
+    Config { chunker: sizes, ..config }
 }
 
 fn snapshot() -> Snapshot {

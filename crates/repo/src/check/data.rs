@@ -6,7 +6,8 @@
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 
 use lifeboat_codec::hash::ContentHasher;
 use lifeboat_format::id::ObjectHash;
@@ -29,7 +30,7 @@ const FRAMES: u64 = 8 << 20;
 const FRAMES_PART: u64 = 8;
 /// How much of a pack is read at once, in bytes, from a disk: as much as stays in a core's cache, and so little that
 /// memory is used again without asking the kernel.
-const NEAR_WINDOW: u64 = 256 << 10;
+const NEAR_WINDOW: u64 = 1024 << 10;
 /// And from a service, where each request takes a way and costs something, of a pack that is too large to be held.
 const FAR_WINDOW: u64 = 2 << 20;
 /// How much of a segment is hashed at once, in bytes.
@@ -46,8 +47,15 @@ enum Outcome {
 }
 
 impl Check<'_> {
-    /// Reads all objects that count and are there.
-    pub(super) fn data(&mut self, fold: &Fold, index: &Index, digests: &Digests) -> Result<()> {
+    /// Reads all objects that count and are there. One of the threads does `other` first, which is told whether
+    /// to go on.
+    pub(super) fn data<T: Send>(
+        &mut self,
+        fold: &Fold,
+        index: &Index,
+        digests: &Digests,
+        other: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> Result<T> + Send,
+    ) -> Result<T> {
         let mut objects: Vec<Object> = fold
             .objects()
             .iter()
@@ -55,14 +63,14 @@ impl Check<'_> {
             .map(|(key, object)| (*key, object.size))
             .collect();
         objects.sort_unstable();
-        let memory = self.repository.memory_bytes() / 2;
+        let memory = self.repository.memory_bytes() / 8 * 3;
         let frames = FRAMES.max(FRAMES_PART * u64::from(self.repository.config().frame_bytes));
         let (whole_max, window) = match self.repository.io().is_service() {
             true => (memory.saturating_sub(frames).clamp(1 << 20, WHOLE_MAX), FAR_WINDOW),
             false => (0, NEAR_WINDOW),
         };
         let threads = self.thread_count(memory / (whole_max + frames));
-        let next = AtomicUsize::new(0);
+        let (next, has_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let arrived = Mutex::new(&mut *self);
         let read = || -> Result<()> {
             let (repository, options, progress) = {
@@ -80,19 +88,22 @@ impl Check<'_> {
             }
             Ok(())
         };
+        let goes_on = || !has_failed.load(Ordering::Relaxed);
+        // Whoever fails lets the others run out of work.
+        let fails = |_: &crate::Error| {
+            has_failed.store(true, Ordering::Relaxed);
+            next.store(objects.len(), Ordering::Relaxed);
+        };
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads)
-                .map(|_| {
-                    scope.spawn(|| {
-                        // Whoever fails lets the others run out of work.
-                        read().inspect_err(|_| next.store(objects.len(), Ordering::Relaxed))
-                    })
-                })
-                .collect();
-            threads.into_iter().try_for_each(|thread| match thread.join() {
-                Ok(outcome) => outcome,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
+            let first = scope.spawn(|| {
+                let outcome = other(&goes_on).inspect_err(fails)?;
+                read().inspect_err(fails)?;
+                Ok(outcome)
+            });
+            let others: Vec<_> =
+                (1..threads).map(|_| scope.spawn(|| read().inspect_err(fails))).collect();
+            others.into_iter().try_for_each(joined)?;
+            joined(first)
         })
     }
 
@@ -133,6 +144,10 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn read_one(

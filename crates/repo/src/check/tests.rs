@@ -4,7 +4,7 @@ use lifeboat_format::envelope::PREAMBLE_LEN;
 use lifeboat_format::id::{ChunkId, RunId, SnapshotId};
 use lifeboat_format::index::PackKind;
 use lifeboat_format::key::ObjectName;
-use lifeboat_format::snapshot::{Root, Snapshot};
+use lifeboat_format::snapshot::Root;
 use lifeboat_format::tree::{Entry, EntryKind, Extent, PathKey};
 use lifeboat_store::{ErrorKind, Store, Verb};
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
@@ -60,6 +60,17 @@ fn back_up(repository: &Repository, id: u8, files: Files<'_>) -> SnapshotId {
         entries.insert(PathKey::root().child(path.as_bytes()).unwrap(), entry);
     }
     drop(framer);
+    commit_tree(repository, id, &packer, &mut fold, entries)
+}
+
+/// Stores the tree of these entries; commits a snapshot of it with all that was stored.
+fn commit_tree(
+    repository: &Repository,
+    id: u8,
+    packer: &Packer,
+    fold: &mut Fold,
+    entries: BTreeMap<PathKey, Entry>,
+) -> SnapshotId {
     let tree_keys = TreeKeys::from(&**repository.keyring());
     let mut builder = TreeBuilder::new(tree_keys, packer.framer(PackKind::Tree).unwrap());
     for (key, entry) in entries {
@@ -72,7 +83,7 @@ fn back_up(repository: &Repository, id: u8, files: Files<'_>) -> SnapshotId {
     let root = Root { path, tree: Some(root.id), level, entries, bytes };
     let snapshot = Snapshot { roots: vec![root], ..snapshot(id, "a", i64::from(id)) };
     let sealed = seal(repository, &snapshot).unwrap();
-    commit(repository, &mut fold, RUN, objects, vec![sealed]).unwrap();
+    commit(repository, fold, RUN, objects, vec![sealed]).unwrap();
     snapshot.id
 }
 
@@ -136,6 +147,61 @@ fn a_whole_repository_has_no_problem() {
     }
     let empty = new(2).1;
     assert!(run(&empty, true).is_clean());
+}
+
+/// What the scan of references counts that looks up so many of them at once.
+fn scanned(repository: &Repository, at_once: usize) -> Option<(u64, u64, u64)> {
+    let fold = Fold::load(repository).unwrap();
+    let index = Arc::new(Index::load(repository, &fold).unwrap());
+    let snapshots = Snapshots::load(repository, &fold).unwrap();
+    let live: Vec<_> = snapshots.live().map(|known| &known.snapshot).collect();
+    let options = CheckOptions::default();
+    let mut references = References::new(repository, &index, &options, &|_| {}, &|| true);
+    references.gathered = Vec::with_capacity(at_once);
+    let counts = references.scan(&live).unwrap()?;
+    Some((counts.nodes, counts.entries, counts.chunks))
+}
+
+#[test]
+fn references_are_looked_up_many_at_once() {
+    let (_, repository) = three_snapshots();
+    for at_once in [1, 2, 3, 7, 1000] {
+        assert_eq!(scanned(&repository, at_once), Some((3, 8, 10)), "{at_once}");
+    }
+}
+
+/// Neither a chunk that is not there nor one of which more is used than there is escapes, wherever it stands.
+#[test]
+fn references_that_do_not_hold_are_doubted_and_named() {
+    for (missing, place) in [(true, 0), (true, 5), (false, 0), (false, 5)] {
+        let (_, repository) = three_snapshots();
+        let known = bytes(4, 500_000);
+        let known: Vec<_> = known.chunks(100_000).collect();
+        let mut fold = Fold::load(&repository).unwrap();
+        let index = Arc::new(Index::load(&repository, &fold).unwrap());
+        let packer = Packer::new(&repository, index, options(&repository));
+        let mut entries =
+            BTreeMap::from([(PathKey::root(), Entry { kind: EntryKind::Dir, ..Entry::default() })]);
+        for number in 0..6_u8 {
+            let id = repository.keyring().ids().data(known[usize::from(number) % known.len()]);
+            let extent = match (missing, number == place) {
+                (_, false) => Extent::Chunk { id, offset: 0, length: 100_000 },
+                (true, true) => Extent::Chunk { id: ChunkId([9; 32]), offset: 0, length: 1 },
+                (false, true) => Extent::Chunk { id, offset: 1, length: 100_000 },
+            };
+            let size = if missing && number == place { 1 } else { 100_000 };
+            let entry = Entry { size, content: vec![extent], ..Entry::default() };
+            entries.insert(PathKey::root().child(&[b'a' + number]).unwrap(), entry);
+        }
+        commit_tree(&repository, 4, &packer, &mut fold, entries);
+        for at_once in [1, 2, 1000] {
+            assert_eq!(scanned(&repository, at_once), None);
+        }
+        let report = run(&repository, place == 0);
+        let name = char::from(b'a' + place);
+        assert_eq!(hit(one_problem(&report)), [(4, format!("/srv/4/{name}"))]);
+        assert_eq!((report.counts.snapshots, report.counts.tree_nodes), (4, 4));
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
-//! The trees: every node of every snapshot is there and whole, and every chunk that it names is.
+//! The trees, where something is lost or in doubt: which nodes of which snapshots can't be had, which chunks that
+//! they name, and so who is hit.
 //!
-//! Knows nodes, entries and content maps. A node is read once, however many snapshots share it; where
-//! something below it is wrong, it is read again for each, so that all who are hit are named.
+//! Knows nodes, entries and content maps; where all is well, [`super::references`] says so and nobody comes here. A node
+//! is read once, however many snapshots share it; where something below it is wrong, it is read again for
+//! each, so that all who are hit are named.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -81,7 +83,6 @@ impl<'c, 'a> Trees<'c, 'a> {
     /// Scans the trees of one snapshot, of so many.
     pub(super) fn snapshot(&mut self, snapshot: &Snapshot, of: u64) -> Result<()> {
         (self.check.progress)(CheckProgress::Snapshot { of });
-        self.check.report.counts.snapshots += 1;
         for root in &snapshot.roots {
             let Some(id) = root.tree else { continue };
             let Root { level, entries, bytes, .. } = *root;
@@ -204,8 +205,6 @@ impl<'c, 'a> Trees<'c, 'a> {
         };
         if self.visited.borrow_mut().met.set(ordinal) {
             self.check.report.counts.referenced_chunks += 1;
-        } else if self.check.lost.is_empty() {
-            return Ok(true);
         }
         let copies = match self.index.copies(&id) {
             Ok(copies) => copies,
