@@ -10,7 +10,7 @@ mod size;
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::backup::{BackupArgs, KindArg};
 pub(crate) use self::key::{InitArgs, KeyArgs, KeyCommand, NewKeyArgs};
@@ -168,6 +168,7 @@ pub(crate) enum Command {
 
 /// `restore`
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one of the user's switches")]
 pub(crate) struct RestoreArgs {
     /// The snapshot: the beginning of its id, or `latest`; with `:/path` only what is there, put
     /// directly into the target
@@ -184,14 +185,37 @@ pub(crate) struct RestoreArgs {
     /// repeated)
     #[arg(short, long, value_name = "PATTERN")]
     pub(crate) exclude: Vec<String>,
+    /// What is done where the target has something already: never changes it; if-changed makes it what the
+    /// snapshot has, and believes a file of the snapshot's length and time; if-newer leaves what was changed later
+    /// than the snapshot's; always compares the content of every file
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub(crate) overwrite: OverwriteArg,
+    /// Compares the content of files that are there, whatever their times say
+    #[arg(long)]
+    pub(crate) verify_existing: bool,
+    /// Takes away what the snapshot does not have from the directories that are restored; never a mount point,
+    /// nor what --include and --exclude leave out
+    #[arg(long)]
+    pub(crate) delete: bool,
     /// Says what would be restored, and writes nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
-    /// Does not wait at the end until everything is on the disk
+    /// Does not wait at the end until everything is on the disk; after a power cut, restore again with
+    /// --verify-existing
     #[arg(long)]
     pub(crate) no_sync: bool,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+}
+
+/// When something in the target is replaced.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum OverwriteArg {
+    Never,
+    #[default]
+    IfChanged,
+    IfNewer,
+    Always,
 }
 
 /// `snapshots`

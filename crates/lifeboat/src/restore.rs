@@ -8,25 +8,30 @@
 //! ```
 //!
 //! What holds for what is restored:
-//! - Nothing is written outside the target, and nothing that is there is replaced (see
-//!   [`crate::target`]); what is in the way is a problem in the report.
+//! - Nothing is written outside the target (see [`crate::target`]). What is there already is compared with the
+//!   snapshot and only what differs is written, or is kept or replaced, as [`Overwrite`] says.
 //! - The id of every chunk is computed again. Where an entry has the BLAKE3 of its whole content, what
 //!   was written is read back (from the page cache) and compared with it.
-//! - A file of which anything is lost is left out and named, with the object that is damaged; so is a
-//!   file that was not done when a run ended early. Everything else is restored.
+//! - A file of which anything is lost is left out and named, with the object that is damaged. Everything else
+//!   is restored.
+//! - A run that was cut off, however, is gone on with by the next one: what it wrote is not fetched again, and
+//!   a file that is not finished is marked as such.
 //! - Holes stay holes, and zeros that took up space take up space.
 //! - Memory and open files are bounded whatever the data; hard links beyond what fits are restored as
 //!   files of their own, which the report says.
 
 mod cat;
+mod delete;
 mod dry_run;
 mod filter;
 mod finish;
 mod job;
+mod journal;
 mod links;
 mod open_file;
 mod place;
 mod plan;
+mod there;
 mod way;
 mod window;
 mod write;
@@ -50,6 +55,7 @@ use self::filter::Filter;
 use self::job::Job;
 use self::place::Piece;
 use self::plan::Planner;
+pub use self::there::Overwrite;
 use self::window::Window;
 use self::write::Writer;
 use crate::context::Context;
@@ -80,6 +86,7 @@ impl fmt::Debug for Origin<'_> {
 
 /// What is restored, and where it goes.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one of the user's switches")]
 pub struct RestoreOptions {
     /// The directory below which everything is written; made if it is missing.
     pub target: PathBuf,
@@ -92,6 +99,13 @@ pub struct RestoreOptions {
     pub include: Vec<String>,
     /// Lines in gitignore syntax on absolute paths; what one of them takes is left out.
     pub exclude: Vec<String>,
+    /// What is done where the target has something already.
+    pub overwrite: Overwrite,
+    /// Compare the content of files that are there, even where length and time are the snapshot's.
+    pub verify_existing: bool,
+    /// Take away what the snapshot has not got from the directories that it has: but never a mount point, nor what
+    /// `include` and `exclude` do not take.
+    pub delete: bool,
     /// Only count what would be restored, and write nothing.
     pub dry_run: bool,
     /// Wait at the end until everything is on the disk (that of the target's file system).
@@ -108,6 +122,9 @@ impl RestoreOptions {
             path: None,
             include: Vec::new(),
             exclude: Vec::new(),
+            overwrite: Overwrite::default(),
+            verify_existing: false,
+            delete: false,
             dry_run: false,
             sync: true,
             memory_bytes: 128 << 20,
@@ -128,6 +145,16 @@ pub struct RestoreReport {
     pub other: u64,
     /// Bytes of content written, without holes.
     pub bytes: u64,
+    /// Files, links and special files that were there as the snapshot has them.
+    pub unchanged: u64,
+    /// Bytes of content that were there already, in these and in files that were changed in place.
+    pub unchanged_bytes: u64,
+    /// What was there, is not what the snapshot has, and was not to be replaced.
+    pub kept: u64,
+    /// What was taken away since the snapshot has not got it.
+    pub deleted: u64,
+    /// Whether it went on with a restore that was cut off.
+    pub resumed: bool,
     /// Whether nothing was written since only counting was asked for.
     pub dry_run: bool,
     /// How many requests the content would take, known when only counting was asked for.
@@ -160,7 +187,7 @@ pub fn restore(
     let filter = Filter::new(&options.include, &options.exclude)?;
     let pieces = present(origin.reader, snapshot, pieces(snapshot, options.path.as_ref())?)?;
     let is_whole = filter.takes_all() && options.path.as_ref().is_none_or(PathKey::is_root);
-    let job = Job::new(options, context, is_whole);
+    let mut job = Job::new(options, context, is_whole);
     context.monitor.phase(Phase::Restore);
     if is_whole {
         let stats = &snapshot.stats;
@@ -172,12 +199,18 @@ pub fn restore(
     }
     let target = Target::open(&options.target)?;
     let synced = target.dir.try_clone().map_err(|fault| fault.into_error(&job.path(b"")))?;
+    let begun = journal::begin(&target.dir, snapshot.id)
+        .map_err(|fault| fault.into_error(&job.path(b"")))?;
+    (job.resumes, job.distrusts) = (begun.resumes, begun.distrusts);
     let pool = pool(options, context)?;
     write_all(&job, origin, snapshot, &filter, pieces, target, &pool)?;
     if options.sync {
         rustix::fs::syncfs(&synced).map_err(|errno| {
             Error::local("write to the disk", options.target.as_os_str().as_bytes(), errno.into())
         })?;
+    }
+    if let Some(journal) = begun.journal {
+        journal.end().map_err(|fault| fault.into_error(&job.path(b"")))?;
     }
     Ok(report(&job))
 }
@@ -327,6 +360,11 @@ fn report(job: &Job<'_>) -> RestoreReport {
         links: counts.links.load(Ordering::Relaxed),
         other: counts.other.load(Ordering::Relaxed),
         bytes: counts.bytes.load(Ordering::Relaxed),
+        unchanged: counts.unchanged.load(Ordering::Relaxed),
+        unchanged_bytes: counts.unchanged_bytes.load(Ordering::Relaxed),
+        kept: counts.kept.load(Ordering::Relaxed),
+        deleted: counts.deleted.load(Ordering::Relaxed),
+        resumed: job.resumes,
         dry_run: job.options.dry_run,
         content_requests: None,
         notices,

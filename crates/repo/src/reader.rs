@@ -161,10 +161,15 @@ impl Reader {
         let refuse =
             |reason| of_chunk(id, at, Error::new(Kind::Corrupt, "verify", id).because(reason));
         let chunk = at.slice(frame).ok_or_else(|| refuse("its record points beyond the frame"))?;
-        if kind.id(self.shared.keyring.ids(), chunk) != id {
+        if !self.is_chunk(kind, id, chunk) {
             return Err(refuse("its bytes have another id"));
         }
         Ok(frame.slice_ref(chunk))
+    }
+
+    /// Whether these bytes are the chunk.
+    pub fn is_chunk(&self, kind: ChunkKind, id: ChunkId, bytes: &[u8]) -> bool {
+        kind.id(self.shared.keyring.ids(), bytes) == id
     }
 
     /// The inflated frame, kept or fetched.

@@ -6,14 +6,14 @@ use std::time::Instant;
 use anyhow::Result;
 use lifeboat::Context;
 use lifeboat::report::escape;
-use lifeboat::restore::{Origin, RestoreOptions, RestoreReport, restore};
+use lifeboat::restore::{Origin, Overwrite, RestoreOptions, RestoreReport, restore};
 use lifeboat_format::id::SnapshotId;
 use serde::Serialize;
 
 use super::paths;
 use super::session::{Session, filter};
 use super::traffic::Traffic;
-use crate::args::RestoreArgs;
+use crate::args::{OverwriteArg, RestoreArgs};
 use crate::exit::{End, Usage};
 use crate::render::{Output, bytes, count, duration, progress_monitor};
 use crate::settings::Settings;
@@ -51,6 +51,14 @@ pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Re
         path,
         include: args.include,
         exclude: args.exclude,
+        overwrite: match args.overwrite {
+            OverwriteArg::Never => Overwrite::Never,
+            OverwriteArg::IfChanged => Overwrite::IfChanged,
+            OverwriteArg::IfNewer => Overwrite::IfNewer,
+            OverwriteArg::Always => Overwrite::Always,
+        },
+        verify_existing: args.verify_existing,
+        delete: args.delete,
         dry_run: args.dry_run,
         sync: !args.no_sync,
         // The index and the reader take a quarter; the rest is the program's own.
@@ -105,12 +113,25 @@ fn print(
     if report.other > 0 {
         parts.push(count(report.other, "other"));
     }
+    let mut more = String::new();
+    for (number, what) in [
+        (report.unchanged, "were there already"),
+        (report.kept, "left as they are"),
+        (report.deleted, "deleted"),
+    ] {
+        if number > 0 {
+            more.push_str(&format!("; {number} {what}"));
+        }
+    }
+    if report.resumed {
+        output.notice("notice: went on with a restore that had been cut off".to_owned());
+    }
     let problems = match report.problems.count {
         0 => String::new(),
         problems => format!("; {}", count(problems, "problem")),
     };
     output.line(format!(
-        "{done} {} ({}) of {:.8} to {target} in {}{problems}",
+        "{done} {} ({}) of {:.8} to {target} in {}{more}{problems}",
         parts.join(", "),
         bytes(report.bytes),
         id.to_string(),

@@ -1,6 +1,7 @@
 //! The end of a file: its content compared, its metadata set, its further names made.
 //!
-//! Whatever could not be restored whole is taken away again, since under its name it would be a lie.
+//! What was made and could not be restored whole is taken away again, since under its name it would be a lie; a
+//! file that was there before stays marked as unfinished.
 
 use lifeboat_format::tree::Entry;
 use lifeboat_repo::tree::{ChunkSource, xattr};
@@ -9,10 +10,11 @@ use super::job::Job;
 use super::links::Original;
 use super::open_file::OpenFile;
 use super::place;
+use super::there::Site;
 use super::window::{LeftDir, Link};
 use crate::error::Result;
 use crate::target::meta::LastFlags;
-use crate::target::{Dir, Fault, Metadata, Node};
+use crate::target::{Dir, Fault, Metadata, Node, there};
 
 /// Ends what of a file lies in one window; with the `last` the file is done.
 pub(super) fn end_part(
@@ -30,14 +32,13 @@ pub(super) fn end_part(
         file.damage(job, "what was written is not what was backed up (another BLAKE3)");
     }
     if file.is_damaged() {
-        return match file.remove() {
+        return match file.give_up() {
             Ok(()) => Ok(()),
             Err(fault) => job.fault(&file.way, fault),
         };
     }
     let original = file.original.as_deref();
     metadata(job, source, &file.node, &file.dir, &file.way, &file.entry, original)?;
-    file.keep();
     job.made(&job.counts.files);
     Ok(())
 }
@@ -76,16 +77,41 @@ pub(super) fn link(job: &Job<'_>, target: &Dir, link: &Link) -> Result<()> {
         return Ok(());
     }
     let name = place::split(&link.way).1;
-    let made = link.original.find(target).and_then(|(dir, old_name)| {
-        Node::link((&dir, old_name), link.original.id, &link.dir, name)
-    });
-    match made {
-        Ok(()) => {
-            job.made(&job.counts.links);
-            Ok(())
-        }
-        Err(fault) => job.fault(&link.way, fault),
+    match place_link(job, target, link, name) {
+        Ok(Linked::Made) => job.made(&job.counts.links),
+        Ok(Linked::WasThere) => job.made(&job.counts.unchanged),
+        Ok(Linked::Kept) => job.made(&job.counts.kept),
+        Err(fault) => return job.fault(&link.way, fault),
     }
+    Ok(())
+}
+
+/// What came of a further name.
+enum Linked {
+    Made,
+    WasThere,
+    /// Something else has the name, and stays.
+    Kept,
+}
+
+fn place_link(job: &Job<'_>, target: &Dir, link: &Link, name: &[u8]) -> Result<Linked, Fault> {
+    let (dir, old_name) = link.original.find(target)?;
+    let make = || Node::link((&dir, old_name), link.original.id, &link.dir, name);
+    let fault = match make() {
+        Ok(()) => return Ok(Linked::Made),
+        Err(fault) if fault.is_there_already() => fault,
+        Err(fault) => return Err(fault),
+    };
+    match there::look(&link.dir, name)? {
+        Some(there) if there.id == link.original.id => return Ok(Linked::WasThere),
+        Some(there) if job.keeps(&there, link.mtime) => return Ok(Linked::Kept),
+        Some(there) => match job.clear(&link.dir, name, &link.way, &there)? {
+            Site::Free => {}
+            _ => return Err(fault),
+        },
+        None => {}
+    }
+    make().map(|()| Linked::Made)
 }
 
 /// Sets the last flags of a file that now has all its names.

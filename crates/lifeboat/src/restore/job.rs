@@ -25,6 +25,10 @@ pub(super) struct Job<'a> {
     pub(super) counts: Counts,
     /// Whether the whole snapshot is restored, so that its statistics say how much there is.
     pub(super) is_whole: bool,
+    /// A restore into this target was cut off before, so that what is marked as unfinished is its own.
+    pub(super) resumes: bool,
+    /// And with the machine, so that no time in the target is believed.
+    pub(super) distrusts: bool,
     stopped: AtomicBool,
     unavailable: AtomicU64,
 }
@@ -37,6 +41,10 @@ pub(super) struct Counts {
     pub(super) links: AtomicU64,
     pub(super) other: AtomicU64,
     pub(super) bytes: AtomicU64,
+    pub(super) unchanged: AtomicU64,
+    pub(super) unchanged_bytes: AtomicU64,
+    pub(super) kept: AtomicU64,
+    pub(super) deleted: AtomicU64,
 }
 
 impl Counts {
@@ -55,6 +63,8 @@ impl<'a> Job<'a> {
             options,
             context,
             is_whole,
+            resumes: false,
+            distrusts: false,
             problems: ProblemLog::new(context.monitor),
             meta: MetaWriter::new(),
             counts: Counts::default(),
@@ -81,6 +91,12 @@ impl<'a> Job<'a> {
     /// Counts content that was written, and tells the monitor.
     pub(super) fn wrote(&self, bytes: u64) {
         Counts::add(&self.counts.bytes, bytes);
+        self.context.monitor.advance(0, bytes);
+    }
+
+    /// Counts content that was there already, and tells the monitor.
+    pub(super) fn found(&self, bytes: u64) {
+        Counts::add(&self.counts.unchanged_bytes, bytes);
         self.context.monitor.advance(0, bytes);
     }
 

@@ -1,7 +1,7 @@
 //! A file that is being restored: made, open, and its content on the way.
 //!
-//! Shared by the threads that write its ranges. A file that is let go before it is finished loses
-//! its name again: whatever ends a run, no file is left that looks restored and is not.
+//! Shared by the threads that write its ranges. Until it is finished it is marked (see [`crate::target`]): whatever
+//! ends a run, no file is left that looks restored and is not, and the next run goes on with it.
 
 use std::io::ErrorKind;
 use std::os::fd::AsFd as _;
@@ -18,7 +18,7 @@ use super::links::Original;
 use super::place;
 use super::window::entry_weight;
 use crate::error::Result;
-use crate::target::{Dir, Fault, Node};
+use crate::target::{Dir, Fault, Node, fault, file};
 
 /// How much is read back at once, in bytes.
 const READ_BYTES: usize = 128 << 10;
@@ -38,7 +38,6 @@ pub(super) struct OpenFile {
     pub(super) original: Option<Arc<Original>>,
     hash: Option<Mutex<Hash>>,
     damaged: AtomicBool,
-    finished: AtomicBool,
 }
 
 /// The hash of the content up to a place.
@@ -58,11 +57,23 @@ impl OpenFile {
     ) -> Self {
         let hash =
             entry.content_hash.map(|_| Mutex::new(Hash { hasher: ContentHasher::new(), done: 0 }));
-        let (damaged, finished) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { node, dir, way, entry, original, hash, damaged, finished }
+        Self { node, dir, way, entry, original, hash, damaged: AtomicBool::new(false) }
     }
 
-    /// Notes, once, why it can't be restored; `finish` takes it away.
+    /// Whether its content is compared with what is there before it is written.
+    pub(super) fn is_found(&self) -> bool {
+        !self.node.is_made()
+    }
+
+    /// Writes bytes of its content, and says whether they were there already.
+    pub(super) fn write_at(&self, bytes: &[u8], at: u64) -> fault::Result<bool> {
+        match self.is_found() {
+            true => file::overwrite_at(&self.node, bytes, at),
+            false => file::write_at(&self.node, bytes, at).map(|()| false),
+        }
+    }
+
+    /// Notes, once, why it can't be restored.
     pub(super) fn damage(&self, job: &Job<'_>, error: impl std::fmt::Display) {
         if self.damaged.swap(true, Ordering::AcqRel) {
             return;
@@ -70,7 +81,11 @@ impl OpenFile {
         if let Some(original) = &self.original {
             original.lose();
         }
-        job.problem(&self.way, "restore", format_args!("{error}; the file was left out"));
+        let end = match self.is_found() {
+            true => "the file that was there is now unfinished",
+            false => "the file was left out",
+        };
+        job.problem(&self.way, "restore", format_args!("{error}; {end}"));
     }
 
     /// Notes that a step on it failed, or ends the run where every further file would fail alike.
@@ -87,15 +102,12 @@ impl OpenFile {
         self.damaged.load(Ordering::Acquire)
     }
 
-    /// Takes its name away.
-    pub(super) fn remove(&self) -> Result<(), Fault> {
-        self.finished.store(true, Ordering::Release);
+    /// Ends it where it can't be restored: what this run made is taken away.
+    pub(super) fn give_up(&self) -> Result<(), Fault> {
+        if self.is_found() {
+            return Ok(());
+        }
         self.node.remove(&self.dir, place::split(&self.way).1)
-    }
-
-    /// Lets it keep its name.
-    pub(super) fn keep(&self) {
-        self.finished.store(true, Ordering::Release);
     }
 
     /// Hashes what was written up to `end`, where the entry has a hash to compare with.
@@ -160,15 +172,5 @@ impl OpenFile {
         hash.hasher.update(&buffer[..read]);
         hash.done += read as u64;
         Ok(())
-    }
-}
-
-impl Drop for OpenFile {
-    fn drop(&mut self) {
-        if !self.finished.load(Ordering::Acquire)
-            && let Err(fault) = self.remove()
-        {
-            tracing::warn!("an unfinished file was left behind: {fault}");
-        }
     }
 }

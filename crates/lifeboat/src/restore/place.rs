@@ -60,6 +60,11 @@ impl Piece {
         join(self.at.as_bytes(), key.as_bytes())
     }
 
+    /// The directory, as an absolute key, whose members go directly into the target.
+    pub(super) fn base(&self) -> &[u8] {
+        self.base.as_bytes()
+    }
+
     /// Takes into account that the first entry turned out to be no directory: a single file goes
     /// into the target under its own name.
     pub(super) fn is_single_file(&mut self) {

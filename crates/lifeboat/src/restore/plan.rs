@@ -16,17 +16,19 @@ use lifeboat_repo::tree::TreeRoot;
 use lifeboat_repo::tree::map::MapReader;
 use lifeboat_repo::tree::scan::Scan;
 
+use super::delete::Names;
 use super::filter::{Choice, Filter};
-use super::finish;
 use super::job::Job;
 use super::links::{Links, Member};
 use super::open_file::OpenFile;
 use super::place::{self, Piece};
-use super::way::Way;
+use super::there::Site;
+use super::way::{Left, Way};
 use super::window::{LeftDir, Limits, Link, Place, Window, Zeros};
+use super::{delete, finish};
 use crate::error::Result;
 use crate::target::dir::Target;
-use crate::target::{Dir, Node, file};
+use crate::target::{Dir, Node, There, fault, file, there};
 
 /// The most zeros that are allocated in one step, in bytes, so that a cancelled run ends soon.
 const ZEROS_MAX: u64 = 1 << 30;
@@ -44,6 +46,14 @@ pub(super) struct Planner<'a> {
     /// The entry of the directory whose members go directly into the target, where that takes it.
     top: Option<Box<Entry>>,
     fresh: bool,
+    /// The absolute key of what goes directly into the target.
+    base: Vec<u8>,
+    /// The absolute paths of all that is restored: what leads to one of them is not taken away for another.
+    roots: Vec<Vec<u8>>,
+    /// Whether the target is the directory that was asked for, so that the snapshot says what is in it.
+    is_top_described: bool,
+    /// Whether what the snapshot has not got is taken away; not once a part of it could not be read.
+    deletes: bool,
     /// Files and bytes so far.
     planned: (u64, u64),
 }
@@ -76,6 +86,10 @@ impl<'a> Planner<'a> {
             links: Links::new(memory / 16),
             top: None,
             fresh: target.fresh,
+            base: Vec::new(),
+            roots: Vec::new(),
+            is_top_described: false,
+            deletes: job.options.delete,
             planned: (0, 0),
         }
     }
@@ -85,6 +99,8 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// What ends the run; what was planned and not sent is undone then.
     pub(super) fn run(mut self, snapshot: &Snapshot, pieces: Vec<Piece>) -> Result<()> {
+        let path = |piece: &Piece| place::absolute_path(&piece.absolute(&piece.start));
+        self.roots = pieces.iter().map(path).collect();
         for piece in pieces {
             let root = &snapshot.roots[piece.root];
             if let Some(id) = root.tree {
@@ -96,6 +112,10 @@ impl<'a> Planner<'a> {
         let mut left = Vec::new();
         self.way.leave_all(self.job, &mut left)?;
         self.add_dirs(left)?;
+        if self.deletes && self.is_top_described {
+            let (names, choice) = self.way.top();
+            self.extraneous(self.way.target(), &[], choice, names)?;
+        }
         if let Some(entry) = self.top.take() {
             let dir = Arc::clone(self.way.target());
             self.window.add_dir(LeftDir { dir, way: Vec::new(), entry });
@@ -107,6 +127,7 @@ impl<'a> Planner<'a> {
         let absolute = piece.absolute(&piece.start);
         let above = place::absolute_path(place::split(&absolute).0);
         self.way.begin(self.filter.choose_dir(&above));
+        self.base = piece.base().to_vec();
         let mut scan = Scan::new(self.source, root).range(&piece.start);
         let mut is_first = true;
         while let Some(next) = scan.next() {
@@ -116,6 +137,11 @@ impl<'a> Planner<'a> {
                 Err(error) => {
                     let error = self.job.damage(error)?;
                     self.job.problem(piece.way(&absolute), "restore below", error);
+                    if std::mem::take(&mut self.deletes) {
+                        let why =
+                            "what the snapshot has could not be read, so nothing more is deleted";
+                        self.job.problem(piece.way(&absolute), "delete below", why);
+                    }
                     is_first = false;
                     continue;
                 }
@@ -145,6 +171,9 @@ impl<'a> Planner<'a> {
         let mut left = Vec::new();
         self.way.go_to(self.job, dir, &mut left)?;
         self.add_dirs(left)?;
+        if self.deletes && !name.is_empty() {
+            self.way.has_member(name);
+        }
         let choice = if self.filter.takes_all() {
             Choice::Take
         } else {
@@ -156,6 +185,7 @@ impl<'a> Planner<'a> {
             (false, Choice::Skip | Choice::Below) => return Ok(Next::Entry),
             (true, _) if name.is_empty() => {
                 self.way.begin(choice);
+                self.is_top_described = true;
                 self.top = (self.fresh && choice == Choice::Take).then_some(entry);
             }
             (true, _) => {
@@ -178,7 +208,8 @@ impl<'a> Planner<'a> {
                 if last && original.seal.is_some() {
                     self.window.seals.push(Arc::clone(&original));
                 }
-                self.window.add_link(Link { original, dir, way: way.to_vec() });
+                let mtime = (entry.mtime.secs, entry.mtime.nanos);
+                self.window.add_link(Link { original, dir, way: way.to_vec(), mtime });
                 return self.send_if_full();
             }
             Member::Unplaced => {
@@ -197,18 +228,12 @@ impl<'a> Planner<'a> {
 
     /// Makes a file and plans its content.
     fn file(&mut self, dir: Arc<Dir>, way: &[u8], entry: Box<Entry>) -> Result<()> {
-        let node = match Node::create_file(&dir, place::split(way).1) {
-            Ok(node) => node,
-            Err(fault) => return self.job.fault(way, fault),
-        };
-        self.job.meta.prepare(&node, entry.flags);
-        let original = self.original(way, &entry, &node);
+        let Some(node) = self.open_file(&dir, way, &entry)? else { return Ok(()) };
+        let original = self.remember(way, &entry, node.id());
         let extents = MapReader::new(self.source, &entry);
         let (size, entry) = (entry.size, without_content(entry));
         let open = Arc::new(OpenFile::new(node, dir, way.to_vec(), entry, original));
-        if size > 0
-            && let Err(fault) = file::set_size(&open.node, size)
-        {
+        if let Err(fault) = prepare(&open.node, size) {
             open.fail(self.job, fault)?;
         }
         let (mut at, mut in_windows) = (0, false);
@@ -232,17 +257,76 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// A file to be written, made or found; `None` where there is nothing to write.
+    fn open_file(&mut self, dir: &Dir, way: &[u8], entry: &Entry) -> Result<Option<Node>> {
+        let name = place::split(way).1;
+        // In a directory that this run made nothing is there, so that a look would be in vain.
+        if !self.is_empty(dir) {
+            match self.job.site_of_file(dir, name, way, entry)? {
+                Site::Closed => return Ok(None),
+                Site::Found(node) => return Ok(Some(node)),
+                Site::Same { there, needs_metadata } => {
+                    self.same(dir, way, entry, &there, needs_metadata)?;
+                    return Ok(None);
+                }
+                Site::Free => {}
+            }
+        }
+        match Node::create_file(dir, name) {
+            Ok(node) => {
+                self.job.meta.prepare(&node, entry.flags);
+                Ok(Some(node))
+            }
+            Err(fault) => self.job.fault(way, fault).map(|()| None),
+        }
+    }
+
+    /// Whether nothing but what this run makes is in the directory.
+    fn is_empty(&self, dir: &Dir) -> bool {
+        dir.is_made() || (self.fresh && dir.id() == self.way.target().id())
+    }
+
+    /// Takes a file that has the snapshot's content as it is.
+    fn same(
+        &mut self,
+        dir: &Dir,
+        way: &[u8],
+        entry: &Entry,
+        there: &There,
+        needs_metadata: bool,
+    ) -> Result<()> {
+        let original = self.remember(way, entry, there.id);
+        if needs_metadata {
+            match there::open_for_metadata(dir, place::split(way).1, there) {
+                Ok(node) => {
+                    let original = original.as_deref();
+                    finish::metadata(self.job, self.source, &node, dir, way, entry, original)?;
+                }
+                Err(fault) => self.job.fault(way, fault)?,
+            }
+        }
+        self.job.found(entry.size);
+        self.job.made(&self.job.counts.unchanged);
+        Ok(())
+    }
+
     /// Plans one extent, and says whether it is one for a window. What can be written at once is.
     fn extent(&mut self, open: &Arc<OpenFile>, at: u64, extent: Extent) -> Result<bool> {
         let end = at + extent.len();
         match extent {
             Extent::Hole(bytes) => {
+                if open.is_found()
+                    && let Err(fault) = file::make_hole(&open.node, at, bytes)
+                {
+                    open.fail(self.job, fault)?;
+                }
                 self.job.context.monitor.advance(0, bytes);
                 return Ok(false);
             }
             Extent::Inline(bytes) => {
-                match file::write_at(&open.node, &bytes, at) {
-                    Ok(()) => self.job.wrote(bytes.len() as u64),
+                match open.write_at(&bytes, at) {
+                    Ok(true) => self.job.found(bytes.len() as u64),
+                    Ok(false) => self.job.wrote(bytes.len() as u64),
                     Err(fault) => open.fail(self.job, fault)?,
                 }
                 return Ok(false);
@@ -276,12 +360,24 @@ impl<'a> Planner<'a> {
         self.send_if_full()
     }
 
-    fn add_dirs(&mut self, left: Vec<LeftDir>) -> Result<()> {
-        for dir in left {
-            self.window.add_dir(dir);
-            self.send_if_full()?;
+    fn add_dirs(&mut self, left: Vec<Left>) -> Result<()> {
+        for Left { dir, is_described, choice, names } in left {
+            if self.deletes {
+                self.extraneous(&dir.dir, &dir.way, choice, &names)?;
+            }
+            if is_described {
+                self.window.add_dir(dir);
+                self.send_if_full()?;
+            }
         }
         Ok(())
+    }
+
+    /// Takes away what the snapshot has not got in a directory.
+    fn extraneous(&self, dir: &Dir, way: &[u8], choice: Choice, names: &Names) -> Result<()> {
+        let path = delete::path_of(&self.base, way);
+        let Self { job, filter, roots, .. } = self;
+        delete::extraneous(job, filter, dir, (path, way), choice, (names, roots))
     }
 
     fn send_if_full(&mut self) -> Result<()> {
@@ -301,6 +397,15 @@ impl<'a> Planner<'a> {
         }
         Ok(())
     }
+}
+
+/// Gives a file the length of what is written into it; one that was there is marked first.
+fn prepare(node: &Node, size: u64) -> fault::Result<()> {
+    if !node.is_made() {
+        node.mark_unfinished()?;
+        return file::set_size(node, size);
+    }
+    if size > 0 { file::set_size(node, size) } else { Ok(()) }
 }
 
 fn without_content(mut entry: Box<Entry>) -> Box<Entry> {

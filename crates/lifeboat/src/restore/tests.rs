@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::testing::{Shelf, Stored, dir, key, own, symlink};
 use super::*;
 
+mod in_place;
 mod round_trip;
 
 fn options(target: &Path) -> RestoreOptions {
@@ -281,7 +282,7 @@ fn content_that_is_not_what_was_backed_up_is_left_out() {
 }
 
 #[test]
-fn nothing_that_is_there_is_replaced_and_no_link_is_followed() {
+fn nothing_that_is_there_need_be_replaced_and_no_link_is_followed() {
     let mut shelf = Shelf::new();
     let chunk = shelf.chunk(&bytes(1, 100));
     let file = shelf.file(vec![chunk]);
@@ -307,9 +308,11 @@ fn nothing_that_is_there_is_replaced_and_no_link_is_followed() {
     std::os::unix::fs::symlink(outside.path().join("new"), root.join("file")).unwrap();
     fs::write(root.join("there"), "mine").unwrap();
     fs::write(root.join("was file"), "mine").unwrap();
-    let report = run(&shelf.store(), &options(target.path())).unwrap();
-    assert_eq!(report.problems.count, 4, "{:?}", report.problems.first);
-    assert_eq!((report.files, report.other), (0, 1));
+    let asked = RestoreOptions { overwrite: Overwrite::Never, ..options(target.path()) };
+    let report = run(&shelf.store(), &asked).unwrap();
+    // Two directories can't be entered; a link and a file stay.
+    assert_eq!(report.problems.count, 2, "{:?}", report.problems.first);
+    assert_eq!((report.files, report.other, report.kept), (0, 1, 2));
     assert_eq!(names(outside.path()), [""; 0]);
     assert_eq!(fs::read_to_string(root.join("there")).unwrap(), "mine");
     assert_eq!(fs::read_to_string(root.join("was file")).unwrap(), "mine");
@@ -387,7 +390,7 @@ fn a_lost_tree_is_a_problem_and_other_roots_are_restored() {
 }
 
 #[test]
-fn a_cancelled_restore_leaves_no_unfinished_file() {
+fn a_cancelled_restore_marks_what_is_unfinished_and_the_next_goes_on() {
     struct CancelEarly(Cancel);
     impl crate::monitor::Monitor for CancelEarly {
         fn advance(&self, _: u64, bytes: u64) {
@@ -396,7 +399,7 @@ fn a_cancelled_restore_leaves_no_unfinished_file() {
             }
         }
     }
-    let (shelf, _) = simple();
+    let (shelf, content) = simple();
     let stored = shelf.store();
     let target = TempDir::new().unwrap();
     let monitor = CancelEarly(Cancel::new());
@@ -405,7 +408,20 @@ fn a_cancelled_restore_leaves_no_unfinished_file() {
     let origin = Origin { reader: &stored.reader, locate: &*stored.index };
     let error = restore(origin, &stored.snapshot, &options(target.path()), &context).unwrap_err();
     assert_eq!(error.kind(), Kind::Cancelled);
-    assert_eq!(names(&target.path().join("srv/data/a")), [""; 0]);
+    let file = target.path().join("srv/data/a/file");
+    let unfinished = fs::metadata(&file).unwrap();
+    assert_eq!(unfinished.permissions().mode() & 0o7777, 0o1600);
+    assert_eq!(names(target.path()), [".lifeboat-restore", "srv"]);
+    let written = content.len() as u64 - 5000;
+    let report = run_whole(&stored, target.path());
+    assert!(report.resumed);
+    assert!(report.unchanged_bytes > 0 && report.bytes <= written, "{report:?}");
+    assert_eq!(fs::read(&file).unwrap(), content);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o640);
+    assert_eq!(names(target.path()), ["srv"]);
+    // And now there is nothing to do.
+    let report = run_whole(&stored, target.path());
+    assert_eq!((report.files, report.unchanged, report.bytes, report.resumed), (0, 2, 0, false));
 }
 
 #[test]

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use lifeboat_format::tree::Entry;
 
+use super::delete::Names;
 use super::filter::Choice;
 use super::job::{Counts, Job};
 use super::place;
 use super::window::LeftDir;
 use crate::error::Result;
-use crate::target::{Dir, DirStack};
+use crate::target::{Dir, DirStack, fault};
 
 /// Where the restore stands below the target.
 #[derive(Debug)]
@@ -26,6 +27,17 @@ pub(super) struct Way {
     blocked: Option<usize>,
     /// What was decided on what lies directly in the target.
     top: Choice,
+    top_names: Names,
+}
+
+/// A directory that is left, with what the snapshot has in it.
+#[derive(Debug)]
+pub(super) struct Left {
+    pub(super) dir: LeftDir,
+    /// Whether its metadata is the snapshot's to set.
+    pub(super) is_described: bool,
+    pub(super) choice: Choice,
+    pub(super) names: Names,
 }
 
 #[derive(Debug)]
@@ -35,12 +47,15 @@ struct Level {
     /// None for a directory that only lies on the way to a root.
     entry: Option<Box<Entry>>,
     choice: Choice,
+    /// What the snapshot has in it.
+    names: Names,
 }
 
 impl Way {
     pub(super) fn new(target: Arc<Dir>) -> Self {
         let (levels, at) = (Vec::new(), Vec::new());
-        Self { stack: DirStack::new(target), levels, at, blocked: None, top: Choice::Take }
+        let (top, top_names) = (Choice::Take, Names::default());
+        Self { stack: DirStack::new(target), levels, at, blocked: None, top, top_names }
     }
 
     /// The target directory.
@@ -60,12 +75,7 @@ impl Way {
 
     /// Leaves all directories that are not above `dir`, and then stands in `dir`, of which what is
     /// missing in the snapshot is implied. `left` gets what was left, members first.
-    pub(super) fn go_to(
-        &mut self,
-        job: &Job<'_>,
-        dir: &[u8],
-        left: &mut Vec<LeftDir>,
-    ) -> Result<()> {
+    pub(super) fn go_to(&mut self, job: &Job<'_>, dir: &[u8], left: &mut Vec<Left>) -> Result<()> {
         while !is_above(&self.at, dir) {
             self.leave(job, left)?;
         }
@@ -78,7 +88,7 @@ impl Way {
     }
 
     /// Leaves all directories.
-    pub(super) fn leave_all(&mut self, job: &Job<'_>, left: &mut Vec<LeftDir>) -> Result<()> {
+    pub(super) fn leave_all(&mut self, job: &Job<'_>, left: &mut Vec<Left>) -> Result<()> {
         while !self.levels.is_empty() {
             self.leave(job, left)?;
         }
@@ -92,7 +102,20 @@ impl Way {
             self.at.push(0);
         }
         self.at.extend_from_slice(name);
-        self.levels.push(Level { above, entry, choice });
+        self.levels.push(Level { above, entry, choice, names: Names::default() });
+    }
+
+    /// Notes that the snapshot has this name in the directory in which this stands.
+    pub(super) fn has_member(&mut self, name: &[u8]) {
+        match self.levels.last_mut() {
+            Some(level) => level.names.add(name),
+            None => self.top_names.add(name),
+        }
+    }
+
+    /// What the snapshot has directly in the target, and what was decided on that.
+    pub(super) fn top(&self) -> (&Names, Choice) {
+        (&self.top_names, self.top)
     }
 
     /// Makes or enters all directories down to where this stands; `None` when one of them can't be.
@@ -102,15 +125,15 @@ impl Way {
         }
         for number in self.stack.depth()..self.levels.len() {
             let end = self.levels.get(number + 1).map_or(self.at.len(), |next| next.above);
-            let way = &self.at[..end];
-            match self.stack.enter(place::split(way).1) {
-                Ok(_) if self.levels[number].entry.is_some() => {
+            let way = self.at[..end].to_vec();
+            match self.enter_level(job, number, place::split(&way).1) {
+                Ok(()) if self.levels[number].entry.is_some() => {
                     Counts::add(&job.counts.dirs, 1);
                 }
-                Ok(_) => {}
+                Ok(()) => {}
                 Err(fault) => {
                     self.blocked = Some(number);
-                    job.fault(way, fault)?;
+                    job.fault(&way, fault)?;
                     return Ok(None);
                 }
             }
@@ -125,7 +148,22 @@ impl Way {
         }
     }
 
-    fn leave(&mut self, job: &Job<'_>, left: &mut Vec<LeftDir>) -> Result<()> {
+    fn enter_level(&mut self, job: &Job<'_>, number: usize, name: &[u8]) -> fault::Result<()> {
+        let Err(fault) = self.stack.enter(name) else { return Ok(()) };
+        // A directory that only lies on the way to a root replaces nothing.
+        let Some(entry) = self.levels[number].entry.as_ref().filter(|_| fault.is_no_directory())
+        else {
+            return Err(fault);
+        };
+        let mtime = (entry.mtime.secs, entry.mtime.nanos);
+        let dir = self.stack.current()?;
+        match job.clear_for_dir(&dir, name, mtime)? {
+            true => self.stack.enter(name).map(drop),
+            false => Err(fault),
+        }
+    }
+
+    fn leave(&mut self, job: &Job<'_>, left: &mut Vec<Left>) -> Result<()> {
         let Some(level) = self.levels.pop() else { return Ok(()) };
         if self.blocked == Some(self.levels.len()) {
             self.blocked = None;
@@ -134,8 +172,10 @@ impl Way {
         if was_entered && let Some(dir) = self.stack.leave() {
             match (dir, level.entry) {
                 // What was found and only lies on the way stays as it is.
-                (Ok(dir), Some(entry)) if level.choice == Choice::Take || dir.is_made() => {
-                    left.push(LeftDir { dir, way: self.at.clone(), entry });
+                (Ok(dir), Some(entry)) => {
+                    let is_described = level.choice == Choice::Take || dir.is_made();
+                    let dir = LeftDir { dir, way: self.at.clone(), entry };
+                    left.push(Left { dir, is_described, choice: level.choice, names: level.names });
                 }
                 (Err(fault), Some(_)) => job.fault(&self.at, fault)?,
                 _ => {}

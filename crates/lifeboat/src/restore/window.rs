@@ -87,6 +87,8 @@ pub(super) struct Link {
     pub(super) original: Arc<Original>,
     pub(super) dir: Arc<Dir>,
     pub(super) way: Vec<u8>,
+    /// When the file was changed last: seconds since 1970, and nanoseconds.
+    pub(super) mtime: (i64, u32),
 }
 
 /// A directory whose members have all been made, in this window or before.

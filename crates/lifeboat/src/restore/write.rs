@@ -5,6 +5,7 @@
 //! Then files are finished, and after them, in path order, the directories that have all their members;
 //! meanwhile the next window's chunks are on their way.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -67,8 +68,13 @@ impl Writer<'_> {
         for zeros in &begun.window.zeros {
             self.job.go_on()?;
             let open = &begun.window.parts[zeros.part as usize].file;
-            match file::write_zeros(&open.node, zeros.at, zeros.bytes) {
-                Ok(()) => self.job.wrote(zeros.bytes),
+            let written = match open.is_found() {
+                true => file::overwrite_with_zeros(&open.node, zeros.at, zeros.bytes),
+                false => file::write_zeros(&open.node, zeros.at, zeros.bytes).map(|()| false),
+            };
+            match written {
+                Ok(true) => self.job.found(zeros.bytes),
+                Ok(false) => self.job.wrote(zeros.bytes),
                 Err(fault) => open.fail(self.job, fault)?,
             }
         }
@@ -119,6 +125,7 @@ impl Writer<'_> {
             .map(|places| {
                 let id = window.places[places.start].id;
                 match self.locate.locate(&id) {
+                    Ok(Some(at)) if self.is_there(window, &places, id, &at) => Ok(None),
                     Ok(Some(at)) => Ok(Some(Wanted { at, id, places })),
                     Ok(None) => {
                         let error = repo::Error::new(Kind::NotFound, "find chunk", id)
@@ -195,8 +202,9 @@ impl Writer<'_> {
             }
             let from = place.from as usize;
             match chunk.get(from..from.saturating_add(place.length as usize)) {
-                Some(bytes) => match file::write_at(&open.node, bytes, place.at) {
-                    Ok(()) => self.job.wrote(bytes.len() as u64),
+                Some(bytes) => match open.write_at(bytes, place.at) {
+                    Ok(true) => self.job.found(bytes.len() as u64),
+                    Ok(false) => self.job.wrote(bytes.len() as u64),
                     Err(fault) => open.fail(self.job, fault)?,
                 },
                 None => {
@@ -206,6 +214,32 @@ impl Writer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether all places of a chunk are in files that were there, and have its bytes already.
+    fn is_there(&self, window: &Window, places: &Range<usize>, id: ChunkId, at: &Location) -> bool {
+        thread_local! {
+            static BYTES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        let places = &window.places[places.clone()];
+        // Only of a whole chunk can be told by its id whether it is there.
+        let is_whole = |place: &Place| place.from == 0 && place.length == at.length;
+        let of = |place: &Place| &window.parts[place.part as usize].file;
+        if !places.iter().all(|place| of(place).is_found() && is_whole(place)) {
+            return false;
+        }
+        let has = |place: &Place, bytes: &mut Vec<u8>| {
+            bytes.resize(place.length as usize, 0);
+            // What can't be read is written, which then says why it can't be.
+            let read = file::read_at(&of(place).node, bytes, place.at);
+            read.is_ok_and(|read| read == bytes.len())
+                && self.reader.is_chunk(ChunkKind::Data, id, bytes)
+        };
+        let are_there = BYTES.with_borrow_mut(|bytes| places.iter().all(|place| has(place, bytes)));
+        if are_there {
+            places.iter().for_each(|place| self.job.found(u64::from(place.length)));
+        }
+        are_there
     }
 
     /// Notes that a chunk is lost, with every file that needs it.

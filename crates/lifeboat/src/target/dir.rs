@@ -122,14 +122,25 @@ impl Dir {
             Err(Errno::EXIST) => false,
             Err(errno) => return Err(Fault::system("make directory", errno)),
         };
+        if !made {
+            return self.enter(name);
+        }
         let fd = open_member(self.fd.as_fd(), name)
             .map_err(|errno| Fault::system("enter directory", errno))?;
-        if !made {
-            return Self::found(fd);
-        }
         let id = FileId::of(&fd).map_err(|errno| Fault::system("look at directory", errno))?;
         // A directory that inherited a list hands it on in turn.
         Ok(Self { fd, facts: Facts { id, made, gives_acl: self.facts.gives_acl } })
+    }
+
+    /// The member directory `name`, which is there.
+    ///
+    /// # Errors
+    /// A fault when something that is not a directory is there, or the system's.
+    pub fn enter(&self, name: &[u8]) -> Result<Self> {
+        name::check(name)?;
+        let fd = open_member(self.fd.as_fd(), name)
+            .map_err(|errno| Fault::system("enter directory", errno))?;
+        Self::found(fd)
     }
 
     /// The directory below this one that these names lead to.

@@ -49,6 +49,16 @@ impl Fault {
         matches!(self.cause, Cause::System(Errno::PERM | Errno::ACCESS))
     }
 
+    /// Whether something that is not a directory is where one is needed.
+    pub fn is_no_directory(&self) -> bool {
+        self.is(Errno::NOTDIR) || self.is(Errno::LOOP)
+    }
+
+    /// Whether something is where nothing should be.
+    pub fn is_there_already(&self) -> bool {
+        self.is(Errno::EXIST)
+    }
+
     /// Whether it is this error of the system.
     pub(super) fn is(&self, errno: Errno) -> bool {
         matches!(self.cause, Cause::System(cause) if cause == errno)
@@ -104,10 +114,10 @@ impl fmt::Display for Reason<'_> {
 /// What the user can do about an error of the system.
 fn advice(errno: Errno) -> Option<&'static str> {
     Some(match errno {
-        Errno::EXIST => "what is there is never replaced: restore into an empty directory",
+        Errno::EXIST => "something came there during the restore: restore again",
         Errno::NOTDIR | Errno::LOOP => {
-            "something that is not a directory is in the way and is never followed or replaced: \
-             restore into an empty directory"
+            "something that is not a directory is in the way, is never followed, and was not to be \
+             replaced (see --overwrite): move it away, or restore into an empty directory"
         }
         Errno::PERM | Errno::ACCESS => "run as a user who may do this, such as root",
         Errno::NAMETOOLONG => "the target's file system has no room for a name of this length",

@@ -1,5 +1,6 @@
 //! A file's bytes: its size, its holes, its zeros and its content.
 
+use std::cell::RefCell;
 use std::os::fd::AsFd;
 
 use rustix::fs::FallocateFlags;
@@ -14,7 +15,7 @@ static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 /// little, and file systems call what was only allocated a hole.
 const ALLOCATE_MIN: u64 = 1 << 20;
 
-/// Gives an empty file its size; all of it is one hole then.
+/// Gives a file its size; what it did not have before is one hole then.
 ///
 /// # Errors
 /// The system's.
@@ -60,10 +61,85 @@ pub fn write_zeros(file: impl AsFd, mut offset: u64, mut bytes: u64) -> Result<(
     Ok(())
 }
 
+/// As [`write_zeros`] where other bytes may be; says whether only zeros were there.
+///
+/// # Errors
+/// The system's.
+pub fn overwrite_with_zeros(file: impl AsFd, mut offset: u64, mut bytes: u64) -> Result<bool> {
+    if bytes >= ALLOCATE_MIN {
+        allocate(&file, offset, bytes)?;
+    }
+    let mut were_there = true;
+    while bytes > 0 {
+        let step = ZEROS.len().min(usize::try_from(bytes).unwrap_or(usize::MAX));
+        were_there &= overwrite_at(&file, &ZEROS[..step], offset)?;
+        offset += step as u64;
+        bytes -= step as u64;
+    }
+    Ok(were_there)
+}
+
+/// Makes a hole where other bytes may be; zeros where the file system has no holes.
+///
+/// # Errors
+/// The system's.
+pub fn make_hole(file: impl AsFd, offset: u64, bytes: u64) -> Result<()> {
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    if bytes == 0 || change(&file, flags, offset, bytes)? {
+        return Ok(());
+    }
+    overwrite_with_zeros(file, offset, bytes).map(drop)
+}
+
+/// Writes `data` at `offset` if it is not there already, and says whether it was.
+///
+/// # Errors
+/// The system's.
+pub fn overwrite_at(file: impl AsFd, data: &[u8], offset: u64) -> Result<bool> {
+    let is_there = has_at(&file, data, offset)?;
+    if !is_there {
+        write_at(file, data, offset)?;
+    }
+    Ok(is_there)
+}
+
+/// Whether `data` is at `offset` already.
+fn has_at(file: impl AsFd, data: &[u8], offset: u64) -> Result<bool> {
+    thread_local! {
+        static THERE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    THERE.with_borrow_mut(|there| {
+        there.resize(data.len(), 0);
+        Ok(read_at(file, there, offset)? == data.len() && there.as_slice() == data)
+    })
+}
+
+/// Reads at `offset` until the buffer is full or the file ends, and says how many bytes there were.
+///
+/// # Errors
+/// The system's.
+pub fn read_at(file: impl AsFd, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match rustix::io::pread(&file, &mut buffer[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(Fault::system("read", errno)),
+        }
+    }
+    Ok(done)
+}
+
 /// Allocates a stretch that reads as zero; false where the file system can't.
 fn allocate(file: impl AsFd, offset: u64, bytes: u64) -> Result<bool> {
+    change(file, FallocateFlags::empty(), offset, bytes)
+}
+
+/// Asks the file system to do so with a stretch of a file; false where it can't.
+fn change(file: impl AsFd, how: FallocateFlags, offset: u64, bytes: u64) -> Result<bool> {
     loop {
-        match rustix::fs::fallocate(&file, FallocateFlags::empty(), offset, bytes) {
+        match rustix::fs::fallocate(&file, how, offset, bytes) {
             Ok(()) => return Ok(true),
             Err(Errno::INTR) => {}
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(false),

@@ -102,7 +102,8 @@ impl MetaWriter {
         }
     }
 
-    /// Sets a new file's metadata, all that can be set; `parent` is the directory it was made in.
+    /// Sets a file's metadata, all that can be set; `parent` is the directory it is in. What it has besides, inherited or
+    /// from before, is taken away.
     pub fn finish(
         &self,
         node: &Node,
@@ -115,8 +116,12 @@ impl MetaWriter {
             Access::Content => Handle::Open(node.as_fd()),
             Access::Place => Handle::Place(node.as_fd()),
         };
-        let inherited: &[&str] = if parent.gives_acl() { &[ACCESS_ACL] } else { &[] };
-        self.apply(&handle, meta, inherited, fault);
+        let foreign = match node.is_made() {
+            true if parent.gives_acl() => vec![ACCESS_ACL.to_owned()],
+            true => Vec::new(),
+            false => handle.xattr_names(),
+        };
+        self.apply(&handle, meta, &foreign, fault);
         if last == LastFlags::Now {
             self.seal(node, meta.flags, fault);
         }
@@ -124,9 +129,13 @@ impl MetaWriter {
 
     /// Sets a directory's metadata, after all its members have been written.
     pub fn finish_dir(&self, dir: &Dir, meta: &Metadata, fault: &mut dyn FnMut(Fault)) {
-        let inherited: &[&str] =
-            if dir.is_made() && dir.gives_acl() { &[ACCESS_ACL, DEFAULT_ACL] } else { &[] };
-        self.apply(&Handle::Open(dir.as_fd()), meta, inherited, fault);
+        let handle = Handle::Open(dir.as_fd());
+        let foreign = match dir.is_made() {
+            true if dir.gives_acl() => vec![ACCESS_ACL.to_owned(), DEFAULT_ACL.to_owned()],
+            true => Vec::new(),
+            false => handle.xattr_names(),
+        };
+        self.apply(&handle, meta, &foreign, fault);
         self.seal(dir, meta.flags, fault);
     }
 
@@ -144,7 +153,7 @@ impl MetaWriter {
         &self,
         handle: &Handle<'_>,
         meta: &Metadata,
-        inherited: &[&str],
+        foreign: &[String],
         fault: &mut dyn FnMut(Fault),
     ) {
         let mut collect = |result: Result<()>| {
@@ -164,7 +173,7 @@ impl MetaWriter {
                 Err(error) => collect(Err(error)),
             }
         }
-        for name in inherited {
+        for name in foreign {
             if meta.xattrs.iter().all(|(present, _)| present != name.as_bytes()) {
                 collect(handle.remove_xattr(name));
             }

@@ -1,4 +1,4 @@
-//! Files, links and special files: created where nothing was, and removed again if need be.
+//! Files, links and special files: created where nothing was, or found and opened, and removed again if need be.
 //!
 //! A creation is exclusive and follows no link, so it can neither open nor change what is there.
 
@@ -13,6 +13,10 @@ use super::name;
 
 /// Until a file's own mode is set, it is the restoring user's alone.
 const MODE_WHILE_RESTORING: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// The mark of a file whose content is not all there: the sticky bit, a `T` in a list, which has no meaning for a regular
+/// file on Linux. Its own mode takes the mark away when all is written.
+pub(super) const UNFINISHED: Mode = Mode::SVTX;
 
 /// The largest device numbers that Linux has room for: 12 bits and 20 bits.
 const MAJOR_MAX: u32 = (1 << 12) - 1;
@@ -31,12 +35,14 @@ pub enum Special {
     Block(u32, u32),
 }
 
-/// Something that this run has made, open.
+/// Something that this run has made, or found and opened.
 #[derive(Debug)]
 pub struct Node {
     fd: OwnedFd,
     id: FileId,
     access: Access,
+    /// Made by this run, not found.
+    made: bool,
 }
 
 /// What the descriptor of a node can be used for.
@@ -58,9 +64,25 @@ impl Node {
         let fail = |errno| Fault::system("create file", errno);
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(dir, name, flags, MODE_WHILE_RESTORING).map_err(fail)?;
+        let mode = MODE_WHILE_RESTORING | UNFINISHED;
+        let fd = rustix::fs::openat(dir, name, flags, mode).map_err(fail)?;
         let id = FileId::of(&fd).map_err(fail)?;
-        Ok(Self { fd, id, access: Access::Content })
+        Ok(Self { fd, id, access: Access::Content, made: true })
+    }
+
+    /// A file that was found and opened.
+    pub(super) fn found(fd: OwnedFd, id: FileId) -> Self {
+        Self { fd, id, access: Access::Content, made: false }
+    }
+
+    /// Marks a file that was found as unfinished, and the restoring user's alone: what it says from now on is for
+    /// whom its new mode says.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn mark_unfinished(&self) -> Result<()> {
+        rustix::fs::fchmod(&self.fd, MODE_WHILE_RESTORING | UNFINISHED)
+            .map_err(|errno| Fault::system("change", errno))
     }
 
     /// Creates a symbolic link; its target is only text here and is never looked at.
@@ -173,6 +195,11 @@ impl Node {
         self.id
     }
 
+    /// Whether this run made it.
+    pub fn is_made(&self) -> bool {
+        self.made
+    }
+
     pub(super) fn access(&self) -> Access {
         self.access
     }
@@ -187,7 +214,7 @@ impl Node {
         if FileType::from_raw_mode(stat.st_mode) != kind || stat.st_nlink != 1 {
             return Err(Fault::refused("look at", "somebody replaced it during the restore"));
         }
-        Ok(Self { fd, id: FileId::from_stat(&stat), access: Access::Place })
+        Ok(Self { fd, id: FileId::from_stat(&stat), access: Access::Place, made: true })
     }
 }
 

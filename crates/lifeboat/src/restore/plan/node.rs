@@ -7,36 +7,49 @@ use lifeboat_format::tree::{Entry, EntryKind};
 use super::Planner;
 use crate::error::Result;
 use crate::restore::links::{Links, Original};
+use crate::restore::there::Site;
 use crate::restore::{finish, place};
 use crate::target::fault;
 use crate::target::meta::has_last_flags;
 use crate::target::node::Special;
-use crate::target::{Dir, Fault, Node};
+use crate::target::{Dir, Fault, FileId, Node};
 
 impl Planner<'_> {
     pub(super) fn node(&mut self, dir: &Dir, way: &[u8], entry: &Entry) -> Result<()> {
-        let node = match create(dir, place::split(way).1, entry) {
+        let name = place::split(way).1;
+        if !self.is_empty(dir) {
+            match self.job.site_of_node(dir, name, way, entry)? {
+                Site::Free => {}
+                Site::Same { there, .. } => {
+                    self.remember(way, entry, there.id);
+                    self.job.made(&self.job.counts.unchanged);
+                    return Ok(());
+                }
+                Site::Closed | Site::Found(_) => return Ok(()),
+            }
+        }
+        let node = match create(dir, name, entry) {
             Ok(node) => node,
             Err(fault) => return self.job.fault(way, fault),
         };
-        let original = self.original(way, entry, &node);
+        let original = self.remember(way, entry, node.id());
         finish::metadata(self.job, self.source, &node, dir, way, entry, original.as_deref())?;
         self.job.made(&self.job.counts.other);
         Ok(())
     }
 
-    /// Remembers what was made for the first of several names.
-    pub(super) fn original(
+    /// Remembers what was made or found for the first of several names.
+    pub(super) fn remember(
         &mut self,
         way: &[u8],
         entry: &Entry,
-        node: &Node,
+        id: FileId,
     ) -> Option<Arc<Original>> {
         if !Links::has_group(entry) {
             return None;
         }
         let seal = has_last_flags(entry.flags).then_some(entry.flags);
-        let original = Original::new(way, node.id(), seal);
+        let original = Original::new(way, id, seal);
         self.links.insert(entry, &original).then_some(original)
     }
 }

@@ -10,6 +10,9 @@ use rustix::io::Errno;
 
 use crate::target::fault::{Fault, Result};
 
+/// The longest list of names that the kernel gives, in bytes (`XATTR_LIST_MAX`).
+const XATTR_LIST_MAX: usize = 64 << 10;
+
 /// A file whose metadata is set.
 #[derive(Debug)]
 pub(super) enum Handle<'a> {
@@ -67,6 +70,23 @@ impl Handle<'_> {
         .map_err(|errno| Fault::system("set extended attribute of", errno))
     }
 
+    /// The extended attributes that it has and that a restore takes away if the snapshot has not got them: not those that
+    /// a security module gives to every file. None where they can't be told.
+    pub(super) fn xattr_names(&self) -> Vec<String> {
+        let mut list = vec![0_u8; XATTR_LIST_MAX];
+        let len = match self {
+            Handle::Open(fd) => rustix::fs::flistxattr(fd, &mut list),
+            Handle::Place(fd) => rustix::fs::listxattr(Self::proc_path(*fd), &mut list),
+        };
+        list.truncate(len.unwrap_or(0));
+        let names = list.split(|byte| *byte == 0).filter_map(|name| str::from_utf8(name).ok());
+        let is_ours = |name: &&str| {
+            ["user.", "trusted.", "system.posix_acl_"].iter().any(|own| name.starts_with(own))
+                || *name == "security.capability"
+        };
+        names.filter(is_ours).map(str::to_owned).collect()
+    }
+
     pub(super) fn remove_xattr(&self, name: &str) -> Result<()> {
         let removed = match self {
             Handle::Open(fd) => rustix::fs::fremovexattr(fd, name),
@@ -75,7 +95,7 @@ impl Handle<'_> {
         match removed {
             // A symbolic link has no access control list to inherit.
             Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
-            Err(errno) => Err(Fault::system("remove inherited access control list of", errno)),
+            Err(errno) => Err(Fault::system("remove extended attribute of", errno)),
         }
     }
 

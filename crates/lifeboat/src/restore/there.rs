@@ -1,0 +1,187 @@
+//! What becomes of what the target has already: kept, taken as it is, changed in place, or replaced.
+//!
+//! Knows the options that decide, one member at a time; not where content comes from. What is there is believed to be
+//! what the snapshot has if length and time say so and it is not marked as unfinished, unless that is not to be
+//! trusted: then its content is compared.
+
+use rustix::fs::FileType;
+
+use lifeboat_format::tree::{Entry, EntryKind};
+
+use super::delete;
+use super::job::{Counts, Job};
+use crate::error::Result;
+use crate::target::{Dir, Fault, Node, There, there};
+
+/// What is done where the target has something already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overwrite {
+    /// It stays as it is.
+    Never,
+    /// It is made what the snapshot has; a file whose length and time are the snapshot's is believed to be the
+    /// same.
+    #[default]
+    IfChanged,
+    /// As [`IfChanged`](Self::IfChanged), but what was changed later than the snapshot's stays as it is.
+    IfNewer,
+    /// As [`IfChanged`](Self::IfChanged), but no time is believed: every file's content is compared.
+    Always,
+}
+
+/// What a place in the target is for one file.
+#[derive(Debug)]
+pub(super) enum Site {
+    /// Nothing is there any more.
+    Free,
+    /// A file, open, whose content is to be compared.
+    Found(Node),
+    /// A file with the very content and metadata, or only the content.
+    Same { there: There, needs_metadata: bool },
+    /// It stays as it is, or that it could not be replaced was told.
+    Closed,
+}
+
+impl Job<'_> {
+    /// Whether length and time of a file say that it has the snapshot's content.
+    fn believes(&self, there: &There, entry: &Entry) -> bool {
+        self.options.overwrite != Overwrite::Always
+            && !self.options.verify_existing
+            && !self.distrusts
+            && there.size == entry.size
+            && there.mtime == (entry.mtime.secs, entry.mtime.nanos)
+            // A snapshot may have this very bit: then it says nothing.
+            && (!there.is_unfinished() || u32::from(entry.mode) == there.mode)
+    }
+
+    /// Whether what is there stays, whatever the snapshot has.
+    pub(super) fn keeps(&self, there: &There, mtime: (i64, u32)) -> bool {
+        match self.options.overwrite {
+            // What a restore before this one has not finished is its own.
+            _ if self.resumes && there.is_unfinished() => false,
+            Overwrite::Never => true,
+            Overwrite::IfNewer => there.mtime > mtime,
+            Overwrite::IfChanged | Overwrite::Always => false,
+        }
+    }
+
+    /// Decides on the place of a file.
+    ///
+    /// # Errors
+    /// What ends the run.
+    pub(super) fn site_of_file(
+        &self,
+        dir: &Dir,
+        name: &[u8],
+        way: &[u8],
+        entry: &Entry,
+    ) -> Result<Site> {
+        let decide = || {
+            let Some(there) = there::look(dir, name)? else { return Ok(Site::Free) };
+            if self.keeps(&there, (entry.mtime.secs, entry.mtime.nanos)) {
+                Counts::add(&self.counts.kept, 1);
+                return Ok(Site::Closed);
+            }
+            if there.kind == FileType::RegularFile {
+                if self.believes(&there, entry) {
+                    let needs_metadata = !is_described(dir, name, &there, entry);
+                    return Ok(Site::Same { there, needs_metadata });
+                }
+                if let Some(node) = there::open(dir, name, &there)? {
+                    return Ok(Site::Found(node));
+                }
+            }
+            self.clear(dir, name, way, &there)
+        };
+        self.or_told(way, decide())
+    }
+
+    /// Decides on the place of a symbolic link or special file.
+    ///
+    /// # Errors
+    /// What ends the run.
+    pub(super) fn site_of_node(
+        &self,
+        dir: &Dir,
+        name: &[u8],
+        way: &[u8],
+        entry: &Entry,
+    ) -> Result<Site> {
+        let decide = || {
+            let Some(there) = there::look(dir, name)? else { return Ok(Site::Free) };
+            if self.keeps(&there, (entry.mtime.secs, entry.mtime.nanos)) {
+                Counts::add(&self.counts.kept, 1);
+                return Ok(Site::Closed);
+            }
+            let is_same = entry.kind == EntryKind::Symlink
+                && there.kind == FileType::Symlink
+                && there.mtime == (entry.mtime.secs, entry.mtime.nanos)
+                && there::read_link(dir, name)? == entry.target
+                && is_described(dir, name, &There { mode: u32::from(entry.mode), ..there }, entry);
+            if is_same {
+                return Ok(Site::Same { there, needs_metadata: false });
+            }
+            self.clear(dir, name, way, &there)
+        };
+        self.or_told(way, decide())
+    }
+
+    /// Clears the place for a directory: what is there and is none is taken away, if it may be.
+    ///
+    /// # Errors
+    /// What ends the run.
+    pub(super) fn clear_for_dir(
+        &self,
+        dir: &Dir,
+        name: &[u8],
+        mtime: (i64, u32),
+    ) -> Result<bool, Fault> {
+        let Some(there) = there::look(dir, name)? else { return Ok(true) };
+        if there.kind == FileType::Directory || self.keeps(&there, mtime) {
+            return Ok(false);
+        }
+        there::remove(dir, name, &there)?;
+        Ok(true)
+    }
+
+    /// Takes away what is in the way of something else.
+    pub(super) fn clear(
+        &self,
+        dir: &Dir,
+        name: &[u8],
+        way: &[u8],
+        there: &There,
+    ) -> Result<Site, Fault> {
+        if there.kind != FileType::Directory {
+            there::remove(dir, name, there)?;
+            return Ok(Site::Free);
+        }
+        if !self.options.delete {
+            return Err(Fault::refused(
+                "replace",
+                "a directory is in the way, with what is in it: move it away, or use --delete",
+            ));
+        }
+        match delete::whole(self, dir, name, way)? {
+            true => Ok(Site::Free),
+            false => Err(Fault::refused(
+                "replace",
+                "a directory is in the way, of which not all may be deleted",
+            )),
+        }
+    }
+
+    fn or_told(&self, way: &[u8], site: Result<Site, Fault>) -> Result<Site> {
+        site.or_else(|fault| self.fault(way, fault).map(|()| Site::Closed))
+    }
+}
+
+/// Whether the metadata that can be told without opening it is the snapshot's. A file with flags or extended attributes, here
+/// or there, is opened to know.
+fn is_described(dir: &Dir, name: &[u8], there: &There, entry: &Entry) -> bool {
+    there.mode == u32::from(entry.mode)
+        && there.owner == (entry.uid, entry.gid)
+        && entry.flags == 0
+        && entry.xattrs.is_empty()
+        && entry.moved_xattrs.is_empty()
+        && !there::has_xattrs(dir, name)
+}
