@@ -5,6 +5,7 @@ mod faults;
 mod killed;
 mod own;
 mod real;
+mod resumed;
 
 use std::{
     fs,

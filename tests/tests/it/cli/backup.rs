@@ -30,8 +30,23 @@ fn a_part_goes_directly_into_the_target() {
     let part = format!("latest:{}", place.path("src/dir").display());
     place.ok(["restore", &part, "--target", "out"]);
     assert_eq!(fs::read(place.path("out/b.conf")).unwrap(), vec![b'b'; 5000]);
-    // What is there is never replaced.
-    place.run(["restore", &part, "--target", "out"]).expect_code(3).expect_stderr("b.conf");
+    // What is there is compared, and stays if that is asked for.
+    let said = place.ok(["restore", &part, "--target", "out"]);
+    assert!(said.stdout().contains("1 were there already"), "{said:?}");
+    place.file("out/b.conf", "mine\n");
+    place.file("out/extra", "");
+    let said = place.ok(["restore", &part, "--target", "out", "--overwrite", "never"]);
+    assert!(said.stdout().contains("1 left as they are"), "{said:?}");
+    assert_eq!(fs::read(place.path("out/b.conf")).unwrap(), b"mine\n");
+    let said = place.ok(["restore", &part, "--target", "out", "--overwrite", "if-newer"]);
+    assert!(said.stdout().contains("1 left as they are"), "{said:?}");
+    let said = place.ok(["restore", &part, "--target", "out", "--delete", "--verify-existing"]);
+    assert!(
+        said.stdout().contains("restored 1 file, ") && said.stdout().contains("1 deleted"),
+        "{said:?}"
+    );
+    assert_eq!(fs::read(place.path("out/b.conf")).unwrap(), vec![b'b'; 5000]);
+    assert!(!place.path("out/extra").exists());
     let said = place.ok(["restore", &part, "--target", "dry", "--dry-run"]);
     assert!(said.stdout().starts_with("would restore 1 file"), "{said:?}");
     assert!(!place.path("dry").exists());
