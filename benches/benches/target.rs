@@ -96,7 +96,7 @@ fn metadata(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("metadata");
     group.sample_size(20).throughput(Throughput::Elements(SMALL_FILES as u64));
     group.bench_function("set", |bencher| {
-        let writer = MetaWriter::new();
+        let writer = MetaWriter::new(true);
         let setup = || {
             let place = Place::new();
             let own = fs::metadata(&place.path).expect("it was just made");

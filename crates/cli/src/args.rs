@@ -197,6 +197,19 @@ pub(crate) struct RestoreArgs {
     /// nor what --include and --exclude leave out
     #[arg(long)]
     pub(crate) delete: bool,
+    /// Reads every file back at the end, from the disk, and compares it with the snapshot
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Gives files to their owners by the number or by the name that they have in the snapshot, or leaves them to
+    /// whoever restores them
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    pub(crate) owner: OwnerArg,
+    /// Gives files of the user FROM in the snapshot to the user TO here, names or numbers; may be repeated
+    #[arg(long, value_name = "FROM:TO", value_parser = pair)]
+    pub(crate) map_user: Vec<(String, String)>,
+    /// As --map-user, of groups
+    #[arg(long, value_name = "FROM:TO", value_parser = pair)]
+    pub(crate) map_group: Vec<(String, String)>,
     /// Says what would be restored, and writes nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
@@ -206,6 +219,24 @@ pub(crate) struct RestoreArgs {
     pub(crate) no_sync: bool,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+}
+
+/// What of an owner counts.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum OwnerArg {
+    #[default]
+    Number,
+    Name,
+    None,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((from, to)) if !from.is_empty() && !to.is_empty() => {
+            Ok((from.to_owned(), to.to_owned()))
+        }
+        _ => Err("it must be FROM:TO, names or numbers".to_owned()),
+    }
 }
 
 /// When something in the target is replaced.

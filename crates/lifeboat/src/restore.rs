@@ -29,9 +29,11 @@ mod job;
 mod journal;
 mod links;
 mod open_file;
+mod owners;
 mod place;
 mod plan;
 mod there;
+mod verify;
 mod way;
 mod window;
 mod write;
@@ -53,6 +55,7 @@ use serde::Serialize;
 pub use self::cat::cat;
 use self::filter::Filter;
 use self::job::Job;
+pub use self::owners::{OwnerBy, OwnerOptions};
 use self::place::Piece;
 use self::plan::Planner;
 pub use self::there::Overwrite;
@@ -106,6 +109,10 @@ pub struct RestoreOptions {
     /// Take away what the snapshot has not got from the directories that it has: but never a mount point, nor what
     /// `include` and `exclude` do not take.
     pub delete: bool,
+    /// Whom files are given to.
+    pub owners: OwnerOptions,
+    /// Read every file back at the end and compare it with the snapshot.
+    pub verify: bool,
     /// Only count what would be restored, and write nothing.
     pub dry_run: bool,
     /// Wait at the end until everything is on the disk (that of the target's file system).
@@ -125,6 +132,8 @@ impl RestoreOptions {
             overwrite: Overwrite::default(),
             verify_existing: false,
             delete: false,
+            owners: OwnerOptions::default(),
+            verify: false,
             dry_run: false,
             sync: true,
             memory_bytes: 128 << 20,
@@ -153,6 +162,12 @@ pub struct RestoreReport {
     pub kept: u64,
     /// What was taken away since the snapshot has not got it.
     pub deleted: u64,
+    /// Files, and their bytes, that were read back and are what the snapshot has.
+    pub verified: u64,
+    /// Their bytes, with holes.
+    pub verified_bytes: u64,
+    /// What the target's file system could not hold; each is a problem, too.
+    pub losses: Vec<Loss>,
     /// Whether it went on with a restore that was cut off.
     pub resumed: bool,
     /// Whether nothing was written since only counting was asked for.
@@ -163,6 +178,19 @@ pub struct RestoreReport {
     pub notices: Vec<String>,
     /// What could not be restored.
     pub problems: Problems,
+}
+
+/// Something that the target's file system could not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Loss {
+    /// What was tried: "set extended attribute of".
+    pub operation: String,
+    /// Of how many files.
+    pub files: u64,
+    /// The first of them.
+    pub first: String,
+    /// Why it could not be done.
+    pub reason: String,
 }
 
 impl RestoreReport {
@@ -187,7 +215,7 @@ pub fn restore(
     let filter = Filter::new(&options.include, &options.exclude)?;
     let pieces = present(origin.reader, snapshot, pieces(snapshot, options.path.as_ref())?)?;
     let is_whole = filter.takes_all() && options.path.as_ref().is_none_or(PathKey::is_root);
-    let mut job = Job::new(options, context, is_whole);
+    let mut job = Job::new(options, context, is_whole)?;
     context.monitor.phase(Phase::Restore);
     if is_whole {
         let stats = &snapshot.stats;
@@ -203,6 +231,7 @@ pub fn restore(
         .map_err(|fault| fault.into_error(&job.path(b"")))?;
     (job.resumes, job.distrusts) = (begun.resumes, begun.distrusts);
     let pool = pool(options, context)?;
+    let written = options.verify.then(|| pieces.clone());
     write_all(&job, origin, snapshot, &filter, pieces, target, &pool)?;
     if options.sync {
         rustix::fs::syncfs(&synced).map_err(|errno| {
@@ -211,6 +240,10 @@ pub fn restore(
     }
     if let Some(journal) = begun.journal {
         journal.end().map_err(|fault| fault.into_error(&job.path(b"")))?;
+    }
+    if let Some(pieces) = written {
+        context.monitor.phase(Phase::ReadData);
+        pool.install(|| verify::verify(&job, origin, snapshot, &filter, pieces, &synced))?;
     }
     Ok(report(&job))
 }
@@ -364,6 +397,9 @@ fn report(job: &Job<'_>) -> RestoreReport {
         unchanged_bytes: counts.unchanged_bytes.load(Ordering::Relaxed),
         kept: counts.kept.load(Ordering::Relaxed),
         deleted: counts.deleted.load(Ordering::Relaxed),
+        verified: counts.verified.load(Ordering::Relaxed),
+        verified_bytes: counts.verified_bytes.load(Ordering::Relaxed),
+        losses: job.tell_losses(),
         resumed: job.resumes,
         dry_run: job.options.dry_run,
         content_requests: None,

@@ -6,14 +6,16 @@ use std::time::Instant;
 use anyhow::Result;
 use lifeboat::Context;
 use lifeboat::report::escape;
-use lifeboat::restore::{Origin, Overwrite, RestoreOptions, RestoreReport, restore};
+use lifeboat::restore::{
+    Origin, Overwrite, OwnerBy, OwnerOptions, RestoreOptions, RestoreReport, restore,
+};
 use lifeboat_format::id::SnapshotId;
 use serde::Serialize;
 
 use super::paths;
 use super::session::{Session, filter};
 use super::traffic::Traffic;
-use crate::args::{OverwriteArg, RestoreArgs};
+use crate::args::{OverwriteArg, OwnerArg, RestoreArgs};
 use crate::exit::{End, Usage};
 use crate::render::{Output, bytes, count, duration, progress_monitor};
 use crate::settings::Settings;
@@ -58,6 +60,16 @@ pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Re
             OverwriteArg::Always => Overwrite::Always,
         },
         verify_existing: args.verify_existing,
+        owners: OwnerOptions {
+            by: match args.owner {
+                OwnerArg::Number => OwnerBy::Number,
+                OwnerArg::Name => OwnerBy::Name,
+                OwnerArg::None => OwnerBy::None,
+            },
+            users: args.map_user,
+            groups: args.map_group,
+        },
+        verify: args.verify,
         delete: args.delete,
         dry_run: args.dry_run,
         sync: !args.no_sync,
@@ -118,6 +130,7 @@ fn print(
         (report.unchanged, "were there already"),
         (report.kept, "left as they are"),
         (report.deleted, "deleted"),
+        (report.verified, "verified"),
     ] {
         if number > 0 {
             more.push_str(&format!("; {number} {what}"));

@@ -13,7 +13,7 @@ use lifeboat_repo::tree::TreeRoot;
 use lifeboat_repo::tree::map::MapReader;
 use lifeboat_repo::tree::scan::Scan;
 
-use super::filter::{Choice, Filter};
+use super::filter::{Choice, Choices, Filter};
 use super::job::{Counts, Job};
 use super::links::{Links, Member, Original};
 use super::place::{self, Piece};
@@ -39,9 +39,7 @@ pub(super) fn count(
         let Some(id) = root.tree else { continue };
         let root = TreeRoot { id, level: root.level, entries: root.entries, bytes: root.bytes };
         let absolute = piece.absolute(&piece.start);
-        let above = filter.choose_dir(&place::absolute_path(place::split(&absolute).0));
-        // Directories above the next entry, and what was decided on them.
-        let mut dirs = Vec::new();
+        let mut choices = Choices::new(filter, &absolute);
         let mut scan = Scan::new(origin.reader, &root).range(&piece.start);
         let mut found = false;
         while let Some(next) = scan.next() {
@@ -54,20 +52,16 @@ pub(super) fn count(
                     continue;
                 }
             };
-            while dirs.last().is_some_and(|(dir, _)| !key.is_in(dir)) {
-                dirs.pop();
-            }
-            let parent = dirs.last().map_or(above, |(_, choice)| *choice);
-            let path = place::absolute_path(&piece.absolute(&key));
-            let choice = filter.choose(&path, entry.kind == EntryKind::Dir, parent);
+            let is_dir = entry.kind == EntryKind::Dir;
+            let choice = choices.choose(&piece.absolute(&key), &key, is_dir);
             if choice == Choice::Take && add(job, &mut links, &entry) {
                 content.add(&entry)?;
             }
-            if entry.kind == EntryKind::Dir {
-                match key.subtree_end() {
-                    Some(end) if choice == Choice::Skip => scan.seek(end),
-                    _ => dirs.push((key, choice)),
-                }
+            if is_dir
+                && choice == Choice::Skip
+                && let Some(end) = key.subtree_end()
+            {
+                scan.seek(end);
             }
         }
         if !found {

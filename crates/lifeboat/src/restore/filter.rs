@@ -10,7 +10,9 @@ use std::path::Path;
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use lifeboat_format::tree::PathKey;
 
+use super::place;
 use crate::error::{Error, Result};
 
 /// What becomes of an entry.
@@ -66,6 +68,37 @@ impl Filter {
             if end > 1 {
                 choice = self.choose(&path[..end], true, choice);
             }
+        }
+        choice
+    }
+}
+
+/// What is decided on the entries of one tree, which come in path order.
+#[derive(Debug)]
+pub(super) struct Choices<'a> {
+    filter: &'a Filter,
+    /// What was decided on the directory that the first of them is in.
+    above: Choice,
+    /// Directories above the next entry.
+    dirs: Vec<(PathKey, Choice)>,
+}
+
+impl<'a> Choices<'a> {
+    /// The choices from the entry of this absolute key on.
+    pub(super) fn new(filter: &'a Filter, start: &[u8]) -> Self {
+        let above = filter.choose_dir(&place::absolute_path(place::split(start).0));
+        Self { filter, above, dirs: Vec::new() }
+    }
+
+    /// Decides on the next entry; what is below a directory that is skipped need not be asked about.
+    pub(super) fn choose(&mut self, absolute: &[u8], key: &PathKey, is_dir: bool) -> Choice {
+        while self.dirs.last().is_some_and(|(dir, _)| !key.is_in(dir)) {
+            self.dirs.pop();
+        }
+        let parent = self.dirs.last().map_or(self.above, |(_, choice)| *choice);
+        let choice = self.filter.choose(&place::absolute_path(absolute), is_dir, parent);
+        if is_dir {
+            self.dirs.push((key.clone(), choice));
         }
         choice
     }

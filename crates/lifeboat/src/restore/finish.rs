@@ -80,7 +80,7 @@ pub(super) fn link(job: &Job<'_>, target: &Dir, link: &Link) -> Result<()> {
     match place_link(job, target, link, name) {
         Ok(Linked::Made) => job.made(&job.counts.links),
         Ok(Linked::WasThere) => job.made(&job.counts.unchanged),
-        Ok(Linked::Kept) => job.made(&job.counts.kept),
+        Ok(Linked::Kept) => job.kept(&link.way),
         Err(fault) => return job.fault(&link.way, fault),
     }
     Ok(())
@@ -145,10 +145,11 @@ fn of_entry(
             Err(error) => job.problem(way, "set extended attribute of", job.damage(error)?),
         }
     }
+    let (uid, gid) = job.owners.of(entry);
     Ok(Metadata {
         mode: u32::from(entry.mode),
-        uid: entry.uid,
-        gid: entry.gid,
+        uid,
+        gid,
         mtime_secs: entry.mtime.secs,
         mtime_nanos: entry.mtime.nanos,
         xattrs,
@@ -157,5 +158,5 @@ fn of_entry(
 }
 
 fn report(job: &Job<'_>, way: &[u8], faults: Vec<Fault>) -> Result<()> {
-    faults.into_iter().try_for_each(|fault| job.fault(way, fault))
+    faults.into_iter().try_for_each(|fault| job.fault_of_metadata(way, fault))
 }

@@ -1,11 +1,16 @@
 //! What all parts of one restore share: its surroundings, its counts, and how trouble is told.
 
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::hash::BuildHasher as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use lifeboat_repo as repo;
 
+use super::owners::Owners;
 use super::{RestoreOptions, place};
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
@@ -29,8 +34,21 @@ pub(super) struct Job<'a> {
     pub(super) resumes: bool,
     /// And with the machine, so that no time in the target is believed.
     pub(super) distrusts: bool,
+    pub(super) owners: Owners,
+    losses: Mutex<BTreeMap<&'static str, Loss>>,
+    /// Ways that a verification need not look at, by a hash of each: they are told of, or were kept.
+    passed_over: Mutex<HashSet<u64>>,
+    state: RandomState,
     stopped: AtomicBool,
     unavailable: AtomicU64,
+}
+
+/// What the target can't hold, of how many files.
+#[derive(Debug)]
+struct Loss {
+    files: u64,
+    first: Vec<u8>,
+    reason: String,
 }
 
 /// What was done so far.
@@ -45,6 +63,8 @@ pub(super) struct Counts {
     pub(super) unchanged_bytes: AtomicU64,
     pub(super) kept: AtomicU64,
     pub(super) deleted: AtomicU64,
+    pub(super) verified: AtomicU64,
+    pub(super) verified_bytes: AtomicU64,
 }
 
 impl Counts {
@@ -58,19 +78,24 @@ impl<'a> Job<'a> {
         options: &'a RestoreOptions,
         context: &'a Context<'a>,
         is_whole: bool,
-    ) -> Self {
-        Self {
+    ) -> Result<Self> {
+        let owners = Owners::new(&options.owners)?;
+        Ok(Self {
             options,
             context,
             is_whole,
             resumes: false,
             distrusts: false,
             problems: ProblemLog::new(context.monitor),
-            meta: MetaWriter::new(),
+            meta: MetaWriter::new(owners.are_set()),
+            owners,
             counts: Counts::default(),
+            losses: Mutex::default(),
+            passed_over: Mutex::default(),
+            state: RandomState::new(),
             stopped: AtomicBool::new(false),
             unavailable: AtomicU64::new(0),
-        }
+        })
     }
 
     /// The path in the target of this way, as bytes for messages.
@@ -108,6 +133,7 @@ impl<'a> Job<'a> {
 
     /// Notes a problem with what is at this way.
     pub(super) fn problem(&self, way: &[u8], operation: &str, error: impl fmt::Display) {
+        self.pass_over(way);
         self.problems.add(Problem::new(&self.path(way), operation, error));
     }
 
@@ -116,8 +142,62 @@ impl<'a> Job<'a> {
         if fault.ends_run() {
             return Err(fault.into_error(&self.path(way)));
         }
+        self.pass_over(way);
         self.problems.add(fault.problem(&self.path(way)));
         Ok(())
+    }
+
+    /// Notes a fault of what a file has beside its content: where the target has no such thing, it is one problem for
+    /// all files.
+    pub(super) fn fault_of_metadata(&self, way: &[u8], fault: Fault) -> Result<()> {
+        if !fault.is_unsupported() {
+            return self.fault(way, fault);
+        }
+        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        let loss = losses.entry(fault.operation()).or_insert_with(|| Loss {
+            files: 0,
+            first: way.to_vec(),
+            reason: fault.reason(),
+        });
+        loss.files += 1;
+        Ok(())
+    }
+
+    /// Tells what the target could not hold, each once.
+    pub(super) fn tell_losses(&self) -> Vec<super::Loss> {
+        let losses =
+            std::mem::take(&mut *self.losses.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut told = Vec::new();
+        for (operation, Loss { files, first, reason }) in losses {
+            let more = match files {
+                1 => String::new(),
+                files => format!("; so with {} more", files - 1),
+            };
+            let first = self.path(&first);
+            self.problems.add(Problem::new(&first, operation, format_args!("{reason}{more}")));
+            let first = crate::report::escape(&first);
+            told.push(super::Loss { operation: operation.to_owned(), files, first, reason });
+        }
+        told
+    }
+
+    /// Counts something that was there and stays, though it is not what the snapshot has.
+    pub(super) fn kept(&self, way: &[u8]) {
+        self.pass_over(way);
+        self.made(&self.counts.kept);
+    }
+
+    fn pass_over(&self, way: &[u8]) {
+        if self.options.verify {
+            let hash = self.state.hash_one(way);
+            self.passed_over.lock().unwrap_or_else(PoisonError::into_inner).insert(hash);
+        }
+    }
+
+    /// Whether there is nothing to verify at this way.
+    pub(super) fn is_passed_over(&self, way: &[u8]) -> bool {
+        let hash = self.state.hash_one(way);
+        self.passed_over.lock().unwrap_or_else(PoisonError::into_inner).contains(&hash)
     }
 
     /// Decides on an error of the repository: `Ok` with the same error where it damages only what

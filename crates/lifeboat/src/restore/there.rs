@@ -9,7 +9,7 @@ use rustix::fs::FileType;
 use lifeboat_format::tree::{Entry, EntryKind};
 
 use super::delete;
-use super::job::{Counts, Job};
+use super::job::Job;
 use crate::error::Result;
 use crate::target::{Dir, Fault, Node, There, there};
 
@@ -78,12 +78,12 @@ impl Job<'_> {
         let decide = || {
             let Some(there) = there::look(dir, name)? else { return Ok(Site::Free) };
             if self.keeps(&there, (entry.mtime.secs, entry.mtime.nanos)) {
-                Counts::add(&self.counts.kept, 1);
+                self.kept(way);
                 return Ok(Site::Closed);
             }
             if there.kind == FileType::RegularFile {
                 if self.believes(&there, entry) {
-                    let needs_metadata = !is_described(dir, name, &there, entry);
+                    let needs_metadata = !self.is_described(dir, name, &there, entry);
                     return Ok(Site::Same { there, needs_metadata });
                 }
                 if let Some(node) = there::open(dir, name, &there)? {
@@ -109,14 +109,19 @@ impl Job<'_> {
         let decide = || {
             let Some(there) = there::look(dir, name)? else { return Ok(Site::Free) };
             if self.keeps(&there, (entry.mtime.secs, entry.mtime.nanos)) {
-                Counts::add(&self.counts.kept, 1);
+                self.kept(way);
                 return Ok(Site::Closed);
             }
             let is_same = entry.kind == EntryKind::Symlink
                 && there.kind == FileType::Symlink
                 && there.mtime == (entry.mtime.secs, entry.mtime.nanos)
                 && there::read_link(dir, name)? == entry.target
-                && is_described(dir, name, &There { mode: u32::from(entry.mode), ..there }, entry);
+                && self.is_described(
+                    dir,
+                    name,
+                    &There { mode: u32::from(entry.mode), ..there },
+                    entry,
+                );
             if is_same {
                 return Ok(Site::Same { there, needs_metadata: false });
             }
@@ -173,15 +178,15 @@ impl Job<'_> {
     fn or_told(&self, way: &[u8], site: Result<Site, Fault>) -> Result<Site> {
         site.or_else(|fault| self.fault(way, fault).map(|()| Site::Closed))
     }
-}
 
-/// Whether the metadata that can be told without opening it is the snapshot's. A file with flags or extended attributes, here
-/// or there, is opened to know.
-fn is_described(dir: &Dir, name: &[u8], there: &There, entry: &Entry) -> bool {
-    there.mode == u32::from(entry.mode)
-        && there.owner == (entry.uid, entry.gid)
-        && entry.flags == 0
-        && entry.xattrs.is_empty()
-        && entry.moved_xattrs.is_empty()
-        && !there::has_xattrs(dir, name)
+    /// Whether the metadata that can be told without opening it is the snapshot's. A file with flags or extended attributes,
+    /// here or there, is opened to know.
+    fn is_described(&self, dir: &Dir, name: &[u8], there: &There, entry: &Entry) -> bool {
+        there.mode == u32::from(entry.mode)
+            && (!self.owners.are_set() || there.owner == self.owners.of(entry))
+            && entry.flags == 0
+            && entry.xattrs.is_empty()
+            && entry.moved_xattrs.is_empty()
+            && !there::has_xattrs(dir, name)
+    }
 }

@@ -49,6 +49,21 @@ impl Fault {
         matches!(self.cause, Cause::System(Errno::PERM | Errno::ACCESS))
     }
 
+    /// Whether the target's file system has no such thing.
+    pub fn is_unsupported(&self) -> bool {
+        self.is(Errno::OPNOTSUPP) || self.is(Errno::NOTTY) || self.is(Errno::NOSYS)
+    }
+
+    /// What failed, as a verb phrase: "set mode of".
+    pub fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// Why, and what to do.
+    pub fn reason(&self) -> String {
+        Reason(&self.cause).to_string()
+    }
+
     /// Whether something that is not a directory is where one is needed.
     pub fn is_no_directory(&self) -> bool {
         self.is(Errno::NOTDIR) || self.is(Errno::LOOP)

@@ -63,6 +63,8 @@ pub struct Skipped {
 /// Sets metadata, and counts what the user may not set.
 #[derive(Debug, Default)]
 pub struct MetaWriter {
+    /// Files stay whose they are, without being given to anybody.
+    leaves_owners: bool,
     owners: AtomicU64,
     xattrs: AtomicU64,
 }
@@ -78,9 +80,9 @@ pub enum LastFlags {
 }
 
 impl MetaWriter {
-    /// A writer that has left out nothing yet.
-    pub fn new() -> Self {
-        Self::default()
+    /// A writer that has left out nothing yet, and gives files to their owners if it is to.
+    pub fn new(sets_owners: bool) -> Self {
+        Self { leaves_owners: !sets_owners, ..Self::default() }
     }
 
     /// What was left out so far.
@@ -196,6 +198,10 @@ impl MetaWriter {
     /// Sets owner and group as far as allowed; gives the mode bits that must not be set because the
     /// file belongs to somebody else than it did.
     fn set_owner(&self, handle: &Handle<'_>, meta: &Metadata, now: (u32, u32)) -> Result<u32> {
+        if self.leaves_owners {
+            let bit = |differs: bool, bit| if differs { bit } else { 0 };
+            return Ok(bit(now.0 != meta.uid, SET_USER) | bit(now.1 != meta.gid, SET_GROUP));
+        }
         match handle.set_owner(Some(meta.uid), Some(meta.gid)) {
             Ok(()) => return Ok(0),
             Err(error) if !is_denied_id(&error) => return Err(error),

@@ -28,7 +28,7 @@ fn is_root() -> bool {
 }
 
 fn finish(node: &Node, dir: &Dir, meta: &Metadata) -> (Vec<String>, Skipped) {
-    let writer = MetaWriter::new();
+    let writer = MetaWriter::new(true);
     let mut faults = Vec::new();
     writer.finish(node, dir, meta, LastFlags::Now, &mut |fault| faults.push(fault.to_string()));
     (faults, writer.skipped())
@@ -337,7 +337,7 @@ fn a_list_inherited_from_a_found_directory_does_not_stay() {
     let len = rustix::fs::fgetxattr(&listed, "system.posix_acl_access", &mut back).unwrap();
     assert_eq!(&back[..len], acl);
     let mut faults = Vec::new();
-    let writer = MetaWriter::new();
+    let writer = MetaWriter::new(true);
     writer.finish_dir(&below, &own(), &mut |fault| faults.push(fault.to_string()));
     assert_eq!(faults, Vec::<String>::new());
     assert!(rustix::fs::fgetxattr(&below, "system.posix_acl_default", &mut [0_u8; 64]).is_err());
@@ -359,7 +359,7 @@ fn an_immutable_file_gets_all_else_first() {
     assert!(rustix::fs::ioctl_getflags(&node).unwrap().contains(flags));
     assert_eq!(fs::metadata(temp.path().join("file")).unwrap().mtime(), 1_234_567_890);
     rustix::fs::ioctl_setflags(&node, IFlags::empty()).unwrap();
-    let writer = MetaWriter::new();
+    let writer = MetaWriter::new(true);
     let mut faults = 0;
     writer.finish(&node, &dir, &meta, LastFlags::Later, &mut |_| faults += 1);
     Node::link((&dir, b"file"), node.id(), &dir, b"second").unwrap();

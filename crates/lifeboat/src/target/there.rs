@@ -132,13 +132,20 @@ pub fn open(dir: &Dir, name: &[u8], there: &There) -> Result<Option<Node>> {
 /// # Errors
 /// As of [`open`].
 pub fn open_for_metadata(dir: &Dir, name: &[u8], there: &There) -> Result<Node> {
-    let Some(fd) = open_as(dir, name, OFlags::RDONLY)? else {
-        return Err(Fault::system("open", Errno::ACCESS));
-    };
+    Ok(Node::found(open_to_read(dir, name, there)?, there.id))
+}
+
+/// Opens a file that was looked at, to be read.
+///
+/// # Errors
+/// As of [`open`].
+pub fn open_to_read(dir: &Dir, name: &[u8], there: &There) -> Result<OwnedFd> {
+    let denied = || Fault::system("open", Errno::ACCESS);
+    let fd = open_as(dir, name, OFlags::RDONLY)?.ok_or_else(denied)?;
     if FileId::of(&fd).map_err(|errno| Fault::system("look at", errno))? != there.id {
         return Err(replaced("open"));
     }
-    Ok(Node::found(fd, there.id))
+    Ok(fd)
 }
 
 fn open_as(dir: &Dir, name: &[u8], access: OFlags) -> Result<Option<OwnedFd>> {

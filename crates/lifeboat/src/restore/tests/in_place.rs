@@ -311,3 +311,60 @@ fn attributes_that_the_snapshot_has_not_got_go() {
     assert_eq!(rustix::fs::listxattr(&small, &mut list).unwrap(), 0);
     assert_whole(target.path(), &content);
 }
+
+#[test]
+fn what_was_written_is_verified() {
+    /// Spoils a file as soon as it is read back.
+    struct Spoil(PathBuf);
+    impl crate::monitor::Monitor for Spoil {
+        fn phase(&self, phase: Phase) {
+            if phase == Phase::ReadData {
+                let file = fs::File::options().write(true).open(&self.0).unwrap();
+                rustix::io::pwrite(&file, b"spoilt", 12_345).unwrap();
+            }
+        }
+    }
+    let (stored, content) = all_kinds();
+    let target = TempDir::new().unwrap();
+    let asked = RestoreOptions { verify: true, sync: true, ..options(target.path()) };
+    let report = run(&stored, &asked).unwrap();
+    let bytes = content.len() as u64 + 10;
+    assert_eq!((report.problems.count, report.verified), (0, 4), "{report:?}");
+    assert_eq!(report.verified_bytes, bytes + 5);
+
+    let monitor = Spoil(target.path().join("r/big"));
+    let context = Context { monitor: &monitor, ..Context::default() };
+    let origin = Origin { reader: &stored.reader, locate: &*stored.index };
+    let report = restore(origin, &stored.snapshot, &asked, &context).unwrap();
+    assert_eq!((report.problems.count, report.verified), (1, 3), "{report:?}");
+    let text = report.problems.first[0].to_string();
+    assert!(text.contains("r/big: bytes 10000 to 20000 are not"), "{text}");
+
+    // What is kept on purpose is no finding.
+    let asked = RestoreOptions { overwrite: Overwrite::Never, ..asked };
+    let report = run(&stored, &asked).unwrap();
+    assert_eq!((report.problems.count, report.verified), (0, 0), "{report:?}");
+}
+
+#[test]
+fn owners_as_they_are_ordered() {
+    let (stored, _) = all_kinds();
+    let is_root = rustix::process::geteuid().is_root();
+    let me = own().uid;
+    let target = TempDir::new().unwrap();
+    let mut asked = options(target.path());
+    asked.owners.users.push((me.to_string(), "4321".to_owned()));
+    let owner = || fs::metadata(target.path().join("r/small")).unwrap().uid();
+    let report = run(&stored, &asked).unwrap();
+    assert_eq!(report.problems.count, 0);
+    assert_eq!(owner(), if is_root { 4321 } else { me });
+    assert_eq!(report.notices.len(), usize::from(!is_root));
+    // Nothing is to be done for those who have the right owner, and nothing at all if owners do not count.
+    assert_eq!(run(&stored, &asked).unwrap().files, 0);
+    asked.owners = OwnerOptions { by: OwnerBy::None, ..OwnerOptions::default() };
+    let report = run(&stored, &asked).unwrap();
+    assert_eq!((report.files, report.notices.len()), (0, 0));
+    assert_eq!(owner(), if is_root { 4321 } else { me });
+    run_whole(&stored, target.path());
+    assert_eq!(owner(), me);
+}
