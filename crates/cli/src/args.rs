@@ -174,9 +174,13 @@ pub(crate) struct RestoreArgs {
     /// directly into the target
     #[arg(value_name = "SNAPSHOT[:/PATH]")]
     pub(crate) snapshot: SnapshotPath,
-    /// The directory to restore into; created if it is missing
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) target: PathBuf,
+    /// The directory to restore into, created if it is missing; or tar:FILE for a tar archive, tar:- for one to
+    /// stdout; or, for a single file, a block device
+    #[arg(short, long, value_name = "DIR", required_unless_present = "to_stdout")]
+    pub(crate) target: Option<PathBuf>,
+    /// Writes the content of a single file to stdout
+    #[arg(long, conflicts_with_all = ["target", "dry_run", "json"])]
+    pub(crate) to_stdout: bool,
     /// Restores only what matches (gitignore syntax, a pattern with a slash anchored at /; may be
     /// repeated)
     #[arg(short, long, value_name = "PATTERN")]

@@ -20,6 +20,7 @@
 //! - Memory and open files are bounded whatever the data; hard links beyond what fits are restored as
 //!   files of their own, which the report says.
 
+mod archive;
 mod cat;
 mod delete;
 mod dry_run;
@@ -32,6 +33,7 @@ mod open_file;
 mod owners;
 mod place;
 mod plan;
+mod stream;
 mod there;
 mod verify;
 mod way;
@@ -52,7 +54,8 @@ use lifeboat_repo::tree::{TreeRoot, scan};
 use rayon::ThreadPool;
 use serde::Serialize;
 
-pub use self::cat::cat;
+pub use self::archive::archive;
+pub use self::cat::{cat, to_device};
 use self::filter::Filter;
 use self::job::Job;
 pub use self::owners::{OwnerBy, OwnerOptions};
@@ -65,12 +68,16 @@ use crate::context::Context;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Phase;
 use crate::report::Problems;
+use crate::target::FileId;
 use crate::target::dir::Target;
 
 /// What one thread holds: a frame, opened and inflated, in bytes.
 const THREAD_BYTES: u64 = 4 << 20;
 /// The part of a restore's memory for what is on its way or not yet inflated.
 const FLYING_PART: u64 = 2;
+
+/// What stands for a file that is not made.
+const NO_FILE: FileId = FileId { device: 0, inode: 0 };
 
 /// Where chunks come from: a repository's reader, and the index that it follows.
 #[derive(Clone, Copy)]
@@ -194,6 +201,12 @@ pub struct Loss {
 }
 
 impl RestoreReport {
+    /// Whether there was nothing to restore.
+    pub fn is_empty(&self) -> bool {
+        let Self { files, dirs, links, other, unchanged, kept, .. } = self;
+        files + dirs + links + other + unchanged + kept == 0
+    }
+
     /// Whether all that was asked for was restored.
     pub fn is_complete(&self) -> bool {
         self.problems.count == 0

@@ -18,7 +18,7 @@ use crate::settings::Settings;
 use crate::signals::cancel_on_signals;
 
 /// What is gathered before it is written, in bytes.
-const BUFFER_BYTES: usize = 256 << 10;
+pub(super) const BUFFER_BYTES: usize = 256 << 10;
 
 #[derive(Serialize)]
 struct Head {
@@ -62,7 +62,7 @@ pub(super) fn run(args: &CatArgs, settings: &Settings, output: &Output) -> Resul
     Ok(End::Done)
 }
 
-fn unless_gone(error: lifeboat::Error) -> anyhow::Error {
+pub(super) fn unless_gone(error: lifeboat::Error) -> anyhow::Error {
     let error = anyhow::Error::new(error);
     let io = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind)

@@ -1,22 +1,21 @@
 //! `restore`: brings files back from a snapshot.
 
-use std::os::unix::ffi::OsStrExt as _;
+mod goal;
+
 use std::time::Instant;
 
 use anyhow::Result;
 use lifeboat::Context;
-use lifeboat::report::escape;
-use lifeboat::restore::{
-    Origin, Overwrite, OwnerBy, OwnerOptions, RestoreOptions, RestoreReport, restore,
-};
+use lifeboat::restore::{Origin, RestoreReport};
 use lifeboat_format::id::SnapshotId;
 use serde::Serialize;
 
+use self::goal::{Goal, Work};
 use super::paths;
 use super::session::{Session, filter};
 use super::traffic::Traffic;
-use crate::args::{OverwriteArg, OwnerArg, RestoreArgs};
-use crate::exit::{End, Usage};
+use crate::args::RestoreArgs;
+use crate::exit::End;
 use crate::render::{Output, bytes, count, duration, progress_monitor};
 use crate::settings::Settings;
 use crate::signals::cancel_on_signals;
@@ -35,6 +34,7 @@ struct Summary<'a> {
 }
 
 pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Result<End> {
+    let goal = Goal::of(&args, output)?;
     let path = args.snapshot.path.as_deref().map(paths::snapshot_path).transpose()?;
     let pace = yielding::pace(&settings.polite()?)?;
     let cancel = cancel_on_signals()?;
@@ -44,46 +44,25 @@ pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Re
     let filter = filter(&args.select)?;
     let snapshot = &snapshots.resolve(&args.snapshot.snapshot, &filter)?.snapshot;
     let chunks = session.chunks()?;
-    let target = escape(args.target.as_os_str().as_bytes());
-    if args.target.exists() && !args.target.is_dir() {
-        return Err(Usage(format!("--target {target} is there and is not a directory")).into());
-    }
     let filtered = !(args.include.is_empty() && args.exclude.is_empty());
-    let options = RestoreOptions {
+    let monitor = progress_monitor(output);
+    let work = Work {
+        origin: Origin { reader: &chunks.reader, locate: &*chunks.index },
+        snapshot,
         path,
-        include: args.include,
-        exclude: args.exclude,
-        overwrite: match args.overwrite {
-            OverwriteArg::Never => Overwrite::Never,
-            OverwriteArg::IfChanged => Overwrite::IfChanged,
-            OverwriteArg::IfNewer => Overwrite::IfNewer,
-            OverwriteArg::Always => Overwrite::Always,
-        },
-        verify_existing: args.verify_existing,
-        owners: OwnerOptions {
-            by: match args.owner {
-                OwnerArg::Number => OwnerBy::Number,
-                OwnerArg::Name => OwnerBy::Name,
-                OwnerArg::None => OwnerBy::None,
-            },
-            users: args.map_user,
-            groups: args.map_group,
-        },
-        verify: args.verify,
-        delete: args.delete,
-        dry_run: args.dry_run,
-        sync: !args.no_sync,
+        context: &Context { monitor: &monitor, cancel, threads: settings.threads, pace },
         // The index and the reader take a quarter; the rest is the program's own.
         memory_bytes: settings.memory_bytes / 2,
-        ..RestoreOptions::new(args.target)
     };
-    let monitor = progress_monitor(output);
-    let context = Context { monitor: &monitor, cancel, threads: settings.threads, pace };
-    let origin = Origin { reader: &chunks.reader, locate: &*chunks.index };
-    let report = restore(origin, snapshot, &options, &context);
+    let target = goal.name();
+    let report = work.to(&goal, args);
     monitor.finish();
     let mut report = report?;
-    if filtered && report.files + report.dirs + report.links + report.other == 0 {
+    if goal.is_stdout() {
+        report.notices.iter().for_each(|notice| output.notice(format!("notice: {notice}")));
+        return Ok(if report.is_complete() { End::Done } else { End::Partial });
+    }
+    if filtered && report.is_empty() {
         report.notices.push("nothing matched --include and --exclude".to_owned());
     }
     let seconds = begun.elapsed().as_secs_f64();

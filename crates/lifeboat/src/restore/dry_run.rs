@@ -18,12 +18,8 @@ use super::job::{Counts, Job};
 use super::links::{Links, Member, Original};
 use super::place::{self, Piece};
 use super::window::Limits;
-use super::{FLYING_PART, Origin};
+use super::{FLYING_PART, NO_FILE, Origin};
 use crate::error::Result;
-use crate::target::FileId;
-
-/// What stands for a file that is not made.
-const NO_FILE: FileId = FileId { device: 0, inode: 0 };
 
 pub(super) fn count(
     job: &Job<'_>,

@@ -153,14 +153,15 @@ impl<'a> Job<'a> {
         if !fault.is_unsupported() {
             return self.fault(way, fault);
         }
-        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
-        let loss = losses.entry(fault.operation()).or_insert_with(|| Loss {
-            files: 0,
-            first: way.to_vec(),
-            reason: fault.reason(),
-        });
-        loss.files += 1;
+        self.lose(way, fault.operation(), fault.reason());
         Ok(())
+    }
+
+    /// Notes that the target has no such thing.
+    pub(super) fn lose(&self, way: &[u8], operation: &'static str, reason: String) {
+        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = || Loss { files: 0, first: way.to_vec(), reason };
+        losses.entry(operation).or_insert_with(first).files += 1;
     }
 
     /// Tells what the target could not hold, each once.
