@@ -6,6 +6,7 @@ mod cli;
 mod concurrent;
 mod damage;
 mod deep;
+mod elsewhere;
 mod file_systems;
 mod incremental;
 mod interrupted;
