@@ -204,6 +204,9 @@ pub(crate) struct RestoreArgs {
     /// Reads every file back at the end, from the disk, and compares it with the snapshot
     #[arg(long)]
     pub(crate) verify: bool,
+    /// Takes what is damaged or lost in the repository from this copy of it, opened with the same passphrase or key
+    #[arg(long, value_name = "LOCATION")]
+    pub(crate) heal_from: Option<String>,
     /// Gives files to their owners by the number or by the name that they have in the snapshot, or leaves them to
     /// whoever restores them
     #[arg(long, value_name = "HOW", value_enum, default_value_t)]

@@ -28,7 +28,7 @@ pub(crate) use self::secret::{
 };
 
 /// What a command needs to know besides its own options.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// Where the repository is, if it was said.
     pub(crate) place: Option<Place>,
@@ -126,6 +126,17 @@ impl Settings {
         self.place.as_ref().ok_or_else(|| {
             Usage("which repository? give --repo LOCATION or set LIFEBOAT_REPO".to_owned()).into()
         })
+    }
+
+    /// What is known of a second repository, a copy of the first: reached and opened in the same way. Which log it had
+    /// last is not remembered, since a copy may lag behind.
+    pub(crate) fn of_copy(&self, location: &str) -> Result<Self> {
+        let place = match self.file.place(location) {
+            Some(place) => place,
+            None => Place::typed(location.to_owned(), current_dir()?),
+        };
+        let memory_bytes = (self.memory_bytes / 4).max(MEMORY_BYTES_MIN);
+        Ok(Self { place: Some(place), state_dir: None, memory_bytes, ..self.clone() })
     }
 
     /// Whether nothing else writes to the repository meanwhile, on the user's word.

@@ -173,6 +173,8 @@ pub struct RestoreReport {
     pub verified: u64,
     /// Their bytes, with holes.
     pub verified_bytes: u64,
+    /// Chunks of content, maps and trees that could only be had from a copy of the repository.
+    pub healed: u64,
     /// What the target's file system could not hold; each is a problem, too.
     pub losses: Vec<Loss>,
     /// Whether it went on with a restore that was cut off.
@@ -236,7 +238,10 @@ pub fn restore(
     }
     if options.dry_run {
         let content_requests = dry_run::count(&job, origin, snapshot, &filter, pieces)?;
-        return Ok(RestoreReport { content_requests: Some(content_requests), ..report(&job) });
+        return Ok(RestoreReport {
+            content_requests: Some(content_requests),
+            ..report(&job, origin.reader)
+        });
     }
     let target = Target::open(&options.target)?;
     let synced = target.dir.try_clone().map_err(|fault| fault.into_error(&job.path(b"")))?;
@@ -258,7 +263,7 @@ pub fn restore(
         context.monitor.phase(Phase::ReadData);
         pool.install(|| verify::verify(&job, origin, snapshot, &filter, pieces, &synced))?;
     }
-    Ok(report(&job))
+    Ok(report(&job, origin.reader))
 }
 
 /// Plans on a second thread and writes on this one and the pool.
@@ -387,7 +392,7 @@ fn present(reader: &Reader, snapshot: &Snapshot, mut pieces: Vec<Piece>) -> Resu
     Err(not_found)
 }
 
-fn report(job: &Job<'_>) -> RestoreReport {
+fn report(job: &Job<'_>, reader: &Reader) -> RestoreReport {
     let counts = &job.counts;
     let skipped = job.meta.skipped();
     let mut notices = Vec::new();
@@ -412,6 +417,7 @@ fn report(job: &Job<'_>) -> RestoreReport {
         deleted: counts.deleted.load(Ordering::Relaxed),
         verified: counts.verified.load(Ordering::Relaxed),
         verified_bytes: counts.verified_bytes.load(Ordering::Relaxed),
+        healed: reader.healed(),
         losses: job.tell_losses(),
         resumed: job.resumes,
         dry_run: job.options.dry_run,

@@ -20,7 +20,8 @@ mod frame;
 pub mod location;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use lifeboat_codec::hash::IdKeys;
@@ -88,6 +89,9 @@ struct Shared {
     scratch: Mutex<Vec<Scratch>>,
     range_max: u64,
     ahead: Ahead,
+    /// Reads what can't be had here.
+    spare: OnceLock<Reader>,
+    healed: AtomicU64,
 }
 
 impl Reader {
@@ -105,8 +109,28 @@ impl Reader {
             scratch: Mutex::default(),
             range_max: (budget / RANGE_PART).clamp(*RANGE_BYTES.start(), *RANGE_BYTES.end()),
             ahead: Ahead::new(budget),
+            spare: OnceLock::new(),
+            healed: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Takes what can't be had here from `spare` from now on, a reader of a copy of this repository; the first one
+    /// that is given stays.
+    pub fn heal_from(&self, spare: Self) {
+        if self.shared.spare.set(spare).is_err() {
+            tracing::debug!("there is a reader of a copy already");
+        }
+    }
+
+    /// Whether there is a copy of the repository to turn to.
+    pub fn can_heal(&self) -> bool {
+        self.shared.spare.get().is_some()
+    }
+
+    /// How many chunks had to be read from the copy.
+    pub fn healed(&self) -> u64 {
+        self.shared.healed.load(Ordering::Relaxed)
     }
 
     /// The verified plaintext of a chunk, from whichever copy is good. It shares the memory of its
@@ -116,6 +140,24 @@ impl Reader {
     /// [`Kind::NotFound`] when the index does not have the chunk or its packs are gone,
     /// [`Kind::Corrupt`] when no copy is good, or the store's own.
     pub fn read_chunk(&self, kind: ChunkKind, id: ChunkId) -> Result<Bytes> {
+        let error = match self.read_here(kind, id) {
+            Ok(chunk) => return Ok(chunk),
+            Err(error) => error,
+        };
+        // What the copy says of it matters less than what is wrong here.
+        let healed = self.shared.spare.get().and_then(|spare| spare.read_here(kind, id).ok());
+        match healed {
+            Some(chunk) => {
+                if self.shared.healed.fetch_add(1, Ordering::Relaxed) == 0 {
+                    tracing::warn!(%error, "took a chunk, and perhaps others, from the copy");
+                }
+                Ok(chunk)
+            }
+            None => Err(error),
+        }
+    }
+
+    fn read_here(&self, kind: ChunkKind, id: ChunkId) -> Result<Bytes> {
         let locate = &self.shared.locate;
         let Some(first) = locate.locate(&id)? else {
             return Err(Error::new(Kind::NotFound, "find chunk", id)

@@ -317,3 +317,55 @@ fn a_log_that_was_put_back_is_noticed() {
     fs::remove_dir_all(place.path("home/.local/state/lifeboat/heads")).unwrap();
     place.ok(["backup", "src"]);
 }
+
+/// What is damaged or gone comes from a copy of the repository, whatever it is; and from no other repository.
+#[rstest]
+#[case::pack("packs")]
+#[case::tree("trees")]
+#[case::index("index")]
+fn a_copy_heals_a_restore(#[case] folder: &str) {
+    let place = Place::new().keyed(&[]);
+    for number in 0..20 {
+        place.file(format!("src/{number}"), noise(number, 100_000));
+    }
+    place.ok(["backup", "src"]);
+    let copied =
+        Command::new("cp").args(["-a", "repo", "copy"]).current_dir(place.path("")).status();
+    assert!(copied.unwrap().success());
+    let objects = objects_below(&place.path("repo").join(folder));
+    assert!(!objects.is_empty());
+    for (number, object) in objects.iter().enumerate() {
+        match number % 2 {
+            0 => fs::remove_file(object).unwrap(),
+            _ => fs::write(object, noise(7, 5000)).unwrap(),
+        }
+    }
+    let hurt = place.run(["restore", "latest", "--target", "hurt"]);
+    assert_ne!(hurt.code(), Some(0), "{hurt:?}");
+    let report =
+        place.json(["restore", "latest", "--target", "out", "--heal-from", "copy", "--verify"]);
+    assert_eq!((&report["files"], &report["verified"]), (&20.into(), &20.into()), "{report:#}");
+    assert!(report["healed"].as_u64().unwrap() > 0, "{report:#}");
+    let restored = place.path("out").join(place.path("src").strip_prefix("/").unwrap());
+    assert_same_tree(&place.path("src"), &restored);
+
+    place.ok(["init", "--repo", "other"]);
+    let said =
+        place.run(["restore", "latest", "--target", "no", "--heal-from", "other"]).expect_code(2);
+    assert!(said.stderr().contains("no copy of this repository"), "{said:?}");
+    place.run(["restore", "latest", "--target", "no", "--heal-from", "nothing"]).expect_code(10);
+    assert!(!place.path("no").exists());
+}
+
+fn objects_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(objects_below(&path)),
+            false => found.push(path),
+        }
+    }
+    found.sort();
+    found
+}

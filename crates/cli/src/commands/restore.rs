@@ -8,6 +8,7 @@ use anyhow::Result;
 use lifeboat::Context;
 use lifeboat::restore::{Origin, RestoreReport};
 use lifeboat_format::id::SnapshotId;
+use lifeboat_repo::reader::Reader;
 use serde::Serialize;
 
 use self::goal::{Goal, Work};
@@ -15,7 +16,7 @@ use super::paths;
 use super::session::{Session, filter};
 use super::traffic::Traffic;
 use crate::args::RestoreArgs;
-use crate::exit::End;
+use crate::exit::{End, Usage};
 use crate::render::{Output, bytes, count, duration, progress_monitor};
 use crate::settings::Settings;
 use crate::signals::cancel_on_signals;
@@ -44,6 +45,9 @@ pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Re
     let filter = filter(&args.select)?;
     let snapshot = &snapshots.resolve(&args.snapshot.snapshot, &filter)?.snapshot;
     let chunks = session.chunks()?;
+    if let Some(copy) = &args.heal_from {
+        chunks.reader.heal_from(reader_of_copy(copy, &session, settings, output)?);
+    }
     let filtered = !(args.include.is_empty() && args.exclude.is_empty());
     let monitor = progress_monitor(output);
     let work = Work {
@@ -86,6 +90,25 @@ pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Re
     Ok(if report.is_complete() { End::Done } else { End::Partial })
 }
 
+/// A reader of a copy of the repository.
+fn reader_of_copy(
+    location: &str,
+    session: &Session<'_>,
+    settings: &Settings,
+    output: &Output,
+) -> Result<Reader> {
+    let settings = settings.of_copy(location)?;
+    let copy = Session::open(&settings, output)?;
+    // One key file may have made several repositories of one name, each with a log of its own.
+    let own = (session.repository.id(), session.repository.log_id());
+    if own != (copy.repository.id(), copy.repository.log_id()) {
+        let why =
+            format!("--heal-from {location} is no copy of this repository: its log is another");
+        return Err(Usage(why).into());
+    }
+    Ok(copy.chunks()?.reader)
+}
+
 fn print(
     report: &RestoreReport,
     id: SnapshotId,
@@ -114,6 +137,10 @@ fn print(
         if number > 0 {
             more.push_str(&format!("; {number} {what}"));
         }
+    }
+    if report.healed > 0 {
+        let chunks = count(report.healed, "chunk");
+        output.notice(format!("notice: {chunks} damaged here came from the copy: see `check`"));
     }
     if report.resumed {
         output.notice("notice: went on with a restore that had been cut off".to_owned());

@@ -20,14 +20,14 @@ use crate::exit::Usage;
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The file as it was found; empty if there is none.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ConfigFile {
     /// Where it is.
     pub(crate) path: Option<PathBuf>,
     content: Content,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Content {
     default: Option<String>,

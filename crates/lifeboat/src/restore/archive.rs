@@ -60,7 +60,7 @@ pub fn archive(
     // Two empty blocks are the end.
     archive.put(&[0; 2 * BLOCK])?;
     archive.out.flush().map_err(|cause| archive.lost(cause))?;
-    Ok(super::report(&job))
+    Ok(super::report(&job, reader))
 }
 
 struct Archive<'a> {

@@ -131,9 +131,9 @@ impl Writer<'_> {
                         let error = repo::Error::new(Kind::NotFound, "find chunk", id)
                             .because("the index does not have it")
                             .hint("`check` says what else is missing");
-                        self.lose(window, &places, error).map(|()| None)
+                        self.heal_or_lose(window, &places, error).map(|()| None)
                     }
-                    Err(error) => self.lose(window, &places, error).map(|()| None),
+                    Err(error) => self.heal_or_lose(window, &places, error).map(|()| None),
                 }
             })
             .collect::<Result<_>>()?;
@@ -240,6 +240,23 @@ impl Writer<'_> {
             places.iter().for_each(|place| self.job.found(u64::from(place.length)));
         }
         are_there
+    }
+
+    /// Writes a chunk that the index can't find, if there is a copy of the repository that has it.
+    fn heal_or_lose(
+        &self,
+        window: &Window,
+        places: &Range<usize>,
+        error: repo::Error,
+    ) -> Result<()> {
+        if !self.reader.can_heal() {
+            return self.lose(window, places, error);
+        }
+        let places_of = &window.places[places.clone()];
+        match self.reader.read_chunk(ChunkKind::Data, places_of[0].id) {
+            Ok(chunk) => self.place(&chunk, window, places_of),
+            Err(_) => self.lose(window, places, error),
+        }
     }
 
     /// Notes that a chunk is lost, with every file that needs it.
