@@ -28,7 +28,7 @@ use super::window::{LeftDir, Limits, Link, Place, Window, Zeros};
 use super::{delete, finish};
 use crate::error::Result;
 use crate::target::dir::Target;
-use crate::target::{Dir, Node, There, fault, file, there};
+use crate::target::{Dir, Node, There, file, there};
 
 /// The most zeros that are allocated in one step, in bytes, so that a cancelled run ends soon.
 const ZEROS_MAX: u64 = 1 << 30;
@@ -233,10 +233,15 @@ impl<'a> Planner<'a> {
         let extents = MapReader::new(self.source, &entry);
         let (size, entry) = (entry.size, without_content(entry));
         let open = Arc::new(OpenFile::new(node, dir, way.to_vec(), entry, original));
-        if let Err(fault) = prepare(&open.node, size) {
+        if open.is_found()
+            && let Err(fault) =
+                open.node.mark_unfinished().and_then(|()| file::set_size(&open.node, size))
+        {
             open.fail(self.job, fault)?;
         }
         let (mut at, mut in_windows) = (0, false);
+        // What is written gives a new file its size.
+        let mut ends_in_hole = false;
         for extent in extents {
             if open.is_damaged() {
                 break;
@@ -244,11 +249,15 @@ impl<'a> Planner<'a> {
             match extent {
                 Ok(extent) => {
                     let length = extent.len();
+                    ends_in_hole = matches!(extent, Extent::Hole(_));
                     in_windows |= self.extent(&open, at, extent)?;
                     at += length;
                 }
                 Err(error) => open.damage(self.job, self.job.damage(error)?),
             }
+        }
+        if ends_in_hole && let Err(fault) = file::set_size(&open.node, size) {
+            open.fail(self.job, fault)?;
         }
         if in_windows {
             self.end_part(&open, size, true)
@@ -397,15 +406,6 @@ impl<'a> Planner<'a> {
         }
         Ok(())
     }
-}
-
-/// Gives a file the length of what is written into it; one that was there is marked first.
-fn prepare(node: &Node, size: u64) -> fault::Result<()> {
-    if !node.is_made() {
-        node.mark_unfinished()?;
-        return file::set_size(node, size);
-    }
-    if size > 0 { file::set_size(node, size) } else { Ok(()) }
 }
 
 fn without_content(mut entry: Box<Entry>) -> Box<Entry> {
