@@ -122,6 +122,9 @@ pub struct RestoreOptions {
     pub verify: bool,
     /// Only count what would be restored, and write nothing.
     pub dry_run: bool,
+    /// How many bytes of content are fetched when only counting was asked for, to tell how long all of it would take;
+    /// 0 for none.
+    pub sample_bytes: u64,
     /// Wait at the end until everything is on the disk (that of the target's file system).
     pub sync: bool,
     /// The memory for the restore's own lists and threads, in bytes; the reader has its own.
@@ -142,6 +145,7 @@ impl RestoreOptions {
             owners: OwnerOptions::default(),
             verify: false,
             dry_run: false,
+            sample_bytes: 0,
             sync: true,
             memory_bytes: 128 << 20,
         }
@@ -149,7 +153,7 @@ impl RestoreOptions {
 }
 
 /// What came of a restore.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RestoreReport {
     /// Files restored with their content.
     pub files: u64,
@@ -181,12 +185,23 @@ pub struct RestoreReport {
     pub resumed: bool,
     /// Whether nothing was written since only counting was asked for.
     pub dry_run: bool,
-    /// How many requests the content would take, known when only counting was asked for.
-    pub content_requests: Option<u64>,
+    /// What the content would take, known when only counting was asked for.
+    pub fetch: Option<FetchEstimate>,
     /// What was left out because only a privileged user may set it; no problem for any other.
     pub notices: Vec<String>,
     /// What could not be restored.
     pub problems: Problems,
+}
+
+/// What fetching content takes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct FetchEstimate {
+    /// Requests to the store.
+    pub requests: u64,
+    /// Bytes that come from it.
+    pub bytes: u64,
+    /// About how many seconds that takes, by what a sample took; writing is not in it.
+    pub seconds: Option<f64>,
 }
 
 /// Something that the target's file system could not hold.
@@ -237,11 +252,8 @@ pub fn restore(
         context.monitor.expect(stats.files + stats.other, stats.bytes);
     }
     if options.dry_run {
-        let content_requests = dry_run::count(&job, origin, snapshot, &filter, pieces)?;
-        return Ok(RestoreReport {
-            content_requests: Some(content_requests),
-            ..report(&job, origin.reader)
-        });
+        let fetch = dry_run::count(&job, origin, snapshot, &filter, pieces)?;
+        return Ok(RestoreReport { fetch: Some(fetch), ..report(&job, origin.reader) });
     }
     let target = Target::open(&options.target)?;
     let synced = target.dir.try_clone().map_err(|fault| fault.into_error(&job.path(b"")))?;
@@ -421,7 +433,7 @@ fn report(job: &Job<'_>, reader: &Reader) -> RestoreReport {
         losses: job.tell_losses(),
         resumed: job.resumes,
         dry_run: job.options.dry_run,
-        content_requests: None,
+        fetch: None,
         notices,
         problems: job.problems.snapshot(),
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use lifeboat::Context;
-use lifeboat::restore::{Origin, RestoreReport};
+use lifeboat::restore::{FetchEstimate, Origin, RestoreReport};
 use lifeboat_format::id::SnapshotId;
 use lifeboat_repo::reader::Reader;
 use serde::Serialize;
@@ -32,6 +32,16 @@ struct Summary<'a> {
     seconds: f64,
     warnings: Vec<String>,
     requests: Traffic,
+    /// What fetching would cost by the provider's list prices, known for a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetch_cost: Option<Price>,
+}
+
+/// An amount of money.
+#[derive(Serialize)]
+struct Price {
+    currency: String,
+    amount: f64,
 }
 
 pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Result<End> {
@@ -72,6 +82,11 @@ pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Re
     let seconds = begun.elapsed().as_secs_f64();
     let requests = Traffic::of(session.repository.io());
     requests.log();
+    let prices = session.repository.io().meter().prices();
+    let fetch_cost = report.fetch.zip(prices).map(|(fetch, prices)| Price {
+        currency: prices.currency.clone(),
+        amount: prices.reading(fetch.requests, fetch.bytes).total(),
+    });
     if output.json {
         let message_type = "restore_summary";
         let report = &report;
@@ -83,11 +98,27 @@ pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Re
             seconds,
             warnings: session.warnings(),
             requests,
+            fetch_cost,
         })?;
     } else {
         print(&report, snapshot.id, &target, seconds, output)?;
+        if let Some(fetch) = &report.fetch {
+            print_estimate(fetch, fetch_cost.as_ref(), output)?;
+        }
     }
     Ok(if report.is_complete() { End::Done } else { End::Partial })
+}
+
+fn print_estimate(fetch: &FetchEstimate, price: Option<&Price>, output: &Output) -> Result<()> {
+    let mut text =
+        format!("would fetch {} in {}", bytes(fetch.bytes), count(fetch.requests, "request"));
+    if let Some(seconds) = fetch.seconds {
+        text.push_str(&format!(", in about {}", duration(seconds)));
+    }
+    if let Some(Price { currency, amount }) = price {
+        text.push_str(&format!(", for about {amount:.2} {currency} by list prices"));
+    }
+    output.line(text)
 }
 
 /// A reader of a copy of the repository.

@@ -233,7 +233,7 @@ fn restore(
             let trees = meter.snapshot().since(&before).requests();
             Some(Restore {
                 snapshot: newest.id,
-                requests: trees + report.content_requests.unwrap_or_default(),
+                requests: trees + report.fetch.map_or(0, |fetch| fetch.requests),
                 bytes: report.bytes,
             })
         }

@@ -1,9 +1,10 @@
 //! The dry run: counts what a restore would write, and writes nothing.
 //!
-//! Reads trees, but no content: of that it counts the requests. What is in the way in the target is not
-//! looked at.
+//! Reads trees, but of content only a sample, if that is asked for, to tell how long all of it takes: requests and bytes
+//! are counted. What is in the target already is not looked at.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use lifeboat_format::snapshot::Snapshot;
 use lifeboat_format::tree::Extent;
@@ -18,7 +19,7 @@ use super::job::{Counts, Job};
 use super::links::{Links, Member, Original};
 use super::place::{self, Piece};
 use super::window::Limits;
-use super::{FLYING_PART, NO_FILE, Origin};
+use super::{FLYING_PART, FetchEstimate, NO_FILE, Origin};
 use crate::error::Result;
 
 pub(super) fn count(
@@ -27,7 +28,7 @@ pub(super) fn count(
     snapshot: &Snapshot,
     filter: &Filter,
     pieces: Vec<Piece>,
-) -> Result<u64> {
+) -> Result<FetchEstimate> {
     let mut content = Content::new(job, origin);
     let mut links = Links::new(job.options.memory_bytes / 16);
     for piece in pieces {
@@ -65,7 +66,7 @@ pub(super) fn count(
         }
         links.finish_root();
     }
-    Ok(content.requests())
+    content.estimate()
 }
 
 /// The content of files, gathered as the windows of a restore gather it.
@@ -77,6 +78,9 @@ struct Content<'a> {
     files: usize,
     bytes: u64,
     count: RequestCount,
+    /// Some of the frames, to be fetched once to see how long they take.
+    sample: Vec<FrameRef>,
+    sample_bytes: u64,
 }
 
 impl<'a> Content<'a> {
@@ -89,6 +93,8 @@ impl<'a> Content<'a> {
             files: 0,
             bytes: 0,
             count: RequestCount::default(),
+            sample: Vec::new(),
+            sample_bytes: 0,
         }
     }
 
@@ -123,15 +129,47 @@ impl<'a> Content<'a> {
 
     fn end(&mut self) {
         let frames = std::mem::take(&mut self.frames);
+        for frame in &frames {
+            if self.sample_bytes >= self.job.options.sample_bytes {
+                break;
+            }
+            if self.sample.last() != Some(frame) {
+                self.sample_bytes += u64::from(frame.sealed_len);
+                self.sample.push(*frame);
+            }
+        }
         let flying_max = self.job.options.memory_bytes / FLYING_PART;
         self.origin.reader.count_requests(frames, flying_max, &mut self.count);
         (self.files, self.bytes) = (0, 0);
     }
 
-    fn requests(mut self) -> u64 {
+    fn estimate(mut self) -> Result<FetchEstimate> {
         self.end();
-        self.count.requests()
+        let (requests, bytes) = (self.count.requests(), self.count.bytes());
+        Ok(FetchEstimate { requests, bytes, seconds: self.seconds(bytes)? })
     }
+
+    /// How long so many bytes take, by those of the sample.
+    fn seconds(&self, bytes: u64) -> Result<Option<f64>> {
+        if self.sample.is_empty() {
+            return Ok(None);
+        }
+        let mut one = RequestCount::default();
+        let flying_max = self.job.options.memory_bytes / FLYING_PART;
+        self.origin.reader.count_requests(self.sample.clone(), flying_max, &mut one);
+        let begun = Instant::now();
+        let fetch = self.origin.reader.fetch(self.sample.clone(), flying_max);
+        // What can't be read takes its time, too; the restore itself says what it is.
+        while fetch.next(|_, _| Ok(()))? {
+            self.job.go_on()?;
+        }
+        Ok(Some(begun.elapsed().as_secs_f64() * as_f64(bytes) / as_f64(one.bytes().max(1))))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate needs no more than 53 bits")]
+fn as_f64(number: u64) -> f64 {
+    number as f64
 }
 
 /// Counts what is made for the entry, and says whether that is a file with content of its own.

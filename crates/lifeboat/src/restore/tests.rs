@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::testing::{Shelf, Stored, dir, key, own, symlink};
 use super::*;
 
+mod hostile;
 mod in_place;
 mod round_trip;
 

@@ -14,12 +14,18 @@ use super::location::FrameRef;
 pub struct RequestCount {
     opened: HashSet<ObjectKey>,
     requests: u64,
+    bytes: u64,
 }
 
 impl RequestCount {
     /// All that were counted.
     pub fn requests(&self) -> u64 {
         self.requests
+    }
+
+    /// The bytes that they bring.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
 
@@ -39,6 +45,7 @@ impl Reader {
             // What opens a pack is at its beginning, and is read by itself if that is far away.
             let apart = first && group.start > PREAMBLE_LEN as u64 + GAP_MAX;
             count.requests += 1 + u64::from(apart);
+            count.bytes += group.end - group.start;
         }
     }
 }

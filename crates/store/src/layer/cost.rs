@@ -89,6 +89,15 @@ impl PriceTable {
         }
     }
 
+    /// What it costs to read so many bytes with so many requests.
+    pub fn reading(&self, requests: u64, bytes: u64) -> Cost {
+        Cost {
+            currency: self.currency.clone(),
+            requests: amount(requests) / 1000.0 * self.read_per_1000,
+            download: amount(bytes) / BYTES_PER_GB * (self.download_per_gb + self.retrieval_per_gb),
+        }
+    }
+
     /// What it costs to keep so many bytes for a month.
     pub fn storage_month(&self, bytes: u64) -> f64 {
         amount(bytes) / BYTES_PER_GB * self.storage_per_gb_month

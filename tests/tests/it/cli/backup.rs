@@ -49,6 +49,13 @@ fn a_part_goes_directly_into_the_target() {
     assert!(!place.path("out/extra").exists());
     let said = place.ok(["restore", &part, "--target", "dry", "--dry-run"]);
     assert!(said.stdout().starts_with("would restore 1 file"), "{said:?}");
+    assert!(
+        said.stdout().contains("would fetch ") && said.stdout().contains("in about"),
+        "{said:?}"
+    );
+    let fetch = &place.json(["restore", &part, "--target", "dry", "--dry-run"])["fetch"];
+    assert_eq!(fetch["requests"], 1, "{fetch:#}");
+    assert!(fetch["bytes"].as_u64().unwrap() > 0 && fetch["seconds"].as_f64().unwrap() > 0.0);
     assert!(!place.path("dry").exists());
 }
 

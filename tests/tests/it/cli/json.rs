@@ -45,8 +45,8 @@ fn writing() {
     expect(
         &place.json(["restore", "latest", "--target", "out"]),
         "restore_summary",
-        "snapshot target files dirs links other bytes dry_run notices problems seconds warnings \
-         requests content_requests",
+        "snapshot target files dirs links other bytes unchanged unchanged_bytes kept deleted verified \
+         verified_bytes healed losses resumed dry_run fetch notices problems seconds warnings requests",
     );
     let tags = place.json(["tag", "latest", "--add", "x"]);
     expect(&tags, "tags", "snapshots warnings");

@@ -22,6 +22,9 @@ use crate::commands::cat::{BUFFER_BYTES, unless_gone};
 use crate::exit::Usage;
 use crate::render::{Output, closed};
 
+/// How much a dry run fetches to tell how long all of it takes, in bytes.
+const SAMPLE_BYTES: u64 = 16 << 20;
+
 /// Where a restore goes.
 pub(super) enum Goal {
     Dir(PathBuf),
@@ -198,6 +201,7 @@ fn options(args: RestoreArgs, path: Option<PathKey>, target: PathBuf) -> Restore
         },
         verify: args.verify,
         dry_run: args.dry_run,
+        sample_bytes: SAMPLE_BYTES,
         sync: !args.no_sync,
         ..RestoreOptions::new(target)
     }
