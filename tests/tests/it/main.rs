@@ -7,6 +7,7 @@ mod concurrent;
 mod damage;
 mod deep;
 mod elsewhere;
+mod fidelity;
 mod file_systems;
 mod incremental;
 mod interrupted;

@@ -91,9 +91,12 @@ pub fn has_xattrs(dir: &Dir, name: &[u8]) -> bool {
     path.extend_from_slice(name);
     let mut list = [0_u8; LIST_BYTES];
     match rustix::fs::llistxattr(path, &mut list) {
-        Ok(len) => list[..len]
-            .split(|byte| *byte == 0)
-            .any(|name| !name.is_empty() && name != b"security.selinux" && name != b"security.evm"),
+        Ok(len) => list[..len].split(|byte| *byte == 0).any(|name| {
+            !name.is_empty()
+                && name != b"security.selinux"
+                && name != b"security.evm"
+                && !name.starts_with(b"trusted.SGI_ACL_")
+        }),
         Err(Errno::OPNOTSUPP) => false,
         Err(_) => true,
     }

@@ -171,7 +171,9 @@ fn xattrs(dir: &OwnedFd, name: &[u8]) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> 
         Err(error) => return Err(error.into()),
     };
     let mut all = BTreeMap::new();
-    for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+    // XFS shows an access control list twice, once in its own form.
+    let is_own = |name: &&[u8]| !name.is_empty() && !name.starts_with(b"trusted.SGI_ACL_");
+    for name in names.split(|byte| *byte == 0).filter(is_own) {
         let len = lgetxattr(&path, name, &mut buffer)?;
         all.insert(name.to_vec(), buffer[..len].to_vec());
     }

@@ -24,6 +24,9 @@ pub(super) enum Holder<'a> {
     Path(CString),
 }
 
+/// XFS lists an access control list a second time, in its own form; no other file system could use it.
+const XFS_ACL: &[u8] = b"trusted.SGI_ACL_";
+
 impl Holder<'_> {
     /// The names of its attributes; none where the file system has no attributes.
     pub(super) fn names(&self) -> io::Result<Vec<CString>> {
@@ -34,7 +37,7 @@ impl Holder<'_> {
         match list {
             Ok(list) => Ok(list
                 .split(|byte| *byte == 0)
-                .filter(|name| !name.is_empty())
+                .filter(|name| !name.is_empty() && !name.starts_with(XFS_ACL))
                 .filter_map(|name| CString::new(name).ok())
                 .collect()),
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(Vec::new()),

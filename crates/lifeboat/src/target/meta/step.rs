@@ -81,8 +81,11 @@ impl Handle<'_> {
         list.truncate(len.unwrap_or(0));
         let names = list.split(|byte| *byte == 0).filter_map(|name| str::from_utf8(name).ok());
         let is_ours = |name: &&str| {
-            ["user.", "trusted.", "system.posix_acl_"].iter().any(|own| name.starts_with(own))
-                || *name == "security.capability"
+            let has = |start: &&str| name.starts_with(*start);
+            // XFS's own form of what is `system.posix_acl_`, too.
+            !has(&"trusted.SGI_ACL_")
+                && (["user.", "trusted.", "system.posix_acl_"].iter().any(has)
+                    || *name == "security.capability")
         };
         names.filter(is_ours).map(str::to_owned).collect()
     }
