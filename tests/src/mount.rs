@@ -23,6 +23,16 @@ impl Mount {
         Ok(Self { at: at.to_owned() })
     }
 
+    /// Mounts an empty one at the folder `at` that keeps neither extended attributes nor flags, or says why it can't be
+    /// done here.
+    ///
+    /// # Errors
+    /// What `mount` says.
+    pub fn ramfs(at: &Path) -> Result<Self, String> {
+        run(Command::new("mount").args(["-t", "ramfs", "ramfs"]).arg(at))?;
+        Ok(Self { at: at.to_owned() })
+    }
+
     /// Makes an empty file system of `mebibytes` in the file `image` by `mkfs.KIND`, and mounts it at
     /// the folder `at` with these options; or says why it can't be done here.
     ///

@@ -192,3 +192,36 @@ fn name(aspect: Aspect) -> &'static str {
         Aspect::Links => "hard links",
     }
 }
+
+#[test]
+fn what_a_target_cannot_hold_is_told_once_for_all_files() {
+    if !rustix::process::geteuid().is_root() {
+        return skip("only root can mount file systems");
+    }
+    let place = Place::new().keyed(&[]);
+    for number in 0..5 {
+        place.file(format!("src/{number}"), noise(number, 5000));
+    }
+    run("setfattr -n user.comment -v text *; chattr +A *", &place.path("src"));
+    thread::sleep(Duration::from_millis(60));
+    place.ok(["backup", "src"]);
+    // A file system of few talents.
+    let at = place.folder("poor");
+    let mount = match Mount::ramfs(&at) {
+        Ok(mount) => mount,
+        Err(reason) => return skip(reason),
+    };
+    let part = format!("latest:{}", place.path("src").display());
+    let target = at.join("out");
+    let report = place.json_with(3, ["restore", &part, "--target", target.to_str().unwrap()]);
+    let losses = report["losses"].as_array().unwrap();
+    let told: BTreeMap<&str, u64> = losses
+        .iter()
+        .map(|loss| (loss["operation"].as_str().unwrap(), loss["files"].as_u64().unwrap()))
+        .collect();
+    let wanted = [("set extended attribute of", 5), ("set file flags of", 5)];
+    assert_eq!(told, BTreeMap::from(wanted), "{report:#}");
+    assert_eq!(report["problems"]["count"], 2, "{report:#}");
+    assert_eq!(report["files"], 5, "{report:#}");
+    drop(mount);
+}
