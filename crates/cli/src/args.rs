@@ -4,6 +4,7 @@
 //! that needs the world are made in `settings` and in the commands.
 
 mod backup;
+mod find;
 mod key;
 mod select;
 mod size;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub(crate) use self::backup::{BackupArgs, KindArg};
+pub(crate) use self::find::{FindArgs, SizeTest};
 pub(crate) use self::key::{InitArgs, KeyArgs, KeyCommand, NewKeyArgs};
 pub(crate) use self::select::{SelectArgs, SnapshotPath};
 pub(crate) use self::size::{ByteSize, Period};
@@ -219,25 +221,6 @@ pub(crate) struct LsArgs {
     /// Shows only the members of the directory itself, not what is below them
     #[arg(short, long)]
     pub(crate) directory: bool,
-    #[command(flatten)]
-    pub(crate) select: SelectArgs,
-}
-
-/// `find`
-#[derive(Debug, Args)]
-pub(crate) struct FindArgs {
-    /// Names or paths to look for: globs; one with a `/` is matched against the whole path
-    #[arg(required = true, value_name = "PATTERN")]
-    pub(crate) patterns: Vec<String>,
-    /// Looks only in these snapshots: beginnings of ids, or `latest` (may be repeated)
-    #[arg(long, value_name = "SNAPSHOT")]
-    pub(crate) snapshot: Vec<String>,
-    /// Takes upper and lower case as the same
-    #[arg(short, long)]
-    pub(crate) ignore_case: bool,
-    /// Shows modes, owners, sizes and times
-    #[arg(short, long)]
-    pub(crate) long: bool,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
 }

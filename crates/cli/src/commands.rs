@@ -21,6 +21,7 @@ mod session;
 mod snapshots;
 mod stats;
 mod tag;
+mod time;
 mod traffic;
 mod tree;
 
