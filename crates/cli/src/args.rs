@@ -6,6 +6,8 @@
 mod backup;
 mod find;
 mod key;
+#[cfg(feature = "mount")]
+mod mount;
 mod select;
 mod size;
 
@@ -16,6 +18,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 pub(crate) use self::backup::{BackupArgs, KindArg};
 pub(crate) use self::find::{FindArgs, SizeTest};
 pub(crate) use self::key::{InitArgs, KeyArgs, KeyCommand, NewKeyArgs};
+#[cfg(feature = "mount")]
+pub(crate) use self::mount::MountArgs;
 pub(crate) use self::select::{SelectArgs, SnapshotPath};
 pub(crate) use self::size::{ByteSize, Period};
 
@@ -147,6 +151,9 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// Writes a file's bytes to stdout
     Cat(CatArgs),
+    /// Shows snapshots as files in a directory, for reading only
+    #[cfg(feature = "mount")]
+    Mount(MountArgs),
     /// Shows any object of the repository, decoded
     Inspect(InspectArgs),
     /// Changes the tags of snapshots
