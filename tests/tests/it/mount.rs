@@ -13,7 +13,7 @@ use std::{
 
 use e2e::{Place, noise};
 use lifeboat_testkit::{
-    same_tree::{Aspect, assert_same_tree, assert_same_tree_except},
+    same_tree::{Aspect, Difference, assert_same_tree, differences},
     skip::skip,
     tree::Awkward,
 };
@@ -120,8 +120,11 @@ fn everything_is_as_it_was_backed_up() {
         let found = fs::read_dir(mounted.at.join(way).join(below));
         assert!(found.unwrap_or_else(|error| panic!("{way}: {error}")).count() > 10);
     }
-    // Out of the mount again, by the programs that people use. None of them copies flags.
-    for (name, copy) in [("rsync", "rsync -aXAHS"), ("cp", "cp -a --reflink=never")] {
+    // Out of the mount again, by the programs that people use. None of them copies flags, and rsync would
+    // read every hole.
+    const COPIES: [(&str, &str); 2] =
+        [("rsync", "rsync -aXAHS --max-size=1g"), ("cp", "cp -a --reflink=never")];
+    for (name, copy) in COPIES {
         if name == "rsync" && Command::new("rsync").arg("--version").output().is_err() {
             skip("rsync is not installed");
             continue;
@@ -130,7 +133,12 @@ fn everything_is_as_it_was_backed_up() {
         let from = format!("{}/.", seen.display());
         let mut words = copy.split(' ');
         run(Command::new(words.next().unwrap()).args(words).arg(&from).arg(&out));
-        assert_same_tree_except(&source, &out, &[Aspect::Flags, Aspect::Holes]);
+        let mut differences = differences(&source, &out).unwrap();
+        differences.retain(|Difference { path, aspect, .. }| {
+            let is_left_out = name == "rsync" && path.ends_with(b"very large");
+            !is_left_out && !matches!(aspect, Aspect::Flags | Aspect::Holes)
+        });
+        assert!(differences.is_empty(), "{name}: {differences:#?}");
     }
 }
 
@@ -201,7 +209,9 @@ fn random_reads_give_the_bytes_of_the_original() {
         scrawl(&source.join(length.to_string()), seed, length);
     }
     place.ok(["backup", "src"]);
-    let Some(mounted) = Mounted::new(&place, &["--memory", "96MiB"]) else { return };
+    const MEBIBYTES: u64 = 128;
+    let budget = format!("{MEBIBYTES}MiB");
+    let Some(mounted) = Mounted::new(&place, &["--memory", &budget]) else { return };
     let seen = mounted.newest(&source);
     thread::scope(|scope| {
         for (seed, length) in (1..).zip(lengths) {
@@ -214,6 +224,11 @@ fn random_reads_give_the_bytes_of_the_original() {
             });
         }
     });
+    let status = fs::read_to_string(format!("/proc/{}/status", mounted.child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    println!("{} MiB of {MEBIBYTES}", peak >> 10);
+    assert!(peak >> 10 <= MEBIBYTES, "{peak} KiB");
 }
 
 #[test]

@@ -29,8 +29,13 @@ use crate::render::{Output, count};
 use crate::settings::Settings;
 use crate::signals::on_first_signal;
 
-/// The part of the memory budget for frames: there are no workers beside them.
-const FRAMES_PART: u64 = 4;
+/// The part of the memory budget for frames. What is read is kept by the kernel, too.
+const FRAMES_PART: u64 = 8;
+/// What a request that is answered may take, in bytes: a frame as it was stored and inflated, what is
+/// given to the kernel, and what the allocator keeps for the thread.
+const REQUEST_BYTES: u64 = 16 << 20;
+/// How many requests are answered at once, at least and at most: most of them wait for the store.
+const REQUESTS: std::ops::RangeInclusive<u64> = 4..=16;
 /// How long a request may be under way when the directory is no longer mounted; nobody waits for it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -68,7 +73,9 @@ pub(super) fn run(args: &MountArgs, settings: &Settings, output: &Output) -> Res
     let asked = events.clone();
     on_first_signal(move || drop(asked.send(Event::Asked)))?;
     let served = Served::new(Arc::clone(&browser), lookout.start()?);
-    let mut mount = point.mount(served, args.allow_other)?;
+    let requests = settings.memory_bytes / REQUEST_BYTES;
+    let requests = requests.clamp(*REQUESTS.start(), *REQUESTS.end());
+    let mut mount = point.mount(served, requests, args.allow_other)?;
     let running = mount.take_session()?;
     let end = move || drop(events.send(Event::Ended(running.run())));
     thread::Builder::new().name("mount".to_owned()).spawn(end).context("start a thread")?;

@@ -22,8 +22,6 @@ const DEVICE: &str = "/dev/fuse";
 const HELPER: &str = "fusermount3";
 /// What the mount is called in the system's list.
 const NAME: &str = "lifeboat";
-/// Requests that are answered at once: most of them wait for the store.
-const THREADS: usize = 16;
 
 /// A directory that can be mounted over.
 #[derive(Debug)]
@@ -71,11 +69,11 @@ impl MountPoint {
         Ok(Self { path: whole })
     }
 
-    /// Mounts. Nobody is answered yet.
+    /// Mounts, for so many `requests` to be answered at once. Nobody is answered yet.
     ///
     /// # Errors
     /// When the kernel or the helper refuses, with what to do.
-    pub(super) fn mount(self, served: Served, allow_other: bool) -> Result<Mounted> {
+    pub(super) fn mount(self, served: Served, requests: u64, allow_other: bool) -> Result<Mounted> {
         if !Path::new(DEVICE).exists() {
             return Err(anyhow!(
                 "mount {}: there is no {DEVICE}; load the kernel's module with `modprobe fuse`, or \
@@ -83,7 +81,7 @@ impl MountPoint {
                 shown(&self.path)
             ));
         }
-        let session = Session::new(served, &self.path, &options(allow_other));
+        let session = Session::new(served, &self.path, &options(requests, allow_other));
         let mut session =
             session.map_err(|error| anyhow!("mount {}: {}", shown(&self.path), advice(&error)))?;
         let unmounter = session.unmount_callable();
@@ -91,7 +89,7 @@ impl MountPoint {
     }
 }
 
-fn options(allow_other: bool) -> Config {
+fn options(requests: u64, allow_other: bool) -> Config {
     let mut options = Config::default();
     options.mount_options = vec![
         MountOption::RO,
@@ -106,7 +104,7 @@ fn options(allow_other: bool) -> Config {
         // key can read everything anyway.
         options.mount_options.push(MountOption::DefaultPermissions);
     }
-    options.n_threads = Some(THREADS);
+    options.n_threads = Some(usize::try_from(requests).unwrap_or(1));
     options
 }
 

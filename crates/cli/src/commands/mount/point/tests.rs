@@ -21,9 +21,9 @@ fn only_an_empty_directory_will_do() {
 
 #[test]
 fn others_are_let_in_by_owners_and_modes_only() {
-    let alone = options(false);
+    let alone = options(4, false);
     assert_eq!(alone.acl, SessionACL::Owner);
-    let others = options(true);
+    let others = options(4, true);
     assert_eq!(others.acl, SessionACL::All);
     assert!(others.mount_options.contains(&MountOption::DefaultPermissions));
     for options in [alone, others] {
