@@ -1,6 +1,8 @@
 use lifeboat_format::tree::Extent;
+use lifeboat_repo::tree::{TreeRoot, nodes};
 
-use lifeboat_format::snapshot::Snapshot;
+use lifeboat_format::id::ChunkId;
+use lifeboat_format::snapshot::{Root, Snapshot};
 
 use super::testing::{Shop, dir, plain, show, snapshot};
 use super::*;
@@ -27,6 +29,9 @@ fn names(browser: &Browser, path: &str) -> Vec<String> {
         true
     });
     listed.unwrap();
+    // What was lost on the way is told here.
+    let end = names.len() as u64;
+    browser.list(&directory, end, &mut |_| panic!("that was all")).unwrap();
     names
 }
 
@@ -235,19 +240,8 @@ fn a_lost_piece_of_a_directory_is_told_after_the_rest() {
     let mut entries = vec![("", dir())];
     entries.extend(numbered.iter().map(|name| (name.as_str(), plain())));
     let root = shop.root("/r", &entries);
-    let tree = lifeboat_repo::tree::TreeRoot {
-        id: root.tree.unwrap(),
-        level: root.level,
-        entries: root.entries,
-        bytes: root.bytes,
-    };
-    let reader = shop.reader();
-    let leaves: Vec<_> = lifeboat_repo::tree::nodes::Nodes::new(&reader, &tree, |_| true)
-        .map(|(id, node)| (id, node.unwrap()))
-        .filter(|(_, node)| node.level() == 0)
-        .collect();
-    assert!(leaves.len() > 3, "{}", leaves.len());
-    shop.lose(&Extent::Chunk { id: leaves[1].0, offset: 0, length: 1 });
+    let leaves = leaves(&shop, &root);
+    shop.lose(&Extent::Chunk { id: leaves[1], offset: 0, length: 1 });
     let browser = browser(&shop, &[snapshot(1, "h", "2026-01-01T00:00:00Z", &[], vec![root])]);
     let seen = walk(&browser, "ids/01010101/r").unwrap();
     let directory = browser.open_dir(seen.number).unwrap();
@@ -262,4 +256,28 @@ fn a_lost_piece_of_a_directory_is_told_after_the_rest() {
     assert!(found > 1000 && found < 3000, "{found}");
     assert!(browser.look_up(seen.number, b"00000").unwrap().is_some());
     assert!(browser.look_up(seen.number, b"02999").unwrap().is_some());
+}
+
+#[test]
+fn a_listing_reads_nothing_of_what_lies_deeper() {
+    let shop = Shop::new();
+    let inner: Vec<String> = (0..3000).map(|number| format!("a/{number:05}")).collect();
+    let mut entries = vec![("", dir()), ("a", dir()), ("b", plain())];
+    entries.extend(inner.iter().map(|name| (name.as_str(), plain())));
+    let root = shop.root("/r", &entries);
+    let leaves = leaves(&shop, &root);
+    shop.lose(&Extent::Chunk { id: leaves[leaves.len() / 2], offset: 0, length: 1 });
+    let browser = browser(&shop, &[snapshot(1, "h", "2026-01-01T00:00:00Z", &[], vec![root])]);
+    assert_eq!(names(&browser, "ids/01010101/r"), ["a", "b"]);
+}
+
+/// The leaves of a root's tree.
+fn leaves(shop: &Shop, root: &Root) -> Vec<ChunkId> {
+    let Root { level, entries, bytes, .. } = *root;
+    let tree = TreeRoot { id: root.tree.unwrap(), level, entries, bytes };
+    let reader = shop.reader();
+    let nodes = nodes::Nodes::new(&reader, &tree, |_| true).map(|(id, node)| (id, node.unwrap()));
+    let leaves: Vec<_> = nodes.filter(|(_, node)| node.level() == 0).map(|(id, _)| id).collect();
+    assert!(leaves.len() > 3, "{}", leaves.len());
+    leaves
 }
