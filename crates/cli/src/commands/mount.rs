@@ -20,7 +20,7 @@ use lifeboat_repo::snapshots::{Filter, Snapshots};
 use rustix::process::{getgid, getuid};
 use serde::Serialize;
 
-use self::point::MountPoint;
+use self::point::{MountPoint, MountedPoint};
 use self::serve::Served;
 use super::session::{Session, chunks, filter};
 use crate::args::MountArgs;
@@ -79,7 +79,7 @@ pub(super) fn run(args: &MountArgs, settings: &Settings, output: &Output) -> Res
     let running = mount.take_session()?;
     let end = move || drop(events.send(Event::Ended(running.run())));
     thread::Builder::new().name("mount".to_owned()).spawn(end).context("start a thread")?;
-    say(&browser, &mount.shown(), warnings, output)?;
+    say(&browser, &mount, warnings, output)?;
     match heard.recv().context("hear of the mount")? {
         Event::Asked => {
             mount.unmount(output)?;
@@ -94,17 +94,23 @@ pub(super) fn run(args: &MountArgs, settings: &Settings, output: &Output) -> Res
     Ok(End::Done)
 }
 
-fn say(browser: &Browser, directory: &str, warnings: Vec<String>, output: &Output) -> Result<()> {
+fn say(
+    browser: &Browser,
+    mount: &MountedPoint,
+    warnings: Vec<String>,
+    output: &Output,
+) -> Result<()> {
     if output.json {
         return output.document(&Mounted {
             message_type: "mounted",
-            directory: directory.to_owned(),
+            directory: mount.shown(),
             snapshots: browser.snapshots(),
             warnings,
         });
     }
     let snapshots = count(browser.snapshots() as u64, "snapshot");
-    output.line(format!("{snapshots} at {directory}; Ctrl-C or `umount {directory}` ends this"))
+    let (directory, command) = (mount.shown(), mount.command());
+    output.line(format!("{snapshots} at {directory}; Ctrl-C or `{command}` ends this"))
 }
 
 /// The snapshots that are meant, in the order of the log, so that names go on meaning the same.

@@ -31,7 +31,7 @@ pub(super) struct MountPoint {
 
 /// A directory that is mounted over.
 #[derive(Debug)]
-pub(super) struct Mounted {
+pub(super) struct MountedPoint {
     path: PathBuf,
     session: Option<Session<Served>>,
     unmounter: SessionUnmounter,
@@ -73,7 +73,12 @@ impl MountPoint {
     ///
     /// # Errors
     /// When the kernel or the helper refuses, with what to do.
-    pub(super) fn mount(self, served: Served, requests: u64, allow_other: bool) -> Result<Mounted> {
+    pub(super) fn mount(
+        self,
+        served: Served,
+        requests: u64,
+        allow_other: bool,
+    ) -> Result<MountedPoint> {
         if !Path::new(DEVICE).exists() {
             return Err(anyhow!(
                 "mount {}: there is no {DEVICE}; load the kernel's module with `modprobe fuse`, or \
@@ -85,7 +90,7 @@ impl MountPoint {
         let mut session =
             session.map_err(|error| anyhow!("mount {}: {}", shown(&self.path), advice(&error)))?;
         let unmounter = session.unmount_callable();
-        Ok(Mounted { path: self.path, session: Some(session), unmounter })
+        Ok(MountedPoint { path: self.path, session: Some(session), unmounter })
     }
 }
 
@@ -131,10 +136,18 @@ fn has_helper() -> bool {
     version.is_ok()
 }
 
-impl Mounted {
+impl MountedPoint {
     /// The directory, for people.
     pub(super) fn shown(&self) -> String {
         shown(&self.path)
+    }
+
+    /// The command that unmounts it.
+    pub(super) fn command(&self) -> String {
+        match geteuid().is_root() {
+            true => format!("umount {}", self.shown()),
+            false => format!("{HELPER} -u {}", self.shown()),
+        }
     }
 
     /// What answers the kernel, to be run; once only.
@@ -147,8 +160,7 @@ impl Mounted {
         let Err(error) = self.unmounter.unmount() else { return Ok(()) };
         if error.raw_os_error() != Some(libc::EBUSY) || !geteuid().is_root() {
             return Err(error).with_context(|| {
-                let path = self.shown();
-                format!("unmount {path} (do it with `umount {path}` or `{HELPER} -u {path}`)")
+                format!("unmount {} (do it with `{}`)", self.shown(), self.command())
             });
         }
         output.notice(format!(
