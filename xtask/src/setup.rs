@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A command that the tests run, and the Debian package that it comes from.
-const COMMANDS: [(&str, &str); 16] = [
+const COMMANDS: [(&str, &str); 17] = [
     ("c++", "g++"),
     ("rsync", "rsync"),
     ("setfattr", "attr"),
@@ -21,6 +21,7 @@ const COMMANDS: [(&str, &str); 16] = [
     ("mkfs.btrfs", "btrfs-progs"),
     ("setpriv", "util-linux"),
     ("mount", "mount"),
+    ("fusermount3", "fuse3"),
     ("zstd", "zstd"),
     ("time", "time"),
     ("python3", "python3"),

@@ -4,7 +4,10 @@
 //! that needs the world are made in `settings` and in the commands.
 
 mod backup;
+mod find;
 mod key;
+#[cfg(feature = "mount")]
+mod mount;
 mod select;
 mod size;
 
@@ -13,7 +16,10 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::backup::{BackupArgs, KindArg};
+pub(crate) use self::find::{FindArgs, SizeTest};
 pub(crate) use self::key::{InitArgs, KeyArgs, KeyCommand, NewKeyArgs};
+#[cfg(feature = "mount")]
+pub(crate) use self::mount::MountArgs;
 pub(crate) use self::select::{SelectArgs, SnapshotPath};
 pub(crate) use self::size::{ByteSize, Period};
 
@@ -145,6 +151,9 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// Writes a file's bytes to stdout
     Cat(CatArgs),
+    /// Shows snapshots as files in a directory, for reading only
+    #[cfg(feature = "mount")]
+    Mount(MountArgs),
     /// Shows any object of the repository, decoded
     Inspect(InspectArgs),
     /// Changes the tags of snapshots
@@ -281,25 +290,6 @@ pub(crate) struct LsArgs {
     /// Shows only the members of the directory itself, not what is below them
     #[arg(short, long)]
     pub(crate) directory: bool,
-    #[command(flatten)]
-    pub(crate) select: SelectArgs,
-}
-
-/// `find`
-#[derive(Debug, Args)]
-pub(crate) struct FindArgs {
-    /// Names or paths to look for: globs; one with a `/` is matched against the whole path
-    #[arg(required = true, value_name = "PATTERN")]
-    pub(crate) patterns: Vec<String>,
-    /// Looks only in these snapshots: beginnings of ids, or `latest` (may be repeated)
-    #[arg(long, value_name = "SNAPSHOT")]
-    pub(crate) snapshot: Vec<String>,
-    /// Takes upper and lower case as the same
-    #[arg(short, long)]
-    pub(crate) ignore_case: bool,
-    /// Shows modes, owners, sizes and times
-    #[arg(short, long)]
-    pub(crate) long: bool,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
 }

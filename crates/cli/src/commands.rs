@@ -14,6 +14,8 @@ mod init;
 mod inspect;
 mod key;
 mod ls;
+#[cfg(feature = "mount")]
+mod mount;
 mod open;
 mod paths;
 mod restore;
@@ -21,6 +23,7 @@ mod session;
 mod snapshots;
 mod stats;
 mod tag;
+mod time;
 mod traffic;
 mod tree;
 
@@ -43,6 +46,8 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::Find(args) => find::run(&args, settings, output),
         Command::Diff(args) => diff::run(&args, settings, output),
         Command::Cat(args) => cat::run(&args, settings, output),
+        #[cfg(feature = "mount")]
+        Command::Mount(args) => mount::run(&args, settings, output),
         Command::Inspect(args) => inspect::run(&args, settings, output),
         Command::Tag(args) => tag::run(&args, settings, output),
         Command::Stats(args) => stats::run(&args, settings, output),

@@ -73,7 +73,8 @@ fn raise_open_files() {
 
 fn start_log(verbose: u8) {
     let by_option = match verbose {
-        0 => "warn",
+        // Of a mount's requests that were given up the kernel has heard.
+        0 => "warn,fuser=off",
         1 => "lifeboat=info,lifeboat_repo=info,lifeboat_store=info",
         _ => "lifeboat=debug,lifeboat_repo=debug,lifeboat_store=debug",
     };

@@ -20,17 +20,25 @@ use crate::exit::STOPPED;
 pub(crate) fn cancel_on_signals() -> Result<Cancel> {
     let cancel = Cancel::new();
     let ask = cancel.clone();
+    on_first_signal(move || ask.cancel())?;
+    Ok(cancel)
+}
+
+/// Calls `ask`, which must not block, at the first SIGINT or SIGTERM.
+///
+/// # Errors
+/// When the system does not let signals be caught.
+pub(crate) fn on_first_signal(ask: impl FnOnce() + Send + 'static) -> Result<()> {
+    let mut ask = Some(ask);
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("catch signals")?;
     let watch = move || {
-        let mut asked = false;
         for _ in signals.forever() {
-            if asked {
-                low_level::exit(STOPPED.into());
+            match ask.take() {
+                Some(ask) => ask(),
+                None => low_level::exit(STOPPED.into()),
             }
-            asked = true;
-            ask.cancel();
         }
     };
     thread::Builder::new().name("signals".to_owned()).spawn(watch).context("catch signals")?;
-    Ok(cancel)
+    Ok(())
 }

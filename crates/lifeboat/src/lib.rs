@@ -83,6 +83,7 @@
 //! single file is a problem in the report, not an error.
 
 pub mod backup;
+pub mod browse;
 pub mod context;
 pub mod doctor;
 pub mod error;

@@ -13,6 +13,7 @@ mod incremental;
 mod interrupted;
 mod main_job;
 mod memory;
+mod mount;
 mod polite;
 mod reader;
 mod refusals;

@@ -4,7 +4,6 @@ mod explain;
 mod lists;
 mod options;
 mod own;
-mod time;
 
 use anyhow::Result;
 use lifeboat::backup::{BackupReport, BackupStats, Outcome};

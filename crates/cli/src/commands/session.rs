@@ -77,30 +77,45 @@ impl<'a> Session<'a> {
 
     /// Opens the index; segments that are damaged or lost are told on stderr, and the others serve.
     pub(crate) fn chunks(&self) -> Result<Chunks> {
-        let index = Index::load_what_is_there(&self.repository, &self.fold, |lost| {
-            let LostSegment { key, error, is_replaced } = lost;
-            let instead =
-                if is_replaced { ", but the ones that it was merged from are" } else { "" };
-            self.warn(format!("index segment {key} is not used{instead}: {error}"));
-        });
-        if self.fold.void_count() > 0 {
-            // Some of the segments may be named by just the entries that are damaged.
-            index.add_unnamed(&self.repository, &self.fold)?;
-        }
-        let index = Arc::new(index);
-        let reader = Reader::new(
-            self.repository.io().clone(),
-            Arc::clone(self.repository.keyring()),
-            Arc::<Index>::clone(&index),
-            self.settings.memory_bytes / 8,
-        );
-        Ok(Chunks { index, reader })
+        self.chunks_within(self.settings.memory_bytes / 8)
+    }
+
+    /// The same, with a reader that keeps so many bytes of frames.
+    pub(crate) fn chunks_within(&self, frames_bytes: u64) -> Result<Chunks> {
+        chunks(&self.repository, &self.fold, frames_bytes, |warning| self.warn(warning))
     }
 
     /// Remembers the head of the log after this command has appended to it.
     pub(crate) fn remember(&self) {
         heads::remember(self.settings, &self.repository, self.fold.head());
     }
+}
+
+/// Opens the index and makes a reader that keeps so many bytes of frames. Segments that are damaged or lost
+/// are told to `warn`, and the others serve.
+pub(crate) fn chunks(
+    repository: &Repository,
+    fold: &Fold,
+    frames_bytes: u64,
+    mut warn: impl FnMut(String),
+) -> Result<Chunks> {
+    let index = Index::load_what_is_there(repository, fold, |lost| {
+        let LostSegment { key, error, is_replaced } = lost;
+        let instead = if is_replaced { ", but the ones that it was merged from are" } else { "" };
+        warn(format!("index segment {key} is not used{instead}: {error}"));
+    });
+    if fold.void_count() > 0 {
+        // Some of the segments may be named by just the entries that are damaged.
+        index.add_unnamed(repository, fold)?;
+    }
+    let index = Arc::new(index);
+    let reader = Reader::new(
+        repository.io().clone(),
+        Arc::clone(repository.keyring()),
+        Arc::<Index>::clone(&index),
+        frames_bytes,
+    );
+    Ok(Chunks { index, reader })
 }
 
 /// Folds the log, compares it with the head that was seen last, and remembers the new one.

@@ -83,7 +83,7 @@ impl Snapshots {
     fn surely_latest(&self, filter: &Filter) -> Result<&Known> {
         let latest = self.latest(filter);
         match &self.damage {
-            Some(lost) if latest.is_none_or(|known| self.first_entry(known) < lost.number) => {
+            Some(lost) if latest.is_none_or(|known| self.may_be_outdated(known)) => {
                 Err(Error::new(Kind::Corrupt, "find snapshot", LATEST)
                     .because(format!(
                         "a newer one may be lost with {}: {}",
@@ -94,6 +94,11 @@ impl Snapshots {
             }
             _ => latest.ok_or_else(|| self.nothing(filter)),
         }
+    }
+
+    /// Whether a snapshot newer than this one may be lost with an entry of the log that can't be read.
+    pub fn may_be_outdated(&self, known: &Known) -> bool {
+        self.damage.as_ref().is_some_and(|lost| self.first_entry(known) < lost.number)
     }
 
     /// The entry of the snapshot, or of the first that had its content: a change of marks makes no

@@ -5,9 +5,12 @@
 //! as deep as it takes. So an insertion into a file of any size changes a few pieces, and both
 //! writing and reading hold at most one piece a depth in memory.
 //!
-//! Knows extents and chunks of metadata, not the content itself.
+//! Who needs what lies at an offset asks a [`MapFinder`]. Knows extents and chunks of metadata, not the
+//! content itself.
 //!
 //! Invariants: a piece holds whole extents; equal lists have equal maps.
+
+mod finder;
 
 use lifeboat_codec::hash::IdKeys;
 use lifeboat_format::tree::{
@@ -18,6 +21,8 @@ use lifeboat_format::tree::{
 use super::{ChunkSource, NodeSink};
 use crate::error::{Error, Kind, Result};
 use crate::reader::ChunkKind;
+
+pub use self::finder::{MapFinder, Stretch};
 
 /// What an entry says of its content.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -240,31 +245,13 @@ impl<'a> MapReader<'a> {
                 _ => None,
             });
             self.source.expect(&mut ids);
-            let below = self.open(extent)?;
+            let below = open(self.source, extent)?;
             self.lists.push(below.into_iter());
         }
         if self.rest > 0 {
             return Err(corrupt("the extents describe less bytes than the file's size"));
         }
         Ok(None)
-    }
-
-    /// The extents whose encoded bytes `extent` describes.
-    fn open(&self, extent: Extent) -> Result<Vec<Extent>> {
-        match extent {
-            Extent::Chunk { id, offset, length } => {
-                let piece = self.source.chunk(ChunkKind::Meta, id)?;
-                let start = offset as usize;
-                let bytes = piece
-                    .get(start..start.saturating_add(length as usize))
-                    .ok_or_else(|| corrupt("a range beyond the end of a piece"))?;
-                decode_extents(bytes)
-                    .map_err(|cause| Error::format("read the content map in", id, cause))
-            }
-            Extent::Inline(bytes) => decode_extents(&bytes)
-                .map_err(|cause| Error::format("read", "a content map", cause)),
-            Extent::Hole(_) | Extent::Zeros(_) => Err(corrupt("a hole in a list of extents")),
-        }
     }
 }
 
@@ -287,6 +274,25 @@ impl std::fmt::Debug for MapReader<'_> {
             .field("depth", &self.depth)
             .field("rest", &self.rest)
             .finish_non_exhaustive()
+    }
+}
+
+/// The extents whose encoded bytes `extent` describes.
+fn open(source: &dyn ChunkSource, extent: Extent) -> Result<Vec<Extent>> {
+    match extent {
+        Extent::Chunk { id, offset, length } => {
+            let piece = source.chunk(ChunkKind::Meta, id)?;
+            let start = offset as usize;
+            let bytes = piece
+                .get(start..start.saturating_add(length as usize))
+                .ok_or_else(|| corrupt("a range beyond the end of a piece"))?;
+            decode_extents(bytes)
+                .map_err(|cause| Error::format("read the content map in", id, cause))
+        }
+        Extent::Inline(bytes) => {
+            decode_extents(&bytes).map_err(|cause| Error::format("read", "a content map", cause))
+        }
+        Extent::Hole(_) | Extent::Zeros(_) => Err(corrupt("a hole in a list of extents")),
     }
 }
 

@@ -52,6 +52,39 @@ fn find_prints_what_restore_takes() {
 }
 
 #[test]
+fn find_by_size_time_and_type() {
+    let place = super::place_with_two_snapshots();
+    let root = place.path("src").display().to_string();
+    let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_500_000_000);
+    let times = std::fs::FileTimes::new().set_modified(old);
+    std::fs::File::open(place.path("src/new")).unwrap().set_times(times).unwrap();
+    place.ok(["backup", "src"]);
+    let id = super::ids(&place)[2][..8].to_owned();
+    for (options, expected) in [
+        (&["--size", "+4K"][..], &["/dir/b.conf"][..]),
+        (&["--size=+4", "--size=-16"], &["/a.txt"]),
+        (&["--size", "4"], &["/new"]),
+        (&["--type", "dir"], &["", "/dir"]),
+        (&["-t", "f", "*.txt", "**/dir/*"], &["/a.txt", "/dir/b.conf"]),
+        (&["--older", "2017-07-15"], &["/new"]),
+        (&["--newest", "10d", "--type", "file"], &["/new"]),
+        (&["--newer", "10d", "-t", "file"], &["/a.txt", "/dir/b.conf"]),
+        (&["--oldest", "2017-07-14T02:40:00Z", "--newest", "2017-07-14T02:40:00Z"], &["/new"]),
+        (&["--size", "+1G"], &[]),
+    ] {
+        let mut arguments = vec!["find", "--snapshot", "latest"];
+        arguments.extend(options);
+        let expected = expected.iter().map(|name| format!("{id}:{root}{name}\n"));
+        assert_eq!(place.ok(arguments).stdout(), expected.collect::<String>(), "{options:?}");
+    }
+    let long = place.ok(["find", "new", "-l", "--snapshot", "latest"]).stdout();
+    assert!(long.contains(" 4 2017-07-14 02:40:00 "), "{long}");
+    place.run(["find"]).expect_code(2).expect_stderr("PATTERN");
+    place.run(["find", "--newer", "soon"]).expect_code(2).expect_stderr("--newer \"soon\"");
+    place.run(["find", "--size", "big"]).expect_code(2).expect_stderr("+ before it");
+}
+
+#[test]
 fn diff_names_every_change() {
     let place = super::place_with_two_snapshots();
     let ids = super::ids(&place);

@@ -14,7 +14,7 @@ fn the_reference_is_up_to_date() {
 fn every_document_is_described() {
     let types = "initialized backup_summary explanation restore_summary snapshots ls find diff file \
                  object tags stats key_slots key_added key_removed key_changed key_exported \
-                 check_summary completions problem exit_error";
+                 check_summary completions mounted problem exit_error";
     for name in types.split_whitespace() {
         assert!(REFERENCE.contains(&format!("`{name}`")), "{name} is not in docs/cli.md");
     }

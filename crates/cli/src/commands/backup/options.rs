@@ -11,7 +11,8 @@ use lifeboat::source::unchanged::Criteria;
 use lifeboat_codec::compress::{Compression, Level};
 use lifeboat_repo::snapshots::check_tag;
 
-use super::{lists, own, time};
+use super::super::time;
+use super::{lists, own};
 use crate::args::{BackupArgs, KindArg};
 use crate::commands::open::TOOL;
 use crate::commands::paths;
@@ -33,7 +34,7 @@ pub(super) fn options(args: &BackupArgs, settings: &Settings) -> Result<BackupOp
         selected: lists::selected(args, &cwd)?,
         source: args.source.clone(),
         tags: unique(&args.tag),
-        time: args.time.as_deref().map(time::parse).transpose()?,
+        time: args.time.as_deref().map(|text| time::parse("--time", text)).transpose()?,
         detect: match args.kind {
             KindArg::Full => Detect::Full,
             KindArg::Incremental => Detect::Incremental,

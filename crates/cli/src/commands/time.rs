@@ -1,4 +1,4 @@
-//! `--time`: points in time as people and scripts write them.
+//! Points in time as people and scripts write them in options.
 
 use anyhow::Result;
 use jiff::civil::DateTime;
@@ -6,14 +6,34 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use lifeboat_format::time::Time;
 
+use crate::args::Period;
 use crate::exit::Usage;
 
 /// RFC 3339 with an offset, a time with a zone in brackets, or a date and time in the local zone.
-pub(super) fn parse(text: &str) -> Result<Time> {
-    parse_in(text, &TimeZone::system())
+///
+/// # Errors
+/// [`Usage`], which names the option.
+pub(crate) fn parse(option: &str, text: &str) -> Result<Time> {
+    parse_in(option, text, &TimeZone::system())
 }
 
-fn parse_in(text: &str, local: &TimeZone) -> Result<Time> {
+/// The same, or a length of time, which is one before `now`.
+///
+/// # Errors
+/// [`Usage`], which names the option.
+pub(crate) fn parse_or_ago(option: &str, text: &str, now: Time) -> Result<Time> {
+    // A number alone may be meant as anything.
+    let has_unit = text.ends_with(|last: char| last.is_ascii_alphabetic());
+    match text.parse::<Period>() {
+        Ok(Period(period)) if has_unit => {
+            let secs = i64::try_from(period.as_secs()).unwrap_or(i64::MAX);
+            Ok(Time { secs: now.secs.saturating_sub(secs), ..now })
+        }
+        _ => parse(option, text),
+    }
+}
+
+fn parse_in(option: &str, text: &str, local: &TimeZone) -> Result<Time> {
     let stamp = if text.contains('[') {
         text.parse::<Zoned>().map(|zoned| zoned.timestamp())
     } else if let Ok(stamp) = text.parse::<Timestamp>() {
@@ -26,7 +46,7 @@ fn parse_in(text: &str, local: &TimeZone) -> Result<Time> {
     };
     let stamp = stamp.map_err(|error| {
         let form = "write 2026-11-20T15:04:05Z, '2026-11-20 15:04' or 2026-11-20";
-        Usage(format!("--time {text:?} is not a time ({error}); {form}"))
+        Usage(format!("{option} {text:?} is not a time ({error}); {form}"))
     })?;
     Ok(from_nanos(stamp.as_nanosecond()))
 }
@@ -44,7 +64,7 @@ mod tests {
 
     fn parse(text: &str) -> Option<String> {
         let local = TimeZone::fixed(offset(2));
-        super::parse_in(text, &local).ok().map(|time| time.to_string())
+        super::parse_in("--time", text, &local).ok().map(|time| time.to_string())
     }
 
     #[test]
