@@ -260,9 +260,11 @@ pub fn restore(
     let begun = journal::begin(&target.dir, snapshot.id)
         .map_err(|fault| fault.into_error(&job.path(b"")))?;
     (job.resumes, job.distrusts) = (begun.resumes, begun.distrusts);
-    let pool = pool(options, context)?;
+    // Some wait for the store or the disk, so there are more threads than cores.
+    let pool = pool(options, 2 * context.thread_count())?;
+    let finishers = self::pool(options, context.thread_count())?;
     let written = options.verify.then(|| pieces.clone());
-    write_all(&job, origin, snapshot, &filter, pieces, target, &pool)?;
+    write_all(&job, origin, snapshot, &filter, pieces, target, (&pool, &finishers))?;
     if options.sync {
         rustix::fs::syncfs(&synced).map_err(|errno| {
             Error::local("write to the disk", options.target.as_os_str().as_bytes(), errno.into())
@@ -286,7 +288,7 @@ fn write_all(
     filter: &Filter,
     pieces: Vec<Piece>,
     target: Target,
-    pool: &ThreadPool,
+    pools: (&ThreadPool, &ThreadPool),
 ) -> Result<()> {
     let root = target.dir.try_clone().map_err(|fault| fault.into_error(&job.path(b"")))?;
     // No room: the planner waits with a full window while the one before is written.
@@ -303,7 +305,7 @@ fn write_all(
         let Origin { reader, locate } = origin;
         let flying_max = job.options.memory_bytes / FLYING_PART;
         let writer = Writer { job, reader, locate, target: &root, flying_max };
-        let written = write_windows(&writer, &receive, pool);
+        let written = write_windows(&writer, &receive, pools);
         if written.is_err() {
             job.stop();
         }
@@ -319,34 +321,61 @@ fn write_all(
     })
 }
 
-/// Takes window after window. While one is brought to its end the next one, if it is planned by then,
-/// is on its way, so that the store is never waited for twice.
-fn write_windows(writer: &Writer<'_>, receive: &Receiver<Window>, pool: &ThreadPool) -> Result<()> {
-    let begin = |window| pool.install(|| writer.begin(window));
-    let mut next = None;
-    loop {
-        let begun = match next.take() {
-            Some(begun) => begun,
-            None => match receive.recv() {
-                Ok(window) => begin(window)?,
-                // The planner has ended.
-                Err(_) => return Ok(()),
-            },
+/// Takes window after window. While one is brought to its end, on threads of its own, the next one is written: what is
+/// read back to be hashed and what only waits for the file system does not keep the others from working.
+fn write_windows(
+    writer: &Writer<'_>,
+    receive: &Receiver<Window>,
+    (pool, finishers): (&ThreadPool, &ThreadPool),
+) -> Result<()> {
+    let (send, written) = crossbeam_channel::bounded::<Window>(0);
+    std::thread::scope(|scope| {
+        let finished = scope.spawn(move || {
+            let finished =
+                written.iter().try_for_each(|window| finishers.install(|| writer.finish(window)));
+            if finished.is_err() {
+                writer.job.stop();
+            }
+            finished
+        });
+        let write = || -> Result<()> {
+            let begin = |window| pool.install(|| writer.begin(window));
+            let mut next = None;
+            loop {
+                let begun = match next.take() {
+                    Some(begun) => begun,
+                    None => match receive.recv() {
+                        Ok(window) => begin(window)?,
+                        // The planner has ended.
+                        Err(_) => return Ok(()),
+                    },
+                };
+                pool.install(|| writer.content(&begun))?;
+                // If it is planned by now it is on its way, so that the store is never waited for twice.
+                if let Ok(window) = receive.try_recv() {
+                    next = Some(begin(window)?);
+                }
+                if send.send(begun.into_window()).is_err() {
+                    // Whoever finishes has failed, and says why.
+                    return writer.job.go_on();
+                }
+            }
         };
-        pool.install(|| writer.content(&begun))?;
-        if let Ok(window) = receive.try_recv() {
-            next = Some(begin(window)?);
+        let outcome = write();
+        drop(send);
+        if outcome.is_err() {
+            writer.job.stop();
         }
-        pool.install(|| writer.finish(begun))?;
-    }
+        let finished = finished.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        write::first_cause(vec![finished, outcome])
+    })
 }
 
-/// Threads that inflate and write; more than there are cores, since some wait for the store or the
-/// disk, but no more than the memory allows.
-fn pool(options: &RestoreOptions, context: &Context<'_>) -> Result<ThreadPool> {
+/// So many threads, but no more than the memory allows.
+fn pool(options: &RestoreOptions, threads: usize) -> Result<ThreadPool> {
     let affordable = usize::try_from(options.memory_bytes / 8 / THREAD_BYTES).unwrap_or(usize::MAX);
     rayon::ThreadPoolBuilder::new()
-        .num_threads((2 * context.thread_count()).min(affordable).max(1))
+        .num_threads(threads.min(affordable).max(1))
         .thread_name(|number| format!("lifeboat-restore-{number}"))
         .build()
         .map_err(|cause| {

@@ -230,6 +230,12 @@ impl Reader {
         })
     }
 
+    /// Keeps an inflated frame for whoever asks next, if there is room: for who has not used all of it.
+    pub fn keep(&self, frame: &FrameRef, bytes: &Bytes) {
+        let len = bytes.len() as u64;
+        lock(&self.shared.frames).insert((frame.pack, frame.number), bytes.clone(), len);
+    }
+
     fn kept(&self, frame: &FrameRef) -> Option<Bytes> {
         lock(&self.shared.frames).get(&(frame.pack, frame.number))
     }

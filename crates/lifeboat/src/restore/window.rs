@@ -33,12 +33,12 @@ impl Limits {
     /// Descriptors left to others: the store, the directories on the way, the caller.
     const OPEN_SPARE: u64 = 160;
 
-    /// The limits of each of three windows that exist at once (one is brought to its end, one on its
-    /// way, one planned), in a budget of `memory` bytes.
+    /// The limits of each of four windows that exist at once (one is brought to its end, one waits for that, one is
+    /// on its way, one planned), in a budget of `memory` bytes.
     pub(super) fn new(memory: u64) -> Self {
         let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let open = descriptors.saturating_sub(Self::OPEN_SPARE) / 3;
-        let weight = (memory / 24).clamp(256 << 10, 43 << 20);
+        let open = descriptors.saturating_sub(Self::OPEN_SPARE) / 4;
+        let weight = (memory / 32).clamp(256 << 10, 43 << 20);
         Self {
             open: usize::try_from(open).unwrap_or(usize::MAX).clamp(16, Self::OPEN_MAX),
             places: Self::PLACES_MAX,

@@ -1,9 +1,9 @@
-//! The writer: takes the windows in their order, and brings each to its end before the next.
+//! The writer: takes the windows in their order, and brings them to their end in that order.
 //!
 //! Within a window the chunks are fetched in the order in which they lie in their packs, many requests
 //! at once; each frame is opened and inflated once, each chunk is verified and goes to all its places.
 //! Then files are finished, and after them, in path order, the directories that have all their members;
-//! meanwhile the next window's chunks are on their way.
+//! meanwhile the next window's chunks come and are written.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -36,6 +36,13 @@ pub(super) struct Begun {
     /// What it needs, in the order in which it lies in the packs.
     wanted: Vec<Wanted>,
     fetch: Fetch,
+}
+
+impl Begun {
+    /// The window, when all its content is written.
+    pub(super) fn into_window(self) -> Window {
+        self.window
+    }
 }
 
 /// A chunk that a window needs, and where the list of its places begins and ends.
@@ -93,8 +100,7 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// What ends the run.
-    pub(super) fn finish(&self, begun: Begun) -> Result<()> {
-        let window = begun.window;
+    pub(super) fn finish(&self, window: Window) -> Result<()> {
         window.parts.par_iter().try_for_each(|part| {
             self.job.go_on()?;
             finish::end_part(self.job, self.reader, &part.file, part.end, part.last)
@@ -151,11 +157,19 @@ impl Writer<'_> {
             let taken = fetch.next(|frame, bytes| {
                 let from = wanted.partition_point(|wanted| wanted.at.frame < *frame);
                 let of_frame = wanted[from..].iter().take_while(|wanted| wanted.at.frame == *frame);
+                let mut used = 0;
                 for wanted in of_frame {
+                    used += u64::from(wanted.at.length);
                     if let Err(error) = self.chunk(window, wanted, bytes.as_ref()) {
                         ended = Some(error);
                         return Err(repo::Error::new(Kind::Cancelled, "read", frame));
                     }
+                }
+                // The rest of it is likely to be of the next window.
+                if let Ok(bytes) = &bytes
+                    && used < u64::from(frame.raw_len)
+                {
+                    self.reader.keep(frame, bytes);
                 }
                 Ok(())
             });
@@ -270,7 +284,7 @@ impl Writer<'_> {
 }
 
 /// The first error that says more than that another thread had one.
-fn first_cause(done: Vec<Result<()>>) -> Result<()> {
+pub(super) fn first_cause(done: Vec<Result<()>>) -> Result<()> {
     let mut errors: Vec<Error> = done.into_iter().filter_map(Result::err).collect();
     let own = errors.iter().position(|error| error.kind() != Kind::Cancelled).unwrap_or(0);
     if errors.is_empty() { Ok(()) } else { Err(errors.swap_remove(own)) }
