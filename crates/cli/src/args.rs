@@ -206,8 +206,9 @@ pub(crate) struct RestoreArgs {
     /// Compares the content of files that are there, whatever their times say
     #[arg(long)]
     pub(crate) verify_existing: bool,
-    /// Takes away what the snapshot does not have from the directories that are restored; never a mount point,
-    /// nor what --include and --exclude leave out
+    /// Takes away what the snapshot does not have from the directories that are restored; never what is mounted
+    /// there, nor what --include and --exclude leave out. What the backup left out (its excludes, caches) the
+    /// snapshot does not have: give --exclude for it. Refused for snapshots that are not complete
     #[arg(long)]
     pub(crate) delete: bool,
     /// Reads every file back at the end, from the disk, and compares it with the snapshot

@@ -19,7 +19,7 @@ mod content;
 mod estimate;
 mod options;
 mod parent;
-mod roots;
+pub(crate) mod roots;
 mod sequence;
 mod split;
 mod unit;

@@ -46,7 +46,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use crossbeam_channel::Receiver;
-use lifeboat_format::snapshot::Snapshot;
+use lifeboat_format::snapshot::{Outcome, Snapshot};
 use lifeboat_format::tree::PathKey;
 use lifeboat_repo as repo;
 use lifeboat_repo::reader::{Locate, Reader};
@@ -64,6 +64,7 @@ use self::plan::Planner;
 pub use self::there::Overwrite;
 use self::window::Window;
 use self::write::Writer;
+use crate::backup::roots::SELECTED;
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Phase;
@@ -243,6 +244,9 @@ pub fn restore(
     context: &Context<'_>,
 ) -> Result<RestoreReport> {
     let filter = Filter::new(&options.include, &options.exclude)?;
+    if options.delete {
+        may_delete(snapshot)?;
+    }
     let pieces = present(origin.reader, snapshot, pieces(snapshot, options.path.as_ref())?)?;
     let is_whole = filter.takes_all() && options.path.as_ref().is_none_or(PathKey::is_root);
     let mut job = Job::new(options, context, is_whole)?;
@@ -257,9 +261,9 @@ pub fn restore(
     }
     let target = Target::open(&options.target)?;
     let synced = target.dir.try_clone().map_err(|fault| fault.into_error(&job.path(b"")))?;
-    let begun = journal::begin(&target.dir, snapshot.id)
+    let begun = journal::begin(&target.dir, &scope(snapshot, options), target.fresh)
         .map_err(|fault| fault.into_error(&job.path(b"")))?;
-    (job.resumes, job.distrusts) = (begun.resumes, begun.distrusts);
+    job.start = begun.start;
     // Some wait for the store or the disk, so there are more threads than cores.
     let pool = pool(options, 2 * context.thread_count())?;
     let finishers = self::pool(options, context.thread_count())?;
@@ -269,8 +273,10 @@ pub fn restore(
         rustix::fs::syncfs(&synced).map_err(|errno| {
             Error::local("write to the disk", options.target.as_os_str().as_bytes(), errno.into())
         })?;
+        job.sync_mounts()?;
     }
-    if let Some(journal) = begun.journal {
+    // What could not be had now is to be gone on with.
+    if let Some(journal) = begun.journal.filter(|_| !job.was_cut()) {
         journal.end().map_err(|fault| fault.into_error(&job.path(b"")))?;
     }
     if let Some(pieces) = written {
@@ -278,6 +284,29 @@ pub fn restore(
         pool.install(|| verify::verify(&job, origin, snapshot, &filter, pieces, &synced))?;
     }
     Ok(report(&job, origin.reader))
+}
+
+/// Whether what the snapshot has not got is not there, so that it may be deleted.
+fn may_delete(snapshot: &Snapshot) -> Result<()> {
+    let why = if snapshot.is_checkpoint() {
+        "it is of an interrupted run, which had not come to everything"
+    } else if snapshot.outcome != Outcome::Complete {
+        "some files could not be read when it was made, and it has not got them"
+    } else if snapshot.source.roots.iter().any(|root| root.ends_with(SELECTED)) {
+        "only selected paths were backed up, and what is beside them was not looked at"
+    } else {
+        return Ok(());
+    };
+    let id = snapshot.id;
+    let advice = "restore without --delete";
+    Err(Error::options(format!("snapshot {id} does not say what to delete: {why}; {advice}")))
+}
+
+/// What a restore is about, for its journal.
+fn scope(snapshot: &Snapshot, options: &RestoreOptions) -> String {
+    let RestoreOptions { path, include, exclude, overwrite, .. } = options;
+    let path = path.as_ref().map(ToString::to_string);
+    format!("{} {path:?} {include:?} {exclude:?} {overwrite:?}", snapshot.id)
 }
 
 /// Plans on a second thread and writes on this one and the pool.
@@ -460,7 +489,7 @@ fn report(job: &Job<'_>, reader: &Reader) -> RestoreReport {
         verified_bytes: counts.verified_bytes.load(Ordering::Relaxed),
         healed: reader.healed(),
         losses: job.tell_losses(),
-        resumed: job.resumes,
+        resumed: job.start.resumes,
         dry_run: job.options.dry_run,
         fetch: None,
         notices,

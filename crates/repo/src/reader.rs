@@ -159,11 +159,7 @@ impl Reader {
 
     fn read_here(&self, kind: ChunkKind, id: ChunkId) -> Result<Bytes> {
         let locate = &self.shared.locate;
-        let Some(first) = locate.locate(&id)? else {
-            return Err(Error::new(Kind::NotFound, "find chunk", id)
-                .because("the index does not have it")
-                .hint("`check` says what else is missing"));
-        };
+        let first = locate.locate(&id)?.ok_or_else(|| not_found(id))?;
         let error = match self.read_copy(kind, id, &first) {
             Ok(chunk) => return Ok(chunk),
             Err(error) => error,
@@ -209,6 +205,22 @@ impl Reader {
         Ok(frame.slice_ref(chunk))
     }
 
+    /// Whether the index, or that of a copy, has the chunk; nothing is fetched but blocks of the index.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when it has not, or when a block can't be had.
+    pub fn find(&self, id: &ChunkId) -> Result<()> {
+        let error = match self.shared.locate.locate(id) {
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) => not_found(*id),
+            Err(error) => error,
+        };
+        match self.shared.spare.get() {
+            Some(spare) if matches!(spare.shared.locate.locate(id), Ok(Some(_))) => Ok(()),
+            _ => Err(error),
+        }
+    }
+
     /// Whether these bytes are the chunk.
     pub fn is_chunk(&self, kind: ChunkKind, id: ChunkId, bytes: &[u8]) -> bool {
         kind.id(self.shared.keyring.ids(), bytes) == id
@@ -239,6 +251,12 @@ impl Reader {
     fn kept(&self, frame: &FrameRef) -> Option<Bytes> {
         lock(&self.shared.frames).get(&(frame.pack, frame.number))
     }
+}
+
+fn not_found(id: ChunkId) -> Error {
+    Error::new(Kind::NotFound, "find chunk", id)
+        .because("the index does not have it")
+        .hint("`check` says what else is missing")
 }
 
 impl ChunkSource for Reader {

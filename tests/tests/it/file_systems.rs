@@ -139,3 +139,25 @@ fn a_network_file_system_that_is_not_mounted() {
     }
     assert!(!has_files(&mount_point), "nothing was made on the disk below");
 }
+
+/// A backup of one file system has a mount point as an empty directory: what is mounted there is not extraneous.
+#[test]
+fn delete_leaves_what_is_mounted_alone() {
+    let place = Place::new().keyed(&[]);
+    place.folder("src/mnt");
+    place.file("src/file", "content");
+    std::thread::sleep(Duration::from_millis(60));
+    place.ok(["backup", "src"]);
+    let part = format!("latest:{}", place.path("src").display());
+    place.ok(["restore", &part, "--target", "out"]);
+    let mount = match Mount::tmpfs(&place.path("out/mnt"), 16) {
+        Ok(mount) => mount,
+        Err(reason) => return skip(reason),
+    };
+    place.file("out/mnt/deep/precious", "precious");
+    place.file("out/extra/file", "extra");
+    let said = place.ok(["restore", &part, "--target", "out", "--delete"]);
+    assert!(said.stdout().contains("2 deleted"), "{said:?}");
+    assert!(place.path("out/mnt/deep/precious").exists() && !place.path("out/extra").exists());
+    drop(mount);
+}

@@ -31,9 +31,12 @@ impl BackupRoot {
     /// What the source's identity says of it.
     pub(super) fn label(&self) -> String {
         let path = escape(&self.kept_path());
-        if self.walk.selected.is_empty() { path } else { format!("{path} (selected paths)") }
+        if self.walk.selected.is_empty() { path } else { format!("{path}{SELECTED}") }
     }
 }
+
+/// What follows a root's path in the source's identity where only selected paths below it were backed up.
+pub(crate) const SELECTED: &str = " (selected paths)";
 
 /// The roots that these options mean.
 ///

@@ -234,11 +234,15 @@ impl Archive<'_> {
             if matches!(extent, Extent::Hole(_)) && length >= HOLE_MIN {
                 has_holes = true;
             } else if length > 0 {
+                // GNU tar pads each stretch to a block when it reads it, others do not: only whole blocks are
+                // the same to all.
+                let block = BLOCK as u64;
+                let (from, to) = (at / block * block, (at + length).next_multiple_of(block));
+                let to = to.min(entry.size);
                 match found.all.last_mut() {
-                    Some((start, bytes)) if *start + *bytes == at => *bytes += length,
-                    _ => found.all.push((at, length)),
+                    Some((start, bytes)) if *start + *bytes >= from => *bytes = to - *start,
+                    _ => found.all.push((from, to - from)),
                 }
-                found.bytes += length;
             }
             at += length;
             if found.all.len() > STRETCHES_MAX {
@@ -250,6 +254,7 @@ impl Archive<'_> {
             if found.all.last().is_none_or(|(start, bytes)| start + bytes < at) {
                 found.all.push((at, 0));
             }
+            found.bytes = found.all.iter().map(|(_, bytes)| bytes).sum();
             found
         }))
     }
@@ -311,15 +316,20 @@ struct Holes {
 }
 
 impl Holes {
-    /// How many of the next `bytes`, a hole, are to be written all the same; either none or all of them.
+    /// How many of the next `bytes`, a hole, are listed as data, and so are to be written.
     fn listed(&mut self, bytes: u64) -> u64 {
-        let ends_before = |(start, length): &(u64, u64), at: u64| start + length <= at;
-        while self.stretches.get(self.next).is_some_and(|one| ends_before(one, self.at)) {
+        let (from, to) = (self.at, self.at + bytes);
+        self.at = to;
+        let mut listed = 0;
+        while let Some((start, length)) = self.stretches.get(self.next) {
+            let end = start + length;
+            listed += end.min(to).saturating_sub((*start).max(from));
+            if end > to {
+                break;
+            }
             self.next += 1;
         }
-        let is_listed = self.stretches.get(self.next).is_some_and(|(start, _)| *start <= self.at);
-        self.at += bytes;
-        if is_listed { bytes } else { 0 }
+        listed
     }
 }
 

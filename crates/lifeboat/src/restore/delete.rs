@@ -67,11 +67,7 @@ pub(super) fn extraneous(
 ) -> Result<()> {
     let leads_to_root = |name: &[u8]| {
         let path = join(&path, b'/', name);
-        let below = |root: &Vec<u8>| {
-            root.strip_prefix(path.as_slice())
-                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-        };
-        roots.iter().any(below)
+        roots.iter().any(|root| leads_to(&path, root))
     };
     let place = Place { job, filter, path: path.clone(), way: way.to_vec(), choice, level: 0 };
     place.sweep(dir, |name| names.has(name) || leads_to_root(name)).map(|_| ())
@@ -193,6 +189,12 @@ impl Place<'_> {
             Err(fault) => self.job.fault(way, fault).map(|()| false),
         }
     }
+}
+
+/// Whether the path `lower` is `upper`, or is below it.
+pub(super) fn leads_to(upper: &[u8], lower: &[u8]) -> bool {
+    upper == b"/"
+        || lower.strip_prefix(upper).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
 fn join(front: &[u8], between: u8, name: &[u8]) -> Vec<u8> {

@@ -32,7 +32,7 @@ pub(super) fn end_part(
         file.damage(job, "what was written is not what was backed up (another BLAKE3)");
     }
     if file.is_damaged() {
-        return match file.give_up() {
+        return match file.give_up(job) {
             Ok(()) => Ok(()),
             Err(fault) => job.fault(&file.way, fault),
         };

@@ -1,7 +1,7 @@
 //! What all parts of one restore share: its surroundings, its counts, and how trouble is told.
 
-use std::collections::hash_map::RandomState;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::hash_map::{Entry, RandomState};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::hash::BuildHasher as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -10,12 +10,13 @@ use std::sync::{Mutex, PoisonError};
 
 use lifeboat_repo as repo;
 
+use super::journal::Start;
 use super::owners::Owners;
 use super::{RestoreOptions, place};
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
 use crate::report::{Problem, ProblemLog};
-use crate::target::{Fault, MetaWriter};
+use crate::target::{Dir, Fault, MetaWriter};
 
 /// How many chunks in a row a store may fail to give before it is taken for gone.
 const UNAVAILABLE_MAX: u64 = 64;
@@ -30,10 +31,12 @@ pub(super) struct Job<'a> {
     pub(super) counts: Counts,
     /// Whether the whole snapshot is restored, so that its statistics say how much there is.
     pub(super) is_whole: bool,
-    /// A restore into this target was cut off before, so that what is marked as unfinished is its own.
-    pub(super) resumes: bool,
-    /// And with the machine, so that no time in the target is believed.
-    pub(super) distrusts: bool,
+    /// How it began in the target.
+    pub(super) start: Start,
+    /// A directory of each file system below the target's that was entered.
+    mounts: Mutex<HashMap<u64, Dir>>,
+    /// Whether the store did not answer for something, so that the run is to be gone on with.
+    cut: AtomicBool,
     pub(super) owners: Owners,
     losses: Mutex<BTreeMap<&'static str, Loss>>,
     /// Ways that a verification need not look at, by a hash of each: they are told of, or were kept.
@@ -84,8 +87,9 @@ impl<'a> Job<'a> {
             options,
             context,
             is_whole,
-            resumes: false,
-            distrusts: false,
+            start: Start::default(),
+            mounts: Mutex::default(),
+            cut: AtomicBool::new(false),
             problems: ProblemLog::new(context.monitor),
             meta: MetaWriter::new(owners.are_set()),
             owners,
@@ -209,11 +213,39 @@ impl<'a> Job<'a> {
                 Ok(error)
             }
             Kind::Unavailable => {
+                self.cut.store(true, Ordering::Relaxed);
                 let failed = self.unavailable.fetch_add(1, Ordering::Relaxed) + 1;
                 if failed > UNAVAILABLE_MAX { Err(error.into()) } else { Ok(error) }
             }
             _ => Err(error.into()),
         }
+    }
+
+    /// Whether the store did not answer for something.
+    pub(super) fn was_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed)
+    }
+
+    /// Notes a directory that was entered: what is mounted below the target is to be synced, too.
+    pub(super) fn entered(&self, dir: &Dir) {
+        if !dir.is_below_mount() {
+            return;
+        }
+        let mut mounts = self.mounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Vacant(place) = mounts.entry(dir.id().device)
+            && let Ok(dir) = dir.try_clone()
+        {
+            place.insert(dir);
+        }
+    }
+
+    /// Waits until what was written below the target is on the disks, beside the target's own.
+    pub(super) fn sync_mounts(&self) -> Result<()> {
+        let mounts = self.mounts.lock().unwrap_or_else(PoisonError::into_inner);
+        mounts.values().try_for_each(|dir| {
+            rustix::fs::syncfs(dir)
+                .map_err(|errno| Error::local("write to the disk", &self.path(b""), errno.into()))
+        })
     }
 
     /// Notes that the store has answered.

@@ -6,14 +6,13 @@
 //! anything else is written, and taken away when all is on the disk. Whoever finds one of another boot believes no
 //! time below this target and compares content; what is there is still not fetched again.
 //!
-//! Invariants: nobody's journal is changed while its process lives (it holds a lock); what is to be distrusted stays so until a
-//! restore came to its end.
+//! Invariants: nobody's journal is changed while its process lives (it holds a lock); what is to be distrusted stays so until the
+//! same restore came to its end.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 
-use lifeboat_format::id::SnapshotId;
-use rustix::fs::{FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -34,8 +33,11 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 struct Text {
     /// For whom finds the file.
     note: String,
-    snapshot: SnapshotId,
+    /// What is restored: only who restores the same ends it.
+    scope: String,
     boot: String,
+    /// Whether the target was empty when it began.
+    fresh: bool,
     /// Whether what was written in an earlier boot is still to be compared.
     distrusts: bool,
 }
@@ -50,14 +52,23 @@ pub(super) struct Journal {
 }
 
 /// How a restore begins in a target.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Start {
+    /// An earlier one of the same was cut off.
+    pub(super) resumes: bool,
+    /// The target was empty when this one began, or the one that it goes on with: nobody else's things depend on its
+    /// metadata.
+    pub(super) fresh: bool,
+    /// One, this or another, was cut off with the machine, so that no time is to be believed.
+    pub(super) distrusts: bool,
+}
+
+/// A restore that has begun.
 #[derive(Debug)]
 pub(super) struct Begin {
     /// None where there are more at once than there are names.
     pub(super) journal: Option<Journal>,
-    /// An earlier one was cut off.
-    pub(super) resumes: bool,
-    /// It was cut off with the machine, so that no time is to be believed.
-    pub(super) distrusts: bool,
+    pub(super) start: Start,
 }
 
 /// Whether a name in the target is a journal's.
@@ -68,17 +79,18 @@ pub(super) fn is_journal(name: &[u8]) -> bool {
     })
 }
 
-/// Takes over the journal of a restore that was cut off, or begins one.
+/// Takes over the journal of the same restore that was cut off, or begins one. What other restores left stays: what
+/// they wrote is not all compared by this one.
 ///
 /// # Errors
 /// The system's.
-pub(super) fn begin(target: &Dir, snapshot: SnapshotId) -> Result<Begin> {
-    begin_in(target, snapshot, &boot())
+pub(super) fn begin(target: &Dir, scope: &str, fresh: bool) -> Result<Begin> {
+    begin_in(target, scope, fresh, &boot())
 }
 
-fn begin_in(target: &Dir, snapshot: SnapshotId, boot: &str) -> Result<Begin> {
-    let mut begin = Begin { journal: None, resumes: false, distrusts: false };
-    let (mut own, mut free, mut left) = (None, None, Vec::new());
+fn begin_in(target: &Dir, scope: &str, fresh: bool, boot: &str) -> Result<Begin> {
+    let mut start = Start { fresh, ..Start::default() };
+    let (mut own, mut free) = (None, None);
     for number in 0..COUNT_MAX {
         let name = match number {
             0 => NAME.to_owned(),
@@ -91,12 +103,13 @@ fn begin_in(target: &Dir, snapshot: SnapshotId, boot: &str) -> Result<Begin> {
         if !lock(&file)? {
             continue;
         }
-        begin.resumes = true;
+        let text = read(&mut file);
         // What does not say so plainly is not trusted.
-        begin.distrusts |= read(&mut file).is_none_or(|text| text.distrusts || text.boot != boot);
-        match own {
-            None => own = Some((name, file)),
-            Some(_) => left.push((name, file)),
+        start.distrusts |= text.as_ref().is_none_or(|text| text.distrusts || text.boot != boot);
+        if let Some(text) = text.filter(|text| text.scope == scope && own.is_none()) {
+            start.resumes = true;
+            start.fresh |= text.fresh;
+            own = Some((name, file));
         }
     }
     if own.is_none()
@@ -106,26 +119,24 @@ fn begin_in(target: &Dir, snapshot: SnapshotId, boot: &str) -> Result<Begin> {
     {
         own = Some((name, file));
     }
+    let mut journal = None;
     if let Some((name, mut file)) = own {
         let text = Text {
             note: "A restore writes here, or was cut off. The same command goes on with it."
                 .to_owned(),
-            snapshot,
+            scope: scope.to_owned(),
+            fresh: start.fresh,
             boot: boot.to_owned(),
-            distrusts: begin.distrusts,
+            distrusts: start.distrusts,
         };
         write(&mut file, &text)?;
         let dir = target.try_clone()?;
         sync(&file, "write the journal")?;
         // A name counts on the disk only with its directory.
         sync(&dir, "write the journal's name")?;
-        begin.journal = Some(Journal { name, dir, _file: file });
+        journal = Some(Journal { name, dir, _file: file });
     }
-    // What they said is in our own by now.
-    for (name, _) in left {
-        remove(target, &name)?;
-    }
-    Ok(begin)
+    Ok(Begin { journal, start })
 }
 
 impl Journal {
@@ -159,7 +170,21 @@ fn boot() -> String {
 fn open(target: &Dir, name: &str, how: OFlags) -> Result<Option<File>> {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | how;
     match rustix::fs::openat(target, name, flags, Mode::RUSR | Mode::WUSR) {
-        Ok(fd) => Ok(Some(fd.into())),
+        Ok(fd) => {
+            let stat = rustix::fs::fstat(&fd)
+                .map_err(|errno| Fault::system("look at the journal of a restore in", errno))?;
+            // Whatever else has the name, or another name besides, is not for us to write to.
+            let is_journal = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+                && stat.st_nlink == 1
+                && stat.st_uid == rustix::process::geteuid().as_raw();
+            match is_journal {
+                true => Ok(Some(fd.into())),
+                false => Err(Fault::refused(
+                    "open the journal of a restore in",
+                    "a file .lifeboat-restore is there that no restore has made: remove it",
+                )),
+            }
+        }
         // Somebody else has begun one of this name just now.
         Err(Errno::NOENT | Errno::EXIST) => Ok(None),
         Err(errno) => Err(Fault::system("open the journal of a restore in", errno)),

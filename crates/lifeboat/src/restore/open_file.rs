@@ -81,9 +81,10 @@ impl OpenFile {
         if let Some(original) = &self.original {
             original.lose();
         }
-        let end = match self.is_found() {
-            true => "the file that was there is now unfinished",
-            false => "the file was left out",
+        let end = match (self.is_found(), job.was_cut()) {
+            (true, _) => "the file that was there is now unfinished",
+            (false, true) => "the file is unfinished: restore again to go on with it",
+            (false, false) => "the file was left out",
         };
         job.problem(&self.way, "restore", format_args!("{error}; {end}"));
     }
@@ -102,9 +103,9 @@ impl OpenFile {
         self.damaged.load(Ordering::Acquire)
     }
 
-    /// Ends it where it can't be restored: what this run made is taken away.
-    pub(super) fn give_up(&self) -> Result<(), Fault> {
-        if self.is_found() {
+    /// Ends it where it can't be restored: what this run made is taken away, unless it only could not be had now.
+    pub(super) fn give_up(&self, job: &Job<'_>) -> Result<(), Fault> {
+        if self.is_found() || job.was_cut() {
             return Ok(());
         }
         self.node.remove(&self.dir, place::split(&self.way).1)

@@ -50,8 +50,11 @@ pub(super) struct Planner<'a> {
     base: Vec<u8>,
     /// The absolute paths of all that is restored: what leads to one of them is not taken away for another.
     roots: Vec<Vec<u8>>,
-    /// Whether the target is the directory that was asked for, so that the snapshot says what is in it.
-    is_top_described: bool,
+    /// The number of the one that is restored now.
+    root: usize,
+    /// What was decided on the target itself, if it is the directory that was asked for: then the snapshot says what is
+    /// in it.
+    top_choice: Option<Choice>,
     /// Whether what the snapshot has not got is taken away; not once a part of it could not be read.
     deletes: bool,
     /// Files and bytes so far.
@@ -88,7 +91,8 @@ impl<'a> Planner<'a> {
             fresh: target.fresh,
             base: Vec::new(),
             roots: Vec::new(),
-            is_top_described: false,
+            root: 0,
+            top_choice: None,
             deletes: job.options.delete,
             planned: (0, 0),
         }
@@ -101,7 +105,10 @@ impl<'a> Planner<'a> {
     pub(super) fn run(mut self, snapshot: &Snapshot, pieces: Vec<Piece>) -> Result<()> {
         let path = |piece: &Piece| place::absolute_path(&piece.absolute(&piece.start));
         self.roots = pieces.iter().map(path).collect();
-        for piece in pieces {
+        for (number, piece) in pieces.into_iter().enumerate() {
+            // What was left to go is of the piece before.
+            self.leave_all()?;
+            self.root = number;
             let root = &snapshot.roots[piece.root];
             if let Some(id) = root.tree {
                 let (level, entries, bytes) = (root.level, root.entries, root.bytes);
@@ -109,11 +116,9 @@ impl<'a> Planner<'a> {
             }
             self.window.seals.extend(self.links.finish_root());
         }
-        let mut left = Vec::new();
-        self.way.leave_all(self.job, &mut left)?;
-        self.add_dirs(left)?;
-        if self.deletes && self.is_top_described {
-            let (names, choice) = self.way.top();
+        self.leave_all()?;
+        if let Some(choice) = self.top_choice.filter(|_| self.deletes) {
+            let names = self.way.top_names();
             self.extraneous(self.way.target(), &[], choice, names)?;
         }
         if let Some(entry) = self.top.take() {
@@ -121,6 +126,12 @@ impl<'a> Planner<'a> {
             self.window.add_dir(LeftDir { dir, way: Vec::new(), entry });
         }
         if self.window.is_empty() { Ok(()) } else { self.send() }
+    }
+
+    fn leave_all(&mut self) -> Result<()> {
+        let mut left = Vec::new();
+        self.way.leave_all(self.job, &mut left)?;
+        self.add_dirs(left)
     }
 
     fn piece(&mut self, root: &TreeRoot, mut piece: Piece) -> Result<()> {
@@ -185,8 +196,8 @@ impl<'a> Planner<'a> {
             (false, Choice::Skip | Choice::Below) => return Ok(Next::Entry),
             (true, _) if name.is_empty() => {
                 self.way.begin(choice);
-                self.is_top_described = true;
-                self.top = (self.fresh && choice == Choice::Take).then_some(entry);
+                self.top_choice = Some(choice);
+                self.top = (self.job.start.fresh && choice == Choice::Take).then_some(entry);
             }
             (true, _) => {
                 self.way.push(name, Some(entry), choice);
@@ -271,7 +282,7 @@ impl<'a> Planner<'a> {
         let name = place::split(way).1;
         // In a directory that this run made nothing is there, so that a look would be in vain.
         if !self.is_empty(dir) {
-            match self.job.site_of_file(dir, name, way, entry)? {
+            match self.job.site_of_file(dir, name, way, entry, self.source)? {
                 Site::Closed => return Ok(None),
                 Site::Found(node) => return Ok(Some(node)),
                 Site::Same { there, needs_metadata } => {
@@ -295,8 +306,8 @@ impl<'a> Planner<'a> {
         dir.is_made() || (self.fresh && dir.id() == self.way.target().id())
     }
 
-    /// Takes a file that has the snapshot's content as it is.
-    fn same(
+    /// Takes what is what the snapshot has as it is.
+    pub(super) fn same(
         &mut self,
         dir: &Dir,
         way: &[u8],
@@ -306,7 +317,12 @@ impl<'a> Planner<'a> {
     ) -> Result<()> {
         let original = self.remember(way, entry, there.id);
         if needs_metadata {
-            match there::open_for_metadata(dir, place::split(way).1, there) {
+            let name = place::split(way).1;
+            let held = match entry.kind {
+                EntryKind::File => there::open_for_metadata(dir, name, there),
+                _ => there::hold(dir, name, there),
+            };
+            match held {
                 Ok(node) => {
                     let original = original.as_deref();
                     finish::metadata(self.job, self.source, &node, dir, way, entry, original)?;
@@ -314,7 +330,9 @@ impl<'a> Planner<'a> {
                 Err(fault) => self.job.fault(way, fault)?,
             }
         }
-        self.job.found(entry.size);
+        if entry.kind == EntryKind::File {
+            self.job.found(entry.size);
+        }
         self.job.made(&self.job.counts.unchanged);
         Ok(())
     }
@@ -382,9 +400,15 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Takes away what the snapshot has not got in a directory.
+    /// Takes away what the snapshot has not got in a directory: not where something is mounted, nor where another root has
+    /// more to say.
     fn extraneous(&self, dir: &Dir, way: &[u8], choice: Choice, names: &Names) -> Result<()> {
         let path = delete::path_of(&self.base, way);
+        let own = self.roots.get(self.root).map_or(0, Vec::len);
+        let is_of_deeper = |root: &Vec<u8>| root.len() > own && delete::leads_to(root, &path);
+        if dir.is_below_mount() || self.roots.iter().any(is_of_deeper) {
+            return Ok(());
+        }
         let Self { job, filter, roots, .. } = self;
         delete::extraneous(job, filter, dir, (path, way), choice, (names, roots))
     }

@@ -6,7 +6,10 @@
 
 use rustix::fs::FileType;
 
-use lifeboat_format::tree::{Entry, EntryKind};
+use lifeboat_format::tree::{Entry, EntryKind, Extent};
+use lifeboat_repo as repo;
+use lifeboat_repo::reader::Reader;
+use lifeboat_repo::tree::map::MapReader;
 
 use super::delete;
 use super::job::Job;
@@ -46,7 +49,7 @@ impl Job<'_> {
     fn believes(&self, there: &There, entry: &Entry) -> bool {
         self.options.overwrite != Overwrite::Always
             && !self.options.verify_existing
-            && !self.distrusts
+            && !self.start.distrusts
             && there.size == entry.size
             && there.mtime == (entry.mtime.secs, entry.mtime.nanos)
             // A snapshot may have this very bit: then it says nothing.
@@ -57,7 +60,7 @@ impl Job<'_> {
     pub(super) fn keeps(&self, there: &There, mtime: (i64, u32)) -> bool {
         match self.options.overwrite {
             // What a restore before this one has not finished is its own.
-            _ if self.resumes && there.is_unfinished() => false,
+            _ if there.is_unfinished() => false,
             Overwrite::Never => true,
             Overwrite::IfNewer => there.mtime > mtime,
             Overwrite::IfChanged | Overwrite::Always => false,
@@ -74,25 +77,58 @@ impl Job<'_> {
         name: &[u8],
         way: &[u8],
         entry: &Entry,
+        source: &Reader,
     ) -> Result<Site> {
-        let decide = || {
-            let Some(there) = there::look(dir, name)? else { return Ok(Site::Free) };
-            if self.keeps(&there, (entry.mtime.secs, entry.mtime.nanos)) {
-                self.kept(way);
-                return Ok(Site::Closed);
-            }
-            if there.kind == FileType::RegularFile {
-                if self.believes(&there, entry) {
-                    let needs_metadata = !self.is_described(dir, name, &there, entry);
-                    return Ok(Site::Same { there, needs_metadata });
-                }
-                if let Some(node) = there::open(dir, name, &there)? {
-                    return Ok(Site::Found(node));
-                }
-            }
-            self.clear(dir, name, way, &there)
+        let there = match there::look(dir, name) {
+            Ok(Some(there)) => there,
+            Ok(None) => return Ok(Site::Free),
+            Err(fault) => return self.or_told(way, Err(fault)),
         };
-        self.or_told(way, decide())
+        if self.keeps(&there, (entry.mtime.secs, entry.mtime.nanos)) {
+            self.kept(way);
+            return Ok(Site::Closed);
+        }
+        let is_file = there.kind == FileType::RegularFile;
+        if is_file && self.believes(&there, entry) {
+            let needs_metadata = !self.is_described(dir, name, &there, entry);
+            // What has more names than the snapshot knows is somebody else's, too, and is not changed.
+            if !needs_metadata || u64::from(there.links) <= entry.links.max(1) {
+                return Ok(Site::Same { there, needs_metadata });
+            }
+        }
+        if let Some(error) = self.lost(source, entry)? {
+            let why = format_args!("{error}; what is there was left as it is");
+            self.problem(way, "restore", why);
+            return Ok(Site::Closed);
+        }
+        // In the file of another user content would be his to read and to change while it is written.
+        let euid = rustix::process::geteuid().as_raw();
+        let is_ours = [euid, self.owners.of(entry).0].contains(&there.owner.0);
+        let open = || match is_file && is_ours {
+            true => there::open(dir, name, &there),
+            false => Ok(None),
+        };
+        let site = match open() {
+            Ok(Some(node)) => Ok(Site::Found(node)),
+            Ok(None) => self.clear(dir, name, way, &there),
+            Err(fault) => Err(fault),
+        };
+        self.or_told(way, site)
+    }
+
+    /// What can't be found of the content that takes the place of something else, before that is touched.
+    fn lost(&self, source: &Reader, entry: &Entry) -> Result<Option<repo::Error>> {
+        for extent in MapReader::new(source, entry) {
+            let found = match extent {
+                Ok(Extent::Chunk { id, .. }) => source.find(&id),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = found {
+                return self.damage(error).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// Decides on the place of a symbolic link or special file.
@@ -112,18 +148,22 @@ impl Job<'_> {
                 self.kept(way);
                 return Ok(Site::Closed);
             }
-            let is_same = entry.kind == EntryKind::Symlink
-                && there.kind == FileType::Symlink
-                && there.mtime == (entry.mtime.secs, entry.mtime.nanos)
-                && there::read_link(dir, name)? == entry.target
-                && self.is_described(
-                    dir,
-                    name,
-                    &There { mode: u32::from(entry.mode), ..there },
-                    entry,
-                );
-            if is_same {
-                return Ok(Site::Same { there, needs_metadata: false });
+            let device = entry.rdev.map(|device| (device.major, device.minor));
+            let is_same = match (entry.kind, there.kind) {
+                (EntryKind::Symlink, FileType::Symlink) => {
+                    there::read_link(dir, name)? == entry.target
+                }
+                (EntryKind::Fifo, FileType::Fifo) | (EntryKind::Socket, FileType::Socket) => true,
+                (EntryKind::Char, FileType::CharacterDevice)
+                | (EntryKind::Block, FileType::BlockDevice) => device == Some(there.device),
+                _ => false,
+            };
+            // A link's mode says nothing.
+            let mode = if there.kind == FileType::Symlink { entry.mode.into() } else { there.mode };
+            let needs_metadata = there.mtime != (entry.mtime.secs, entry.mtime.nanos)
+                || !self.is_described(dir, name, &There { mode, ..there }, entry);
+            if is_same && (!needs_metadata || u64::from(there.links) <= entry.links.max(1)) {
+                return Ok(Site::Same { there, needs_metadata });
             }
             self.clear(dir, name, way, &there)
         };
@@ -164,6 +204,14 @@ impl Job<'_> {
             return Err(Fault::refused(
                 "replace",
                 "a directory is in the way, with what is in it: move it away, or use --delete",
+            ));
+        }
+        let options = self.options;
+        let is_partial = !(options.include.is_empty() && options.exclude.is_empty());
+        if is_partial || options.overwrite == Overwrite::IfNewer {
+            return Err(Fault::refused(
+                "replace",
+                "a directory is in the way, and not all that is in it was to be replaced: move it away",
             ));
         }
         match delete::whole(self, dir, name, way)? {

@@ -92,8 +92,14 @@ pub(super) fn verify(
         let mut is_first = true;
         while let Some(next) = scan.next() {
             job.go_on()?;
-            // What can't be read was told when it was to be restored.
-            let Ok((key, entry)) = next else { continue };
+            let (key, entry) = match next {
+                Ok(next) => next,
+                Err(error) => {
+                    let error = job.damage(error)?;
+                    job.problem(piece.way(&piece.absolute(&piece.start)), "verify below", error);
+                    continue;
+                }
+            };
             if std::mem::take(&mut is_first) && entry.kind != EntryKind::Dir {
                 piece.is_single_file();
             }

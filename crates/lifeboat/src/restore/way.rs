@@ -12,6 +12,7 @@ use super::delete::Names;
 use super::filter::Choice;
 use super::job::{Counts, Job};
 use super::place;
+use super::there::Overwrite;
 use super::window::LeftDir;
 use crate::error::Result;
 use crate::target::{Dir, DirStack, fault};
@@ -113,9 +114,9 @@ impl Way {
         }
     }
 
-    /// What the snapshot has directly in the target, and what was decided on that.
-    pub(super) fn top(&self) -> (&Names, Choice) {
-        (&self.top_names, self.top)
+    /// What the snapshot has directly in the target.
+    pub(super) fn top_names(&self) -> &Names {
+        &self.top_names
     }
 
     /// Makes or enters all directories down to where this stands; `None` when one of them can't be.
@@ -127,10 +128,14 @@ impl Way {
             let end = self.levels.get(number + 1).map_or(self.at.len(), |next| next.above);
             let way = self.at[..end].to_vec();
             match self.enter_level(job, number, place::split(&way).1) {
-                Ok(()) if self.levels[number].entry.is_some() => {
-                    Counts::add(&job.counts.dirs, 1);
+                Ok(()) => {
+                    if self.levels[number].entry.is_some() {
+                        Counts::add(&job.counts.dirs, 1);
+                    }
+                    if let Ok(dir) = self.stack.current() {
+                        job.entered(&dir);
+                    }
                 }
-                Ok(()) => {}
                 Err(fault) => {
                     self.blocked = Some(number);
                     job.fault(&way, fault)?;
@@ -173,7 +178,8 @@ impl Way {
             match (dir, level.entry) {
                 // What was found and only lies on the way stays as it is.
                 (Ok(dir), Some(entry)) => {
-                    let is_described = level.choice == Choice::Take || dir.is_made();
+                    let stays = job.options.overwrite == Overwrite::Never && !dir.is_made();
+                    let is_described = (level.choice == Choice::Take || dir.is_made()) && !stays;
                     let dir = LeftDir { dir, way: self.at.clone(), entry };
                     left.push(Left { dir, is_described, choice: level.choice, names: level.names });
                 }

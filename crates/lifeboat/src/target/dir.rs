@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
 use super::fault::{Fault, Result};
@@ -65,6 +65,8 @@ pub(super) struct Facts {
     pub(super) made: bool,
     /// New members get an access control list from it.
     pub(super) gives_acl: bool,
+    /// It is on what is mounted somewhere below the target, or is where that is mounted.
+    pub(super) below_mount: bool,
 }
 
 /// The target directory, and whether anything was in it.
@@ -125,11 +127,13 @@ impl Dir {
         if !made {
             return self.enter(name);
         }
+        let below_mount = self.facts.below_mount;
         let fd = open_member(self.fd.as_fd(), name)
             .map_err(|errno| Fault::system("enter directory", errno))?;
         let id = FileId::of(&fd).map_err(|errno| Fault::system("look at directory", errno))?;
         // A directory that inherited a list hands it on in turn.
-        Ok(Self { fd, facts: Facts { id, made, gives_acl: self.facts.gives_acl } })
+        let gives_acl = self.facts.gives_acl;
+        Ok(Self { fd, facts: Facts { id, made, gives_acl, below_mount } })
     }
 
     /// The member directory `name`, which is there.
@@ -140,7 +144,11 @@ impl Dir {
         name::check(name)?;
         let fd = open_member(self.fd.as_fd(), name)
             .map_err(|errno| Fault::system("enter directory", errno))?;
-        Self::found(fd)
+        let is_mount = is_mount(&fd);
+        let dir = Self::found(fd)?;
+        let is_other = dir.facts.id.device != self.facts.id.device;
+        let below_mount = self.facts.below_mount || is_mount || is_other;
+        Ok(Self { facts: Facts { below_mount, ..dir.facts }, ..dir })
     }
 
     /// The directory below this one that these names lead to.
@@ -193,6 +201,11 @@ impl Dir {
         self.facts.made
     }
 
+    /// Whether it is on what is mounted somewhere below the target, or is where that is mounted.
+    pub fn is_below_mount(&self) -> bool {
+        self.facts.below_mount
+    }
+
     /// Whether new members get an access control list from it, beside or instead of their own.
     pub fn gives_acl(&self) -> bool {
         self.facts.gives_acl
@@ -209,13 +222,13 @@ impl Dir {
     fn found(fd: OwnedFd) -> Result<Self> {
         let id = FileId::of(&fd).map_err(|errno| Fault::system("look at directory", errno))?;
         let gives_acl = rustix::fs::fgetxattr(&fd, DEFAULT_ACL, &mut [0_u8; 0]).is_ok();
-        Ok(Self { fd, facts: Facts { id, made: false, gives_acl } })
+        Ok(Self { fd, facts: Facts { id, made: false, gives_acl, below_mount: false } })
     }
 
     /// Makes sure that members can be created here, so that an unwritable target is known at once.
     fn writable(self) -> Result<Self> {
         let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-        match rustix::fs::accessat(&self.fd, ".", access, rustix::fs::AtFlags::EACCESS) {
+        match rustix::fs::accessat(&self.fd, ".", access, AtFlags::EACCESS) {
             Ok(()) => Ok(self),
             Err(errno) => Err(Fault::system("write to the target", errno)),
         }
@@ -237,6 +250,12 @@ impl AsFd for Dir {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// Whether something is mounted at an open directory. Linux before 5.8 does not tell.
+fn is_mount(fd: &OwnedFd) -> bool {
+    let found = rustix::fs::statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::empty());
+    found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 fn directory_flags() -> OFlags {

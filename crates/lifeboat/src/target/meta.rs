@@ -183,7 +183,9 @@ impl MetaWriter {
         for (name, value) in &meta.xattrs {
             collect(self.set_xattr(handle, name, value));
         }
-        if !is_link {
+        // An immutable file takes no change, and needs none where it is as it should be already.
+        let is_given = (stat.st_uid, stat.st_gid) != (meta.uid, meta.gid);
+        if !is_link && (is_given || stat.st_mode & 0o7777 != mode) {
             collect(handle.set_mode(mode));
         }
         let flags = IFlags::from_bits_retain(meta.flags) - LAST_FLAGS;
@@ -192,7 +194,10 @@ impl MetaWriter {
         {
             collect(step::add_flags(*fd, flags));
         }
-        collect(set_mtime(handle, meta));
+        let nanos = u32::try_from(stat.st_mtime_nsec).ok();
+        if (stat.st_mtime, nanos) != (meta.mtime_secs, Some(meta.mtime_nanos)) {
+            collect(set_mtime(handle, meta));
+        }
     }
 
     /// Sets owner and group as far as allowed; gives the mode bits that must not be set because the

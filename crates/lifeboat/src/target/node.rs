@@ -16,7 +16,7 @@ const MODE_WHILE_RESTORING: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// The mark of a file whose content is not all there: the sticky bit, a `T` in a list, which has no meaning for a regular
 /// file on Linux. Its own mode takes the mark away when all is written.
-pub(super) const UNFINISHED: Mode = Mode::SVTX;
+pub(super) const UNFINISHED: Mode = MODE_WHILE_RESTORING.union(Mode::SVTX);
 
 /// The largest device numbers that Linux has room for: 12 bits and 20 bits.
 const MAJOR_MAX: u32 = (1 << 12) - 1;
@@ -64,8 +64,7 @@ impl Node {
         let fail = |errno| Fault::system("create file", errno);
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = MODE_WHILE_RESTORING | UNFINISHED;
-        let fd = rustix::fs::openat(dir, name, flags, mode).map_err(fail)?;
+        let fd = rustix::fs::openat(dir, name, flags, UNFINISHED).map_err(fail)?;
         let id = FileId::of(&fd).map_err(fail)?;
         Ok(Self { fd, id, access: Access::Content, made: true })
     }
@@ -75,14 +74,18 @@ impl Node {
         Self { fd, id, access: Access::Content, made: false }
     }
 
+    /// Something that was found and is held in its place.
+    pub(super) fn held(fd: OwnedFd, id: FileId) -> Self {
+        Self { fd, id, access: Access::Place, made: false }
+    }
+
     /// Marks a file that was found as unfinished, and the restoring user's alone: what it says from now on is for
     /// whom its new mode says.
     ///
     /// # Errors
     /// The system's.
     pub fn mark_unfinished(&self) -> Result<()> {
-        rustix::fs::fchmod(&self.fd, MODE_WHILE_RESTORING | UNFINISHED)
-            .map_err(|errno| Fault::system("change", errno))
+        rustix::fs::fchmod(&self.fd, UNFINISHED).map_err(|errno| Fault::system("change", errno))
     }
 
     /// Creates a symbolic link; its target is only text here and is never looked at.

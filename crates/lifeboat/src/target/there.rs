@@ -42,6 +42,8 @@ pub struct There {
     pub mtime: (i64, u32),
     /// How many names it has.
     pub links: u32,
+    /// Major and minor number of a device.
+    pub device: (u32, u32),
     /// Whether another file system, or another part of one, is mounted here.
     pub is_mount: bool,
 }
@@ -49,7 +51,7 @@ pub struct There {
 impl There {
     /// Whether a restore was writing it and has not finished it.
     pub fn is_unfinished(&self) -> bool {
-        self.kind == FileType::RegularFile && self.mode & UNFINISHED.as_raw_mode() != 0
+        self.kind == FileType::RegularFile && self.mode == UNFINISHED.as_raw_mode()
     }
 }
 
@@ -80,6 +82,7 @@ fn there(found: &Statx, dir: &Dir) -> There {
         size: found.stx_size,
         mtime: (found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec),
         links: found.stx_nlink,
+        device: (found.stx_rdev_major, found.stx_rdev_minor),
         is_mount: is_root || device != dir.id().device,
     }
 }
@@ -136,6 +139,21 @@ pub fn open(dir: &Dir, name: &[u8], there: &There) -> Result<Option<Node>> {
 /// As of [`open`].
 pub fn open_for_metadata(dir: &Dir, name: &[u8], there: &There) -> Result<Node> {
     Ok(Node::found(open_to_read(dir, name, there)?, there.id))
+}
+
+/// Holds what was looked at in its place, for its metadata alone, whatever it is.
+///
+/// # Errors
+/// As of [`open`].
+pub fn hold(dir: &Dir, name: &[u8], there: &There) -> Result<Node> {
+    name::check(name)?;
+    let fail = |errno| Fault::system("look at", errno);
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(dir, name, flags, Mode::empty()).map_err(fail)?;
+    if FileId::of(&fd).map_err(fail)? != there.id {
+        return Err(replaced("look at"));
+    }
+    Ok(Node::held(fd, there.id))
 }
 
 /// Opens a file that was looked at, to be read.

@@ -36,7 +36,10 @@ pub(super) enum Goal {
 
 impl Goal {
     pub(super) fn of(args: &RestoreArgs, output: &Output) -> Result<Self> {
-        let Some(target) = &args.target else { return Ok(Self::Stdout) };
+        let Some(target) = &args.target else {
+            only_for_directories(args)?;
+            return Ok(Self::Stdout);
+        };
         if let Some(file) = target.as_os_str().as_bytes().strip_prefix(b"tar:") {
             only_for_directories(args)?;
             if file == b"-" && output.json {

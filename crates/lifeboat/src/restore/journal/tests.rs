@@ -5,14 +5,17 @@ use tempfile::TempDir;
 use super::*;
 use crate::target::dir::Target;
 
-const SNAPSHOT: SnapshotId = SnapshotId([7; 16]);
-
 fn begun(target: &TempDir, boot: &str) -> Begin {
-    begin_in(&Target::open(target.path()).unwrap().dir, SNAPSHOT, boot).unwrap()
+    begun_of(target, "all", boot)
+}
+
+fn begun_of(target: &TempDir, scope: &str, boot: &str) -> Begin {
+    let target = Target::open(target.path()).unwrap();
+    begin_in(&target.dir, scope, target.fresh, boot).unwrap()
 }
 
 fn facts(begin: &Begin) -> (bool, bool, bool) {
-    (begin.journal.is_some(), begin.resumes, begin.distrusts)
+    (begin.journal.is_some(), begin.start.resumes, begin.start.distrusts)
 }
 
 #[test]
@@ -38,7 +41,7 @@ fn one_that_was_cut_off_is_gone_on_with_and_another_boot_believes_nothing() {
     assert_eq!(facts(&begun(&target, "b")), (true, false, false));
     // Where boots can't be told apart, any may be another.
     drop(begun(&target, "unknown"));
-    assert_eq!(facts(&begun(&target, "unknown")), (true, true, true));
+    assert_eq!(facts(&begun(&target, "unknown")), (true, false, true));
 }
 
 #[test]
@@ -46,7 +49,7 @@ fn what_cannot_be_read_is_not_believed() {
     for text in ["", "{}", "nonsense"] {
         let target = TempDir::new().unwrap();
         fs::write(target.path().join(NAME), text).unwrap();
-        assert_eq!(facts(&begun(&target, "a")), (true, true, true), "{text:?}");
+        assert_eq!(facts(&begun(&target, "a")), (true, false, true), "{text:?}");
     }
 }
 
@@ -56,13 +59,40 @@ fn several_at_once_have_one_each() {
     let mut all: Vec<Begin> = (0..COUNT_MAX).map(|_| begun(&target, "a")).collect();
     assert!(all.iter().all(|begin| facts(begin) == (true, false, false)));
     assert_eq!(facts(&begun(&target, "a")), (false, false, false));
-    let first = all.swap_remove(0);
-    // Two are cut off: the next one takes over what both said.
-    all.truncate(COUNT_MAX - 3);
-    let next = begun(&target, "b");
-    assert_eq!(facts(&next), (true, true, true));
-    assert_eq!(fs::read_dir(target.path()).unwrap().count(), COUNT_MAX - 1);
-    drop(first);
+    drop(all.swap_remove(0));
+    assert_eq!(facts(&begun(&target, "a")), (true, true, false));
+}
+
+#[test]
+fn another_restore_does_not_end_it() {
+    let target = TempDir::new().unwrap();
+    assert!(begun(&target, "a").start.fresh);
+    begun_of(&target, "part", "b").journal.unwrap().end().unwrap();
+    let part = begun_of(&target, "part", "b");
+    assert_eq!(facts(&part), (true, false, true));
+    assert!(!part.start.fresh);
+    drop(part);
+    let again = begun(&target, "b");
+    assert_eq!(facts(&again), (true, true, true));
+    assert!(again.start.fresh, "as it was when it began");
+    again.journal.unwrap().end().unwrap();
+    // What the part, cut off a moment ago, still distrusts is its own.
+    begun_of(&target, "part", "b").journal.unwrap().end().unwrap();
+    assert_eq!(facts(&begun(&target, "b")), (true, false, false));
+}
+
+#[test]
+fn what_others_put_there_is_not_written_to() {
+    let (target, outside) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let secret = outside.path().join("secret");
+    fs::write(&secret, "secret").unwrap();
+    fs::hard_link(&secret, target.path().join(NAME)).unwrap();
+    let dir = Target::open(target.path()).unwrap().dir;
+    assert!(begin_in(&dir, "all", false, "a").unwrap_err().to_string().contains("remove it"));
+    fs::remove_file(target.path().join(NAME)).unwrap();
+    std::os::unix::fs::symlink(&secret, target.path().join(NAME)).unwrap();
+    assert!(begin_in(&dir, "all", false, "a").is_err());
+    assert_eq!(fs::read(&secret).unwrap(), b"secret");
 }
 
 #[test]

@@ -20,10 +20,8 @@ impl Planner<'_> {
         if !self.is_empty(dir) {
             match self.job.site_of_node(dir, name, way, entry)? {
                 Site::Free => {}
-                Site::Same { there, .. } => {
-                    self.remember(way, entry, there.id);
-                    self.job.made(&self.job.counts.unchanged);
-                    return Ok(());
+                Site::Same { there, needs_metadata } => {
+                    return self.same(dir, way, entry, &there, needs_metadata);
                 }
                 Site::Closed | Site::Found(_) => return Ok(()),
             }

@@ -76,9 +76,8 @@ fn a_second_time_nothing_is_written() {
     let inode = || fs::metadata(target.path().join("r/big")).unwrap().ino();
     let before = inode();
     let report = run_whole(&stored, target.path());
-    // The fifo alone is made anew.
-    assert_eq!((report.files, report.links, report.other, report.bytes), (0, 0, 1, 0));
-    assert_eq!((report.unchanged, report.kept, report.deleted), (5, 0, 0));
+    assert_eq!((report.files, report.links, report.other, report.bytes), (0, 0, 0, 0));
+    assert_eq!((report.unchanged, report.kept, report.deleted), (6, 0, 0));
     let asked = RestoreOptions { verify_existing: true, ..options(target.path()) };
     let report = run(&stored, &asked).unwrap();
     // A file with two names is made anew rather than changed under both.
@@ -142,7 +141,7 @@ fn what_times_hide_is_found_when_content_is_compared() {
         fs::File::options().write(true).open(&big).unwrap().set_modified(time).unwrap();
         // Times alone do not show it.
         let report = run_whole(&stored, target.path());
-        assert_eq!((report.files, report.unchanged), (0, 5));
+        assert_eq!((report.files, report.unchanged), (0, 6));
         assert!(fs::read(&big).unwrap() != content);
         let report = run(&stored, &RestoreOptions { target: target.path().into(), ..asked });
         assert_eq!(report.unwrap().problems.count, 0);
@@ -279,22 +278,144 @@ fn delete_spares_other_roots_and_stops_where_a_tree_is_lost() {
 }
 
 #[test]
-fn a_lost_chunk_leaves_a_file_that_was_there_marked() {
+fn what_cannot_be_had_does_not_cost_what_is_there() {
     let mut shelf = Shelf::new();
     let (lost, kept) = (shelf.chunk(&bytes(1, 9000)), shelf.chunk(&bytes(2, 9000)));
     let broken = shelf.file(vec![kept, lost.clone()]);
-    shelf.root("/r", &[("", dir()), ("broken", broken)]);
+    shelf.root("/r", &[("", dir()), ("broken", broken.clone()), ("linked", broken)]);
     let stored = shelf.store();
     let Extent::Chunk { id, .. } = lost else { unreachable!() };
     stored.index.lose(&id);
     let target = TempDir::new().unwrap();
-    let file = target.path().join("r/broken");
+    let [file, linked] = ["r/broken", "r/linked"].map(|name| target.path().join(name));
     fs::create_dir(target.path().join("r")).unwrap();
     fs::write(&file, "mine").unwrap();
+    fs::write(target.path().join("other name"), "mine, too").unwrap();
+    fs::hard_link(target.path().join("other name"), &linked).unwrap();
+    let report = run(&stored, &options(target.path())).unwrap();
+    assert_eq!((report.files, report.problems.count), (0, 2));
+    assert!(report.problems.first[0].to_string().contains("left as it is"));
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    assert_eq!(fs::read(&linked).unwrap(), b"mine, too");
+    assert_eq!(fs::metadata(&linked).unwrap().nlink(), 2);
+}
+
+#[test]
+fn damage_that_shows_late_leaves_a_mark_that_the_next_restore_knows() {
+    let mut shelf = Shelf::new();
+    let parts: Vec<Vec<u8>> = (1..40).map(|seed| bytes(seed, 3000)).collect();
+    let chunks = parts.iter().map(|part| shelf.chunk(part)).collect();
+    let file = hashed(shelf.file(chunks), &parts.concat());
+    shelf.root("/r", &[("", dir()), ("file", file)]);
+    let keyring = std::sync::Arc::clone(&shelf.keyring);
+    let stored = shelf.store();
+    let pack = stored.index.find(&keyring.ids().data(&parts[7])).frame.pack;
+    let whole = stored.io.get(&pack).unwrap().to_vec();
+    let put = |bytes: Vec<u8>| {
+        let io = &stored.io;
+        io.block_on(io.store().delete(&pack.to_string())).unwrap();
+        io.put_new(&pack, Payload::from(bytes)).unwrap();
+    };
+    let mut spoilt = whole.clone();
+    spoilt[200..].fill(0x55);
+    put(spoilt);
+    let target = TempDir::new().unwrap();
+    let path = target.path().join("r/file");
+    fs::create_dir(target.path().join("r")).unwrap();
+    fs::write(&path, "mine").unwrap();
     let report = run(&stored, &options(target.path())).unwrap();
     assert_eq!((report.files, report.problems.count), (0, 1));
     assert!(report.problems.first[0].to_string().contains("unfinished"));
-    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o1600);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o1600);
+    // Whatever is to be kept: what is marked is nobody's.
+    put(whole);
+    let fresh = Reader::new(
+        stored.io.clone(),
+        keyring,
+        std::sync::Arc::clone(&stored.index) as std::sync::Arc<dyn Locate>,
+        1 << 20,
+    );
+    for overwrite in [Overwrite::IfNewer, Overwrite::Never] {
+        let asked = RestoreOptions { overwrite, ..options(target.path()) };
+        let origin = Origin { reader: &fresh, locate: &*stored.index };
+        let report = restore(origin, &stored.snapshot, &asked, &Context::default()).unwrap();
+        assert_eq!(report.problems.first, []);
+        assert_eq!(fs::read(&path).unwrap(), parts.concat());
+    }
+}
+
+#[test]
+fn nothing_is_deleted_that_the_snapshot_does_not_know_of() {
+    let (mut stored, _) = all_kinds();
+    let target = restored(&stored);
+    let extra = target.path().join("r/extra");
+    fs::write(&extra, "").unwrap();
+    let asked = RestoreOptions { delete: true, ..options(target.path()) };
+    stored.snapshot.outcome = Outcome::Partial;
+    let error = run(&stored, &asked).unwrap_err().to_string();
+    assert!(error.contains("could not be read when it was made"), "{error}");
+    stored.snapshot.outcome = Outcome::Complete;
+    stored.snapshot.source.roots = vec!["/ (selected paths)".to_owned()];
+    assert!(run(&stored, &asked).unwrap_err().to_string().contains("selected paths"));
+    assert!(extra.exists());
+
+    // A directory in the way, of which something is to stay.
+    let (stored, _) = all_kinds();
+    let target = TempDir::new().unwrap();
+    let key = target.path().join("r/small/secret.key");
+    fs::create_dir_all(key.parent().unwrap()).unwrap();
+    fs::write(&key, "").unwrap();
+    let asked = RestoreOptions {
+        delete: true,
+        exclude: vec!["*.key".to_owned()],
+        ..options(target.path())
+    };
+    assert_eq!(run(&stored, &asked).unwrap().problems.count, 1);
+    assert!(key.exists());
+}
+
+#[test]
+fn a_root_inside_another_is_not_deleted_with_it() {
+    // As of one file system at a time: the outer tree has the inner root as a directory without members.
+    for inner_first in [false, true] {
+        let mut shelf = Shelf::new();
+        let outer = [("", dir()), ("home", dir()), ("own", own())];
+        let inner = [("", dir()), ("me", dir()), ("me/file", own())];
+        if inner_first {
+            shelf.root("/home", &inner);
+            shelf.root("/", &outer);
+        } else {
+            shelf.root("/", &outer);
+            shelf.root("/home", &inner);
+        }
+        let stored = shelf.store();
+        let target = TempDir::new().unwrap();
+        let asked = RestoreOptions { delete: true, ..options(target.path()) };
+        assert_eq!(run(&stored, &asked).unwrap().deleted, 0);
+        assert!(target.path().join("home/me/file").exists(), "{inner_first}");
+        fs::write(target.path().join("home/me/extra"), "").unwrap();
+        fs::write(target.path().join("extra"), "").unwrap();
+        let report = run(&stored, &asked).unwrap();
+        assert_eq!((report.deleted, report.unchanged), (2, 2), "{inner_first}");
+    }
+}
+
+#[test]
+fn a_second_try_sets_what_the_first_could_not() {
+    let (stored, _) = all_kinds();
+    let target = TempDir::new().unwrap();
+    let path = Some(key("/r"));
+    let asked = RestoreOptions { path, ..options(target.path()) };
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let context = Context { cancel, ..Context::default() };
+    let origin = Origin { reader: &stored.reader, locate: &*stored.index };
+    assert!(restore(origin, &stored.snapshot, &asked, &context).is_err());
+    assert_eq!(names(target.path()), [".lifeboat-restore"]);
+    let report = run(&stored, &asked).unwrap();
+    assert!(report.resumed);
+    let found = fs::metadata(target.path()).unwrap();
+    assert_eq!((found.permissions().mode() & 0o7777, found.mtime()), (0o750, 1_500_000_000));
 }
 
 #[test]
@@ -306,7 +427,7 @@ fn attributes_that_the_snapshot_has_not_got_go() {
     rustix::fs::setxattr(&small, "user.extra", b"x", flags).unwrap();
     fs::set_permissions(target.path().join("r/big"), fs::Permissions::from_mode(0o4777)).unwrap();
     let report = run_whole(&stored, target.path());
-    assert_eq!((report.files, report.unchanged), (0, 5));
+    assert_eq!((report.files, report.unchanged), (0, 6));
     let mut list = [0_u8; 64];
     assert_eq!(rustix::fs::listxattr(&small, &mut list).unwrap(), 0);
     assert_whole(target.path(), &content);
