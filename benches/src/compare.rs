@@ -13,7 +13,7 @@ use crate::{
     corpus::{self, Edits, Spec},
     measure::{self, Sample, say},
     results,
-    tool::{Place, Step, Tool, remove},
+    tool::{Place, Step, Tool, quietly, remove},
 };
 
 /// How much of the next day's data Lifeboat may read beyond the files that changed: a tenth.
@@ -73,6 +73,7 @@ fn one_round(spec: Spec, place: &Place, tools: &[Tool], measures: &mut Measures)
     for (index, step) in Step::ALL.into_iter().enumerate() {
         if step == Step::NextDay {
             remove(place, &mark(place))?;
+            copy(&place.data, &day_before(place))?;
             edits = corpus::next_day(&place.data, spec)?;
             say(&format!("the next day: {edits:?}"))?;
         }
@@ -86,21 +87,43 @@ fn one_round(spec: Spec, place: &Place, tools: &[Tool], measures: &mut Measures)
             measures.entry((step, tool)).or_default().push(measured);
         }
     }
+    remove(place, &day_before(place))?;
     Ok(edits)
+}
+
+/// The volume as it was the day before.
+fn day_before(place: &Place) -> std::path::PathBuf {
+    place.work.join("day-before")
+}
+
+/// Copies a tree with all that a restore would compare.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    quietly(Command::new("cp").args(["-a", "--reflink=never"]).arg(from).arg(to))
 }
 
 fn one_step(place: &Place, tool: Tool, step: Step) -> Result<Measured> {
     let (repository, restored) = (place.repository(tool), place.restored(tool));
-    if step == Step::Restore {
-        fs::create_dir_all(&restored)?;
-    }
-    if !measure::warm(&[&place.data, &repository])? {
+    let read = match step {
+        Step::Restore => {
+            fs::create_dir_all(&restored)?;
+            place.data.clone()
+        }
+        Step::InPlace => {
+            copy(&day_before(place), &place.restored_data(tool))?;
+            restored.clone()
+        }
+        _ => place.data.clone(),
+    };
+    if !measure::warm(&[&read, &repository])? {
         say("the page cache could not be emptied, which takes root")?;
     }
     let sample = measure::timed(&tool.step(place, step), &log(place, tool, step))?;
-    if step == Step::Restore {
+    if matches!(step, Step::Restore | Step::InPlace) {
         if tool == Tool::Lifeboat {
-            came_back(place, tool)?;
+            came_back(place, tool, step)?;
         }
         remove(place, &restored)?;
     }
@@ -153,11 +176,15 @@ fn read_bytes(report: &str) -> Option<u64> {
 }
 
 /// What was restored must be the volume: content, owners, times, links, attributes.
-fn came_back(place: &Place, tool: Tool) -> Result<()> {
+fn came_back(place: &Place, tool: Tool, step: Step) -> Result<()> {
     let mut from = place.data.clone().into_os_string();
     from.push("/");
     let mut rsync = Command::new("rsync");
-    rsync.args(["-aXAHn", "--checksum", "--delete", "--itemize-changes"]);
+    rsync.args(["-aXAHn", "--checksum", "--itemize-changes"]);
+    // In place, what went since the day before was not to be deleted.
+    if step == Step::Restore {
+        rsync.arg("--delete");
+    }
     let output = rsync.arg(from).arg(place.restored_data(tool)).output().context("run rsync")?;
     if !output.status.success() || !output.stdout.is_empty() {
         let said = [output.stdout, output.stderr].concat();

@@ -74,14 +74,16 @@ pub enum Step {
     NextDay,
     /// The newest backup restored into an empty folder.
     Restore,
+    /// The newest backup restored over the volume as it was the day before.
+    InPlace,
     /// Every byte of the repository read and verified.
     Check,
 }
 
 impl Step {
     /// All steps, in their order.
-    pub const ALL: [Self; 5] =
-        [Self::Full, Self::Unchanged, Self::NextDay, Self::Restore, Self::Check];
+    pub const ALL: [Self; 6] =
+        [Self::Full, Self::Unchanged, Self::NextDay, Self::Restore, Self::InPlace, Self::Check];
 
     /// The step as the tables call it.
     #[must_use]
@@ -91,6 +93,7 @@ impl Step {
             Self::Unchanged => "unchanged",
             Self::NextDay => "next day",
             Self::Restore => "restore",
+            Self::InPlace => "restore in place",
             Self::Check => "check --read-data",
         }
     }
@@ -146,7 +149,7 @@ impl Tool {
     pub fn step(self, place: &Place, step: Step) -> Command {
         match step {
             Step::Full | Step::Unchanged | Step::NextDay => self.backup(place, step),
-            Step::Restore => self.restore(place),
+            Step::Restore | Step::InPlace => self.restore(place, step),
             Step::Check => self.check(place),
         }
     }
@@ -166,16 +169,19 @@ impl Tool {
         command
     }
 
-    fn restore(self, place: &Place) -> Command {
+    fn restore(self, place: &Place, step: Step) -> Command {
         let target = place.restored(self);
         match self {
             Self::Lifeboat | Self::Restic => {
                 let quiet = ["restore", "--quiet", "latest", "--target"];
                 let mut command = self.command(place, &quiet);
                 command.arg(target);
-                if self == Self::Lifeboat {
+                match (self, step) {
                     // No peer waits for the disk at the end of a restore.
-                    command.arg("--no-sync");
+                    (Self::Lifeboat, _) => drop(command.arg("--no-sync")),
+                    // What Lifeboat does unless it is told otherwise.
+                    (_, Step::InPlace) => drop(command.args(["--overwrite", "if-changed"])),
+                    _ => {}
                 }
                 command
             }

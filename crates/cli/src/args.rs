@@ -227,7 +227,8 @@ pub(crate) struct RestoreArgs {
     /// As --map-user, of groups
     #[arg(long, value_name = "FROM:TO", value_parser = pair)]
     pub(crate) map_group: Vec<(String, String)>,
-    /// Says what would be restored, and writes nothing
+    /// Says what would be restored into an empty target, and what it takes to fetch it: bytes, requests, time and, from
+    /// a cloud, money; writes nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
     /// Does not wait at the end until everything is on the disk; after a power cut, restore again with

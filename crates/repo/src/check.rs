@@ -238,9 +238,15 @@ impl Check<'_> {
             self.report.counts.referenced_chunks = counts.chunks;
             return Ok(());
         }
+        let (known, is_doubt) = (self.report.problem_count, self.lost.is_empty());
         let visited = RefCell::new(Visited::new());
         let mut trees = Trees::new(self, index, &visited);
-        live.iter().try_for_each(|snapshot| trees.snapshot(snapshot, live.len() as u64))
+        live.iter().try_for_each(|snapshot| trees.snapshot(snapshot, live.len() as u64))?;
+        if is_doubt && self.report.problem_count == known {
+            let note = "a first look at the trees met something that was not so when it was looked at again";
+            self.report.note(note);
+        }
+        Ok(())
     }
 }
 

@@ -8,11 +8,12 @@ use std::fmt;
 use std::ops::Range;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::future::{Either, select, try_join};
+use lifeboat_format::config::CONFIG_MAX;
 use lifeboat_format::key::ObjectKey;
 use lifeboat_store::layer::meter::Meter;
 use lifeboat_store::{Listed, ObjectInfo, Payload, Store};
@@ -42,6 +43,8 @@ struct Inner {
     // Dropped without waiting: a put that hangs must not keep a failed run from ending.
     runtime: Option<Runtime>,
     handle: Handle,
+    /// What `config` says, once it was read: it never changes.
+    config: OnceLock<Bytes>,
 }
 
 impl Drop for Inner {
@@ -75,7 +78,27 @@ impl Io {
                 Error::new(Kind::Internal, "start the runtime for", store.describe()).because(cause)
             })?;
         let handle = runtime.handle().clone();
-        Ok(Self { inner: Arc::new(Inner { store, meter, runtime: Some(runtime), handle }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                store,
+                meter,
+                runtime: Some(runtime),
+                handle,
+                config: OnceLock::new(),
+            }),
+        })
+    }
+
+    /// The bytes of `config`, asked for once: who looks which repository it is opens it next.
+    ///
+    /// # Errors
+    /// As of [`get_at_most`](Self::get_at_most).
+    pub fn config(&self) -> Result<Bytes> {
+        if let Some(known) = self.inner.config.get() {
+            return Ok(known.clone());
+        }
+        let bytes = self.get_at_most(&ObjectKey::Config, CONFIG_MAX as u64)?;
+        Ok(self.inner.config.get_or_init(|| bytes).clone())
     }
 
     /// Where the objects are, for messages.

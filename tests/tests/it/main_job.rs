@@ -131,20 +131,23 @@ fn patterns_choose_what_comes_back() {
 }
 
 #[test]
-fn what_exists_is_never_replaced() {
+fn what_exists_is_replaced_unless_it_is_to_stay() {
     let (place, source) = small();
     let restored = below(&place.path("out"), &source);
     let theirs = place.file(restored.join("one"), "theirs\n");
     place.file(restored.join("dir/inner"), "a file where a directory belongs\n");
-    let report = place.json_with(3, ["restore", "latest", "--target", "out"]);
+    let never = ["restore", "latest", "--target", "out", "--overwrite", "never"];
+    let report = place.json_with(3, never);
     assert_eq!(fs::read_to_string(&theirs).unwrap(), "theirs\n");
     assert!(restored.join("dir/inner").is_file());
     // Everything else is there.
     assert_eq!(fs::read_to_string(restored.join("dir/two")).unwrap(), "two\n");
     assert_eq!(fs::read_to_string(restored.join("other/four.log")).unwrap(), "four\n");
+    assert_eq!(report["kept"], 1, "{report:#}");
     let problems = problem_paths(&report);
-    assert!(problems.iter().any(|path| path.ends_with("src/one")), "{report:#}");
     assert!(problems.iter().any(|path| path.contains("src/dir/inner")), "{report:#}");
+    place.ok(["restore", "latest", "--target", "out"]);
+    assert_same_tree(&source, &restored);
 }
 
 #[test]
@@ -155,7 +158,8 @@ fn links_planted_in_the_target_are_not_followed() {
     fs::create_dir_all(&restored).unwrap();
     symlink(&outside, restored.join("dir")).unwrap();
     symlink(outside.join("made"), restored.join("one")).unwrap();
-    let report = place.json_with(3, ["restore", "latest", "--target", "out"]);
+    let never = ["restore", "latest", "--target", "out", "--overwrite", "never"];
+    let report = place.json_with(3, never);
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "{report:#}");
     assert!(restored.join("dir").is_symlink() && restored.join("one").is_symlink());
     assert!(restored.join("other/four.log").is_file(), "{report:#}");
@@ -163,6 +167,10 @@ fn links_planted_in_the_target_are_not_followed() {
     let planted = fs::metadata(&outside).unwrap().modified().unwrap();
     let saved = fs::metadata(source.join("dir")).unwrap().modified().unwrap();
     assert_ne!(planted, saved);
+    // Replaced, they are taken away themselves.
+    place.ok(["restore", "latest", "--target", "out", "--delete"]);
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    assert_same_tree(&source, &restored);
 }
 
 #[test]

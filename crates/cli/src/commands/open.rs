@@ -12,7 +12,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use lifeboat::repository::StoreOptions;
 use lifeboat_codec::{Clock, Entropy, SystemClock};
-use lifeboat_format::config::{CONFIG_MAX, Config, SignedConfig};
+use lifeboat_format::config::{Config, SignedConfig};
 use lifeboat_format::key::ObjectKey;
 use lifeboat_format::keys::Secret32;
 use lifeboat_format::keyslot::KeyFile;
@@ -248,7 +248,7 @@ pub(crate) fn is_there(reach: &Reach) -> Result<bool> {
 
 /// Looks whether there is a repository at all: that comes before any question for its key.
 fn look_at_config(io: &Io, settings: &Settings) -> Result<Found> {
-    match io.get_at_most(&ObjectKey::Config, CONFIG_MAX as u64) {
+    match io.config() {
         Ok(bytes) => Ok(match SignedConfig::decode(&bytes) {
             Ok(signed) => Found::Config(Box::new(signed.config)),
             // Damaged or newer: opening says which.

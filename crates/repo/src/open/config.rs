@@ -4,7 +4,7 @@
 
 use lifeboat_codec::sign::verify;
 use lifeboat_format as format;
-use lifeboat_format::config::{CONFIG_MAX, Config, SIGNATURE_CONTEXT, SignedConfig};
+use lifeboat_format::config::{Config, SIGNATURE_CONTEXT, SignedConfig};
 use lifeboat_format::key::{KEYS, ObjectKey, PROBE};
 use lifeboat_format::keys::KeyBundle;
 
@@ -93,7 +93,7 @@ pub(super) fn load(
 }
 
 fn fetch(io: &Io) -> Result<UnverifiedConfig> {
-    let bytes = io.get_at_most(&ObjectKey::Config, CONFIG_MAX as u64)?;
+    let bytes = io.config()?;
     decode(bytes.to_vec(), false)
 }
 

@@ -11,10 +11,10 @@ use e2e::{Place, noise};
 use lifeboat_testkit::{
     proxy::{Proxy, ProxyOptions},
     same_tree::assert_same_tree,
-    server::{S3Options, S3Server},
+    server::{Operation, Request, S3Options, S3Server},
 };
 
-use super::{restored, s3_place};
+use super::{restored, s3_place, s3_variables};
 
 const KILLS: u64 = 10;
 /// Half of it in one file.
@@ -101,4 +101,39 @@ fn a_restore_that_is_killed_again_and_again_comes_to_its_end() {
     // Nothing is left to do.
     let again = place.json(["restore", "latest", "--target", "out"]);
     assert_eq!((&again["bytes"], &again["resumed"]), (&0.into(), &false.into()), "{again:#}");
+}
+
+/// One small file of a large snapshot takes few requests, each of which has its reason.
+#[test]
+fn one_file_of_many_takes_few_requests() {
+    const FILES: u64 = 20_000;
+    let server = S3Server::start(S3Options::default());
+    let place = Place::new().with(s3_variables(&server.endpoint())).keyed(&[]);
+    for number in 0..FILES {
+        let text = format!("file {number} ").repeat(10 + usize::try_from(number % 50).unwrap());
+        place.file(format!("src/{:03}/{number}", number % 200), text);
+    }
+    place.file("src/100/wanted", noise(1, 4096));
+    thread::sleep(Duration::from_millis(60));
+    place.ok(["backup", "src"]);
+    server.forget_requests();
+    let part = format!("latest:{}", place.path("src/100/wanted").display());
+    place.ok(["restore", &part, "--target", "out"]);
+    let requests = server.requests();
+    let of = |folder: &str, operation: Operation| {
+        let is_it =
+            |request: &&Request| request.key.contains(folder) && request.operation == operation;
+        requests.iter().filter(is_it).count()
+    };
+    let named: Vec<String> =
+        requests.iter().map(|request| format!("{:?} {}", request.operation, request.key)).collect();
+    // Opening: the configuration, what there is of keys and log, and one entry.
+    assert!(named.len() <= 20, "{}: {named:#?}", named.len());
+    assert!(of("/keys/", Operation::Get) == 1 && of("/log/", Operation::Get) <= 2, "{named:#?}");
+    // The index: its only segment, which is larger than what is read of its end at once, and some blocks of it.
+    assert!(of("/index/", Operation::Get) <= 5, "{named:#?}");
+    // The way down the tree, of two levels or three; and the file's one frame.
+    assert!(of("/trees/", Operation::Get) <= 4, "{named:#?}");
+    assert!(of("/packs/", Operation::Get) <= 2, "{named:#?}");
+    assert_eq!(std::fs::read(place.path("out/wanted")).unwrap(), noise(1, 4096));
 }
