@@ -128,10 +128,11 @@ fn one_file_of_many_takes_few_requests() {
     let named: Vec<String> =
         requests.iter().map(|request| format!("{:?} {}", request.operation, request.key)).collect();
     // Opening: the configuration, what there is of keys and log, and one entry.
-    assert!(named.len() <= 20, "{}: {named:#?}", named.len());
+    assert!(named.len() <= 24, "{}: {named:#?}", named.len());
     assert!(of("/keys/", Operation::Get) == 1 && of("/log/", Operation::Get) <= 2, "{named:#?}");
-    // The index: its only segment, which is larger than what is read of its end at once, and some blocks of it.
-    assert!(of("/index/", Operation::Get) <= 5, "{named:#?}");
+    // The index: the two ends of its only segment, and two blocks at most for each node and the chunk. Where ids
+    // fall decides how many of these are the same.
+    assert!(of("/index/", Operation::Get) <= 10, "{named:#?}");
     // The way down the tree, of two levels or three; and the file's one frame.
     assert!(of("/trees/", Operation::Get) <= 4, "{named:#?}");
     assert!(of("/packs/", Operation::Get) <= 2, "{named:#?}");
