@@ -34,6 +34,7 @@ mod owners;
 mod place;
 mod plan;
 mod stream;
+mod taken;
 mod there;
 mod verify;
 mod way;

@@ -15,16 +15,15 @@ use lifeboat_format::snapshot::Snapshot;
 use lifeboat_format::tree::{Entry, EntryKind, Extent};
 use lifeboat_repo::reader::Reader;
 use lifeboat_repo::tree::map::MapReader;
-use lifeboat_repo::tree::scan::Scan;
-use lifeboat_repo::tree::{TreeRoot, xattr};
+use lifeboat_repo::tree::xattr;
 use tar::EntryType;
 
 use self::pax::{BLOCK, Records, map_of, path_of};
-use super::filter::{Choice, Choices, Filter};
+use super::filter::Filter;
 use super::job::{Counts, Job};
 use super::links::{Links, Member, Original};
-use super::place::{self, Piece};
 use super::stream::{Content, Run, write_zeros};
+use super::taken::Taken;
 use super::{NO_FILE, RestoreOptions, RestoreReport};
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -55,7 +54,9 @@ pub fn archive(
     let links = Links::new(options.memory_bytes / 16);
     let mut archive = Archive { job: &job, reader, out, links };
     for piece in pieces {
-        archive.piece(snapshot, &filter, piece)?;
+        if let Some(taken) = Taken::new(reader, snapshot, &filter, piece) {
+            archive.root(taken)?;
+        }
     }
     // Two empty blocks are the end.
     archive.put(&[0; 2 * BLOCK])?;
@@ -79,43 +80,19 @@ struct Stretches {
 }
 
 impl Archive<'_> {
-    fn piece(&mut self, snapshot: &Snapshot, filter: &Filter, mut piece: Piece) -> Result<()> {
-        let root = &snapshot.roots[piece.root];
-        let Some(id) = root.tree else { return Ok(()) };
-        let root = TreeRoot { id, level: root.level, entries: root.entries, bytes: root.bytes };
-        let start = piece.absolute(&piece.start);
-        let mut choices = Choices::new(filter, &start);
-        let reader = self.reader;
-        let mut scan = Scan::new(reader, &root).range(&piece.start);
-        let mut is_first = true;
-        while let Some(next) = scan.next() {
+    fn root(&mut self, mut taken: Taken<'_>) -> Result<()> {
+        while let Some(next) = taken.next() {
             self.job.go_on()?;
-            let (key, entry) = match next {
-                Ok(next) => next,
+            match next {
+                Ok((way, entry)) => self.entry(&way, &entry)?,
                 Err(error) => {
                     let error = self.job.damage(error)?;
-                    self.job.problem(piece.way(&start), "archive what is below", error);
-                    is_first = false;
-                    continue;
+                    self.job.problem(&taken.start(), "archive what is below", error);
                 }
-            };
-            let is_dir = entry.kind == EntryKind::Dir;
-            if std::mem::take(&mut is_first) && !is_dir {
-                piece.is_single_file();
-            }
-            let absolute = piece.absolute(&key);
-            match choices.choose(&absolute, &key, is_dir) {
-                Choice::Take => self.entry(piece.way(&absolute), &entry)?,
-                Choice::Skip if is_dir => {
-                    if let Some(end) = key.subtree_end() {
-                        scan.seek(end);
-                    }
-                }
-                Choice::Below | Choice::Skip => {}
             }
         }
         self.links.finish_root();
-        if is_first { Err(place::not_found(&start)) } else { Ok(()) }
+        taken.end()
     }
 
     fn entry(&mut self, way: &[u8], entry: &Entry) -> Result<()> {

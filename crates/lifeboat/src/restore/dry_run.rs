@@ -10,14 +10,13 @@ use lifeboat_format::snapshot::Snapshot;
 use lifeboat_format::tree::Extent;
 use lifeboat_format::tree::{Entry, EntryKind};
 use lifeboat_repo::reader::{FrameRef, RequestCount};
-use lifeboat_repo::tree::TreeRoot;
 use lifeboat_repo::tree::map::MapReader;
-use lifeboat_repo::tree::scan::Scan;
 
-use super::filter::{Choice, Choices, Filter};
+use super::filter::Filter;
 use super::job::{Counts, Job};
 use super::links::{Links, Member, Original};
-use super::place::{self, Piece};
+use super::place::Piece;
+use super::taken::Taken;
 use super::window::Limits;
 use super::{FLYING_PART, FetchEstimate, NO_FILE, Origin};
 use crate::error::Result;
@@ -32,38 +31,18 @@ pub(super) fn count(
     let mut content = Content::new(job, origin);
     let mut links = Links::new(job.options.memory_bytes / 16);
     for piece in pieces {
-        let root = &snapshot.roots[piece.root];
-        let Some(id) = root.tree else { continue };
-        let root = TreeRoot { id, level: root.level, entries: root.entries, bytes: root.bytes };
-        let absolute = piece.absolute(&piece.start);
-        let mut choices = Choices::new(filter, &absolute);
-        let mut scan = Scan::new(origin.reader, &root).range(&piece.start);
-        let mut found = false;
-        while let Some(next) = scan.next() {
+        let Some(mut taken) = Taken::new(origin.reader, snapshot, filter, piece) else { continue };
+        while let Some(next) = taken.next() {
             job.go_on()?;
-            found = true;
-            let (key, entry) = match next {
-                Ok(next) => next,
+            match next {
+                Ok((_, entry)) if add(job, &mut links, &entry) => content.add(&entry)?,
+                Ok(_) => {}
                 Err(error) => {
-                    job.problem(piece.way(&absolute), "restore below", job.damage(error)?);
-                    continue;
+                    job.problem(&taken.start(), "restore below", job.damage(error)?);
                 }
-            };
-            let is_dir = entry.kind == EntryKind::Dir;
-            let choice = choices.choose(&piece.absolute(&key), &key, is_dir);
-            if choice == Choice::Take && add(job, &mut links, &entry) {
-                content.add(&entry)?;
-            }
-            if is_dir
-                && choice == Choice::Skip
-                && let Some(end) = key.subtree_end()
-            {
-                scan.seek(end);
             }
         }
-        if !found {
-            return Err(place::not_found(&absolute));
-        }
+        taken.end()?;
         links.finish_root();
     }
     content.estimate()

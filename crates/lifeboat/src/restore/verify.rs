@@ -13,16 +13,15 @@ use lifeboat_format::id::ChunkId;
 use lifeboat_format::snapshot::Snapshot;
 use lifeboat_format::tree::{Entry, EntryKind, Extent};
 use lifeboat_repo::reader::ChunkKind;
-use lifeboat_repo::tree::TreeRoot;
 use lifeboat_repo::tree::map::MapReader;
-use lifeboat_repo::tree::scan::Scan;
 use rayon::prelude::*;
 use rustix::fs::Advice;
 
 use super::Origin;
-use super::filter::{Choice, Choices, Filter};
+use super::filter::Filter;
 use super::job::{Counts, Job};
 use super::place::{self, Piece};
+use super::taken::Taken;
 use crate::error::{Error, Result};
 use crate::target::{Dir, Fault, fault, file, there};
 
@@ -82,37 +81,18 @@ pub(super) fn verify(
     pieces: Vec<Piece>,
     target: &Dir,
 ) -> Result<()> {
-    for mut piece in pieces {
-        let root = &snapshot.roots[piece.root];
-        let Some(id) = root.tree else { continue };
-        let root = TreeRoot { id, level: root.level, entries: root.entries, bytes: root.bytes };
-        let mut choices = Choices::new(filter, &piece.absolute(&piece.start));
+    for piece in pieces {
+        let Some(mut taken) = Taken::new(origin.reader, snapshot, filter, piece) else { continue };
         let mut files = Files { job, origin, target, dir: None, batch: Vec::new() };
-        let mut scan = Scan::new(origin.reader, &root).range(&piece.start);
-        let mut is_first = true;
-        while let Some(next) = scan.next() {
+        while let Some(next) = taken.next() {
             job.go_on()?;
-            let (key, entry) = match next {
-                Ok(next) => next,
+            match next {
+                Ok((way, entry)) if entry.kind == EntryKind::File => files.add(&way, entry)?,
+                Ok(_) => {}
                 Err(error) => {
                     let error = job.damage(error)?;
-                    job.problem(piece.way(&piece.absolute(&piece.start)), "verify below", error);
-                    continue;
+                    job.problem(&taken.start(), "verify below", error);
                 }
-            };
-            if std::mem::take(&mut is_first) && entry.kind != EntryKind::Dir {
-                piece.is_single_file();
-            }
-            let absolute = piece.absolute(&key);
-            let choice = choices.choose(&absolute, &key, entry.kind == EntryKind::Dir);
-            match (entry.kind, choice) {
-                (EntryKind::Dir, Choice::Skip) => {
-                    if let Some(end) = key.subtree_end() {
-                        scan.seek(end);
-                    }
-                }
-                (EntryKind::File, Choice::Take) => files.add(piece.way(&absolute), entry)?,
-                _ => {}
             }
         }
         files.compare()?;
