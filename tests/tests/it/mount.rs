@@ -131,8 +131,10 @@ fn everything_is_as_it_was_backed_up() {
     // Out of the mount again, by the programs that people use. None of them copies flags, and rsync would
     // read every hole. Unless it is told to look at nanoseconds, rsync leaves a directory the time of its
     // own making where that falls into the same second.
-    const COPIES: [(&str, &str); 2] =
-        [("rsync", "rsync -aXAHS --max-size=1g --modify-window=-1"), ("cp", "cp -a --reflink=never")];
+    const COPIES: [(&str, &str); 2] = [
+        ("rsync", "rsync -aXAHS --max-size=1g --modify-window=-1"),
+        ("cp", "cp -a --reflink=never"),
+    ];
     for (name, copy) in COPIES {
         if name == "rsync" && Command::new("rsync").arg("--version").output().is_err() {
             skip("rsync is not installed");
