@@ -8,7 +8,8 @@
 use crate::bytes::Fields;
 use crate::cbor::{self, Reader};
 use crate::entry::{
-    ListedObject, ObjectKind, SIGNATURE_LEN, decode_name, decode_segments, encode_name,
+    ListedObject, ObjectKind, ReliedObject, SIGNATURE_LEN, decode_ids, decode_listed, decode_name,
+    decode_relied, decode_segments, encode_ids, encode_listed, encode_name, encode_relied,
     encode_segments,
 };
 use crate::id::{LogId, ObjectHash, PublicKey, SnapshotId};
@@ -36,6 +37,12 @@ pub const SECTION_SNAPSHOTS: u8 = 2;
 pub const SECTION_PACKS: u8 = 3;
 /// The section of index segments that were merged into others. (4 is reserved.)
 pub const SECTION_MERGES: u8 = 5;
+/// The section of `condemn`s that no `delete` has closed. (6 and 8 are others'.)
+pub const SECTION_CONDEMNS: u8 = 7;
+/// The section of snapshots that are gone for good.
+pub const SECTION_GONE: u8 = 9;
+/// The section of merged index segments that are gone for good, before the merges that speak of them.
+pub const SECTION_GONE_SEGMENTS: u8 = 10;
 
 const MAGIC: &[u8; 8] = b"LBCHKPNT";
 const WHAT: &str = "checkpoint";
@@ -107,6 +114,21 @@ pub struct MergeFact {
     pub of: Vec<ObjectName>,
     /// For each of the segments the ids that it has records of; none where all have records of any.
     pub prefixes: Vec<IdPrefix>,
+}
+
+/// A `condemn` that no `delete` has closed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CondemnFact {
+    /// The number of its entry.
+    pub number: u64,
+    /// The head that its mark was made at.
+    pub mark: u64,
+    /// What it condemns.
+    pub objects: Vec<ListedObject>,
+    /// Snapshots that the mark took for dead.
+    pub gone: Vec<SnapshotId>,
+    /// What commits since rely on all the same.
+    pub relied: Vec<ReliedObject>,
 }
 
 impl Checkpoint {
@@ -241,7 +263,7 @@ pub fn encode_objects(facts: &[ObjectFact]) -> Vec<u8> {
     out
 }
 
-/// The objects of a block of section segments or packs.
+/// The objects of a block of section segments, gone segments or packs.
 ///
 /// # Errors
 /// `Corrupt` when the bytes are no such block, or have an object that is not of the section.
@@ -253,7 +275,8 @@ pub fn decode_objects(bytes: &[u8], block: &CheckpointBlock) -> Result<Vec<Objec
         from.array_len(5)?;
         let number = from.uint()?;
         let (kind, name) = decode_name(&mut from)?;
-        if (kind == ObjectKind::Index) != (block.section == SECTION_SEGMENTS) {
+        let is_of_segments = [SECTION_SEGMENTS, SECTION_GONE_SEGMENTS].contains(&block.section);
+        if (kind == ObjectKind::Index) != is_of_segments {
             return Err(from.corrupt(at, format!("{kind:?} in section {}", block.section)));
         }
         facts.push(ObjectFact { number, object: ListedObject { kind, name, size: from.uint()? } });
@@ -336,6 +359,65 @@ pub fn decode_merges(bytes: &[u8], block: &CheckpointBlock) -> Result<Vec<MergeF
     }
     from.finish()?;
     Ok(facts)
+}
+
+/// The bytes of a block of open condemns.
+#[must_use]
+pub fn encode_condemns(facts: &[CondemnFact]) -> Vec<u8> {
+    let mut out = Vec::new();
+    cbor::array(&mut out, facts.len());
+    for CondemnFact { number, mark, objects, gone, relied } in facts {
+        cbor::array(&mut out, 5);
+        cbor::uint(&mut out, *number);
+        cbor::uint(&mut out, *mark);
+        encode_listed(&mut out, objects);
+        encode_ids(&mut out, gone);
+        encode_relied(&mut out, relied);
+    }
+    out
+}
+
+/// The condemns of a block of section condemns.
+///
+/// # Errors
+/// `Corrupt` when the bytes are no such block.
+pub fn decode_condemns(bytes: &[u8], block: &CheckpointBlock) -> Result<Vec<CondemnFact>> {
+    let mut from = Reader::new(BLOCK, bytes);
+    let mut facts = Vec::new();
+    for _ in 0..count(&mut from, block)? {
+        from.array_len(5)?;
+        facts.push(CondemnFact {
+            number: from.uint()?,
+            mark: from.uint()?,
+            objects: decode_listed(&mut from)?,
+            gone: decode_ids(&mut from)?,
+            relied: decode_relied(&mut from)?,
+        });
+    }
+    from.finish()?;
+    Ok(facts)
+}
+
+/// The bytes of a block of snapshots that are gone.
+#[must_use]
+pub fn encode_gone(ids: &[SnapshotId]) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode_ids(&mut out, ids);
+    out
+}
+
+/// The snapshots of a block of section gone.
+///
+/// # Errors
+/// `Corrupt` when the bytes are no such block.
+pub fn decode_gone(bytes: &[u8], block: &CheckpointBlock) -> Result<Vec<SnapshotId>> {
+    let mut from = Reader::new(BLOCK, bytes);
+    let ids = decode_ids(&mut from)?;
+    from.finish()?;
+    if ids.len() != block.count as usize {
+        return Err(Error::expected(BLOCK, 0, format!("{} facts", block.count), ids.len()));
+    }
+    Ok(ids)
 }
 
 fn decode_prefix(fields: &mut Fields<'_>) -> Result<usize> {

@@ -38,6 +38,9 @@ mod field {
     pub(super) const SNAPSHOTS: u64 = 9;
     pub(super) const MERGED: u64 = 10;
     pub(super) const PREFIXES: u64 = 11;
+    pub(super) const MARK: u64 = 16;
+    pub(super) const CLOSES: u64 = 17;
+    pub(super) const GONE: u64 = 18;
 }
 
 /// What an entry says.
@@ -188,6 +191,12 @@ pub struct LogHeader {
     /// For each of the objects, which are index segments then, the ids that it has records of; none where all have
     /// records of any.
     pub prefixes: Vec<IdPrefix>,
+    /// Of a `condemn`: the head that its mark was made at.
+    pub mark: Option<u64>,
+    /// Of a `delete`: the number of the `condemn` that it closes.
+    pub closes: Option<u64>,
+    /// Snapshots that a `condemn`'s mark took for dead, or that are gone for good by a `delete`.
+    pub gone: Vec<SnapshotId>,
 }
 
 /// An entry as it was read: its signature is not yet checked.
@@ -206,7 +215,13 @@ pub struct LogEntry {
 impl LogHeader {
     fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let optional = [!self.merged.is_empty(), !self.prefixes.is_empty()];
+        let optional = [
+            !self.merged.is_empty(),
+            !self.prefixes.is_empty(),
+            self.mark.is_some(),
+            self.closes.is_some(),
+            !self.gone.is_empty(),
+        ];
         cbor::map(&mut out, 10 + optional.into_iter().filter(|is_there| *is_there).count());
         cbor::uint(&mut out, field::LOG);
         cbor::bytes(&mut out, &self.log.0);
@@ -223,18 +238,9 @@ impl LogHeader {
         cbor::uint(&mut out, field::NONCE);
         cbor::bytes(&mut out, &self.nonce);
         cbor::uint(&mut out, field::OBJECTS);
-        cbor::array(&mut out, self.objects.len());
-        for object in &self.objects {
-            cbor::array(&mut out, 4);
-            encode_name(&mut out, object.kind, &object.name);
-            cbor::uint(&mut out, object.size);
-        }
+        encode_listed(&mut out, &self.objects);
         cbor::uint(&mut out, field::RELIED);
-        cbor::array(&mut out, self.relied.len());
-        for object in &self.relied {
-            cbor::array(&mut out, 3);
-            encode_name(&mut out, object.kind, &object.name);
-        }
+        encode_relied(&mut out, &self.relied);
         cbor::uint(&mut out, field::SNAPSHOTS);
         cbor::array(&mut out, self.snapshots.len());
         for snapshot in &self.snapshots {
@@ -249,6 +255,16 @@ impl LogHeader {
         if !self.prefixes.is_empty() {
             cbor::uint(&mut out, field::PREFIXES);
             encode_prefixes(&mut out, &self.prefixes);
+        }
+        for (field, number) in [(field::MARK, self.mark), (field::CLOSES, self.closes)] {
+            if let Some(number) = number {
+                cbor::uint(&mut out, field);
+                cbor::uint(&mut out, number);
+            }
+        }
+        if !self.gone.is_empty() {
+            cbor::uint(&mut out, field::GONE);
+            encode_ids(&mut out, &self.gone);
         }
         out
     }
@@ -270,6 +286,9 @@ impl LogHeader {
             snapshots: Vec::new(),
             merged: Vec::new(),
             prefixes: Vec::new(),
+            mark: None,
+            closes: None,
+            gone: Vec::new(),
         };
         for _ in 0..pairs {
             let at = from.position();
@@ -297,20 +316,8 @@ impl LogHeader {
             field::MAY_SKIP => self.may_skip = from.boolean()?,
             field::RUN => self.run = RunId(from.array_of()?),
             field::NONCE => self.nonce = from.array_of()?,
-            field::OBJECTS => {
-                for _ in 0..from.array()? {
-                    from.array_len(4)?;
-                    let (kind, name) = decode_name(from)?;
-                    self.objects.push(ListedObject { kind, name, size: from.uint()? });
-                }
-            }
-            field::RELIED => {
-                for _ in 0..from.array()? {
-                    from.array_len(3)?;
-                    let (kind, name) = decode_name(from)?;
-                    self.relied.push(ReliedObject { kind, name });
-                }
-            }
+            field::OBJECTS => self.objects = decode_listed(from)?,
+            field::RELIED => self.relied = decode_relied(from)?,
             field::SNAPSHOTS => {
                 for _ in 0..from.array()? {
                     from.array_len(2)?;
@@ -320,6 +327,9 @@ impl LogHeader {
             }
             field::MERGED => self.merged = decode_segments(from)?,
             field::PREFIXES => self.prefixes = decode_prefixes(from, self.objects.len())?,
+            field::MARK => self.mark = Some(from.uint()?),
+            field::CLOSES => self.closes = Some(from.uint()?),
+            field::GONE => self.gone = decode_ids(from)?,
             _ => from.skip()?,
         }
         Ok(())
@@ -400,6 +410,58 @@ pub(crate) fn decode_name(from: &mut Reader<'_>) -> Result<(ObjectKind, ObjectNa
     let kind = ObjectKind::decode(from)?;
     let name = ObjectName { hash: ObjectHash(from.array_of()?), upload: from.array_of()? };
     Ok((kind, name))
+}
+
+pub(crate) fn encode_listed(out: &mut Vec<u8>, objects: &[ListedObject]) {
+    cbor::array(out, objects.len());
+    for object in objects {
+        cbor::array(out, 4);
+        encode_name(out, object.kind, &object.name);
+        cbor::uint(out, object.size);
+    }
+}
+
+pub(crate) fn decode_listed(from: &mut Reader<'_>) -> Result<Vec<ListedObject>> {
+    let mut objects = Vec::new();
+    for _ in 0..from.array()? {
+        from.array_len(4)?;
+        let (kind, name) = decode_name(from)?;
+        objects.push(ListedObject { kind, name, size: from.uint()? });
+    }
+    Ok(objects)
+}
+
+pub(crate) fn encode_relied(out: &mut Vec<u8>, objects: &[ReliedObject]) {
+    cbor::array(out, objects.len());
+    for object in objects {
+        cbor::array(out, 3);
+        encode_name(out, object.kind, &object.name);
+    }
+}
+
+pub(crate) fn decode_relied(from: &mut Reader<'_>) -> Result<Vec<ReliedObject>> {
+    let mut objects = Vec::new();
+    for _ in 0..from.array()? {
+        from.array_len(3)?;
+        let (kind, name) = decode_name(from)?;
+        objects.push(ReliedObject { kind, name });
+    }
+    Ok(objects)
+}
+
+pub(crate) fn encode_ids(out: &mut Vec<u8>, ids: &[SnapshotId]) {
+    cbor::array(out, ids.len());
+    for id in ids {
+        cbor::bytes(out, &id.0);
+    }
+}
+
+pub(crate) fn decode_ids(from: &mut Reader<'_>) -> Result<Vec<SnapshotId>> {
+    let mut ids = Vec::new();
+    for _ in 0..from.array()? {
+        ids.push(SnapshotId(from.array_of()?));
+    }
+    Ok(ids)
 }
 
 /// Names of objects whose kind goes without saying: index segments.

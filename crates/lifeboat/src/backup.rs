@@ -49,6 +49,10 @@ pub use self::options::{
     BackupOptions, BackupReport, BackupStats, CHECKPOINT_INTERVAL, Detect, Outcome,
 };
 
+/// So often a run begins anew because a collection has taken what it relied on. Each time what it has stored is found
+/// again, so only what is gone is read and stored anew.
+const TRIES_MAX: u32 = 8;
+
 /// Backs up what `options` name, and commits a snapshot of it.
 ///
 /// # Errors
@@ -64,14 +68,37 @@ pub fn backup(
         repository.require_writable()?;
     }
     let begun = repository.clock().monotonic();
-    let asked_before = repository.io().meter().snapshot();
     let roots = roots::resolve(options)?;
-    let source = commit::source(options, &roots);
+    let mut tries = 0;
+    let mut report = loop {
+        tries += 1;
+        match attempt(repository, options, context, &roots, tries > 1) {
+            Err(error) if error.kind() == Kind::Collected && tries < TRIES_MAX => {
+                tracing::warn!(%error, "a collection came between; what it took is stored again");
+            }
+            outcome => break outcome?,
+        }
+    };
+    report.seconds = repository.clock().monotonic().saturating_sub(begun).as_secs_f64();
+    Ok(report)
+}
+
+/// One run from the head of the log as it is now; `doubtful` is whether what a parent reaches is to be looked for.
+fn attempt(
+    repository: &Repository,
+    options: &BackupOptions,
+    context: &Context<'_>,
+    roots: &[roots::BackupRoot],
+    doubtful: bool,
+) -> Result<BackupReport> {
+    let asked_before = repository.io().meter().snapshot();
+    let source = commit::source(options, roots);
     let fold = Fold::load(repository)?;
     if !options.dry_run {
         fold.require_appendable()?;
     }
-    let (index, doubtful) = load_index(repository, &fold)?;
+    let (index, is_damaged) = load_index(repository, &fold)?;
+    let doubtful = doubtful || is_damaged;
     let parents =
         Parents::choose(repository, &fold, options, &source.key(), Arc::clone(&index), doubtful)?;
     let packer =
@@ -83,9 +110,7 @@ pub fn backup(
         context.monitor.expect(files, bytes);
     }
     context.monitor.phase(Phase::Backup);
-    let mut report = job.run(&roots, &parents, committer).inspect_err(|_| packer.settle())?;
-    report.seconds = repository.clock().monotonic().saturating_sub(begun).as_secs_f64();
-    Ok(report)
+    job.run(roots, &parents, committer).inspect_err(|_| packer.settle())
 }
 
 /// The index, and whether something that counted is lost: segments of it, or entries of the log that

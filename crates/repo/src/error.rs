@@ -38,6 +38,8 @@ pub enum Kind {
     Invalid,
     /// The log is shorter than, or differs from, what was seen before.
     Rollback,
+    /// A collection has taken what the run relied on: it has to be done again.
+    Collected,
     /// The caller's cancel token was set.
     Cancelled,
     /// A mistake of this program.

@@ -10,6 +10,7 @@
 //! Invariants: memory is bounded by the caches and by the segments that have records of all ids, which
 //! merging keeps few; not by the number of chunks. The segment of the earliest entry answers first.
 
+mod believed;
 mod cache;
 pub mod marks;
 pub mod merge;
@@ -26,6 +27,7 @@ use lifeboat_format::id::ChunkId;
 use lifeboat_format::index::{IndexRecord, PackRecord};
 use lifeboat_format::key::{INDEX, ObjectKey};
 
+use self::believed::Believed;
 use self::cache::{BlockCache, SegmentCache};
 use self::segment::{EndsRoom, Segment};
 use self::table::{Slot, Table};
@@ -58,6 +60,17 @@ pub struct LostSegment {
     pub is_replaced: bool,
 }
 
+/// Where a chunk was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The place of its record.
+    pub(crate) at: Ordinal,
+    /// The segment that the record is in.
+    pub(crate) segment: ObjectKey,
+    /// The pack that has it.
+    pub(crate) pack: ObjectKey,
+}
+
 /// Finds chunks.
 pub struct Index {
     table: RwLock<Arc<Table>>,
@@ -70,6 +83,8 @@ pub struct Index {
     damage_told: AtomicBool,
     repository: Repository,
     spares: Mutex<Spares>,
+    /// What the log says of packs.
+    believed: RwLock<Arc<Believed>>,
     /// Segments that a merge found to be unfit for one.
     unfit: Mutex<HashSet<ObjectKey>>,
 }
@@ -157,6 +172,8 @@ impl Index {
         let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         spares.merges = Arc::clone(fold.merges());
+        *self.believed.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Believed::of(fold));
         let next = next(&table);
         self.cache.index_is(next.size());
         *table = Arc::new(next);
@@ -391,6 +408,7 @@ impl Index {
             damage_told: AtomicBool::new(false),
             repository: repository.clone(),
             spares: Mutex::default(),
+            believed: RwLock::default(),
             unfit: Mutex::default(),
         }
     }
@@ -414,13 +432,19 @@ impl Index {
         Ok(self.ordinal(id)?.is_some())
     }
 
-    /// Whether the chunk can be found, record and pack. What is damaged of these counts as nothing: who
-    /// asks this stores the chunk again.
+    /// Whether the chunk can be found, record and pack, and may be relied on from now on. What is damaged of these
+    /// counts as nothing: who asks this stores the chunk again.
     ///
     /// # Errors
     /// When a block can't be fetched.
     pub fn knows(&self, id: &ChunkId) -> Result<bool> {
-        match self.locate(id) {
+        let believed = self.believed();
+        let reliable = self.first(id, |_, segment| {
+            let Some((_, record)) = self.find(segment, id)? else { return Ok(None) };
+            let location = segment.location(&self.cache, &record)?;
+            Ok(Some(location).filter(|location| believed.may_rely_on(&location.frame.pack)))
+        });
+        match reliable {
             Err(error) if is_damage(&error) => {
                 if !self.damage_told.swap(true, Ordering::Relaxed) {
                     tracing::warn!(%error, "what damaged parts of the index said is stored again");
@@ -429,6 +453,27 @@ impl Index {
             }
             answer => Ok(answer?.is_some()),
         }
+    }
+
+    /// Where a chunk is: in a pack that may be relied on, if it is in one, and else in one that is condemned.
+    ///
+    /// # Errors
+    /// When a block can't be fetched or opened.
+    pub(crate) fn find_best(&self, id: &ChunkId) -> Result<Option<Found>> {
+        let believed = self.believed();
+        let mut condemned = None;
+        let best = self.first(id, |place, segment| {
+            let Some((record, found)) = self.find(segment, id)? else { return Ok(None) };
+            let pack = segment.location(&self.cache, &found)?.frame.pack;
+            let at = Ordinal { segment: place, record };
+            let found = Found { at, segment: segment.key(), pack };
+            if believed.may_rely_on(&pack) && believed.may_rely_on(&found.segment) {
+                return Ok(Some(found));
+            }
+            condemned.get_or_insert(found);
+            Ok(None)
+        })?;
+        Ok(best.or(condemned))
     }
 
     /// The place of the record that counts.
@@ -442,12 +487,12 @@ impl Index {
     /// The place of the record that counts, and the length in bytes that it says the chunk has.
     pub(crate) fn record(&self, id: &ChunkId) -> Result<Option<(Ordinal, u32)>> {
         self.first(id, |place, segment| {
-            let found = segment.find(&self.cache, id)?;
+            let found = self.find(segment, id)?;
             Ok(found.map(|(at, record)| (Ordinal { segment: place, record: at }, record.length)))
         })
     }
 
-    /// Calls `each` for every record of every segment, with its pack.
+    /// Calls `each` for every record of every segment, with its pack, but for those of packs that are gone.
     ///
     /// # Errors
     /// What `each` returns, or when a segment can't be opened or a block of one be fetched or opened.
@@ -455,22 +500,49 @@ impl Index {
         &self,
         mut each: impl FnMut(Ordinal, &IndexRecord, &PackRecord) -> Result<()>,
     ) -> Result<()> {
+        let believed = self.believed();
         for (place, slot) in self.table().slots().iter().enumerate() {
             self.segment(slot)?.for_each(&self.cache, |record, found, pack| {
+                if !believed.believes(&slot.key, &pack.key()) {
+                    return Ok(());
+                }
                 each(Ordinal { segment: place, record }, found, pack)
             })?;
         }
         Ok(())
     }
 
-    /// Calls `each` for every pack that a segment's records point into: for some more than once.
+    /// Calls `each` for every pack that a segment's records point into, but for those that are gone: for some more
+    /// than once.
     ///
     /// # Errors
     /// As [`Index::for_each`].
     pub fn for_each_pack(&self, mut each: impl FnMut(&PackRecord)) -> Result<()> {
-        let table = self.table();
-        let mut slots = table.slots().iter();
-        slots.try_for_each(|slot| self.segment(slot)?.for_each_pack(&self.cache, &mut each))
+        let (table, believed) = (self.table(), self.believed());
+        table.slots().iter().try_for_each(|slot| {
+            self.segment(slot)?.for_each_pack(&self.cache, |pack| {
+                if believed.believes(&slot.key, &pack.key()) {
+                    each(pack);
+                }
+            })
+        })
+    }
+
+    /// What a segment says of a chunk, if that is in a pack that is there.
+    fn find(&self, segment: &Segment, id: &ChunkId) -> Result<Option<(u64, IndexRecord)>> {
+        let Some((at, record)) = segment.find(&self.cache, id)? else { return Ok(None) };
+        let believed = self.believed();
+        if believed.is_needed() {
+            let location = segment.location(&self.cache, &record)?;
+            if !believed.believes(&segment.key(), &location.frame.pack) {
+                return Ok(None);
+            }
+        }
+        Ok(Some((at, record)))
+    }
+
+    fn believed(&self) -> Arc<Believed> {
+        Arc::clone(&self.believed.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What the first segment answers that knows something of `id`. A damaged one does not keep the others
@@ -519,7 +591,7 @@ impl Index {
 
 impl Locate for Index {
     fn locate(&self, id: &ChunkId) -> Result<Option<Location>> {
-        self.first(id, |_, segment| match segment.find(&self.cache, id)? {
+        self.first(id, |_, segment| match self.find(segment, id)? {
             Some((_, record)) => segment.location(&self.cache, &record).map(Some),
             None => Ok(None),
         })
@@ -528,7 +600,7 @@ impl Locate for Index {
     fn copies(&self, id: &ChunkId) -> Result<Vec<Location>> {
         let mut copies = Vec::new();
         let outcome = self.first(id, |_, segment| {
-            if let Some((_, record)) = segment.find(&self.cache, id)? {
+            if let Some((_, record)) = self.find(segment, id)? {
                 copies.push(segment.location(&self.cache, &record)?);
             }
             // On to the next one, whatever was found.

@@ -18,9 +18,11 @@ pub mod log;
 pub mod open;
 pub mod pace;
 pub mod packer;
+mod reach;
 pub mod reader;
 pub mod slots;
 pub mod snapshots;
+pub mod stand;
 pub mod tree;
 pub mod view;
 

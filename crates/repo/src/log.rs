@@ -11,6 +11,7 @@
 mod append;
 mod backoff;
 pub mod checkpoint;
+pub(crate) mod collected;
 mod commit;
 mod fetch;
 mod fold;
@@ -22,6 +23,7 @@ pub(crate) mod testing;
 use lifeboat_format::id::ObjectHash;
 
 pub use self::append::{Decision, EntryDraft, append};
+pub use self::collected::Condemn;
 pub use self::commit::{commit, commit_snapshot};
 pub use self::fold::{Fold, LiveObject, SnapshotRecord, VoidEntry};
 pub use self::merges::{LiveSegment, Merges};

@@ -21,6 +21,9 @@ fn header() -> LogHeader {
         snapshots: vec![ListedSnapshot { id: SnapshotId([8; 16]), sealed: vec![9; 30] }],
         merged: Vec::new(),
         prefixes: Vec::new(),
+        mark: None,
+        closes: None,
+        gone: Vec::new(),
     }
 }
 
@@ -133,6 +136,8 @@ prop_compose! {
         snapshots in prop::collection::vec((any::<[u8; 16]>(), prop::collection::vec(any::<u8>(), 0..50)), 0..4),
         merged in prop::collection::vec(any::<u8>(), 0..4),
         prefixes: Option<(u8, u32)>,
+        collected in any::<(Option<u64>, Option<u64>)>(),
+        gone in prop::collection::vec(any::<[u8; 16]>(), 0..4),
     ) -> LogHeader {
         let (log, number, previous, kind, may_skip, run, nonce) = ids;
         let kind_of = |number: u8| [ObjectKind::Pack, ObjectKind::Tree, ObjectKind::Index][usize::from(number % 3)];
@@ -156,6 +161,9 @@ prop_compose! {
                 let (bits, value) = (bits % 33, value.checked_shr(32 - u32::from(bits % 33)).unwrap_or(0));
                 vec![IdPrefix::new(bits, value).unwrap(); objects.len()]
             }),
+            mark: collected.0,
+            closes: collected.1,
+            gone: gone.into_iter().map(SnapshotId).collect(),
         }
     }
 }

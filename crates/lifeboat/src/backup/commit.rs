@@ -12,13 +12,14 @@ use lifeboat_repo::index::merge::{MergeOptions, TARGET_BYTES, merge_segments};
 use lifeboat_repo::log::{self, Fold};
 use lifeboat_repo::open::Repository;
 use lifeboat_repo::snapshots;
+use lifeboat_repo::stand::{self, Begun};
 use lifeboat_store::layer::meter::Metrics;
 
 use super::Job;
 use super::options::{BackupOptions, BackupReport, BackupStats, Outcome};
 use super::parent::Parents;
 use super::roots::BackupRoot;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::report::Problems;
 
 /// From so much memory on segments are merged beside a run, in bytes: what that takes is in docs/decisions/0010.
@@ -43,6 +44,8 @@ pub(super) struct Committer<'a> {
     parents: &'a Parents,
     source: Source,
     run: RunId,
+    /// What the index that chunks are claimed in had seen of the log.
+    begun: Begun,
     started: Time,
     /// What the store had been asked before the run.
     asked_before: Metrics,
@@ -68,6 +71,7 @@ impl<'a> Committer<'a> {
         asked_before: Metrics,
     ) -> Result<Self> {
         Ok(Self {
+            begun: Begun::at(&fold),
             fold,
             options,
             parents,
@@ -91,13 +95,24 @@ impl<'a> Committer<'a> {
         }
         let is_checkpoint = progress.checkpoint.is_some();
         let mut snapshot = self.snapshot(job, progress)?;
-        log::commit_snapshot(job.repository, &mut self.fold, self.run, objects, |head| {
+        let (begun, cancel, own) = (self.begun, &job.context.cancel, objects.clone());
+        let seal = |head: &Fold| {
             // Another writer of the same key may have come before since.
             let last = head.last_snapshot_of(job.repository);
             snapshot.sequence = last.as_ref().map_or(0, |last| last.sequence) + 1;
             snapshot.previous = last.map(|last| last.hash);
-            snapshots::seal(job.repository, &snapshot)
-        })?;
+            let relied = stand::relied_on(job.repository, head, begun, &own, &snapshot, cancel)?;
+            Ok((snapshots::seal(job.repository, &snapshot)?, relied))
+        };
+        let committed =
+            log::commit_snapshot(job.repository, &mut self.fold, self.run, objects, seal);
+        if let Err(error) = committed {
+            if error.kind() == Kind::Collected {
+                // What is left of it is found by the next try.
+                log::commit(job.repository, &mut self.fold, self.run, own, Vec::new())?;
+            }
+            return Err(error.into());
+        }
         if is_checkpoint {
             self.last_checkpoint = Some(snapshot.id);
         }

@@ -22,6 +22,7 @@ use lifeboat_repo::log::Fold;
 use lifeboat_repo::open::Repository;
 use lifeboat_repo::reader::Reader;
 use lifeboat_repo::snapshots::Snapshots;
+use lifeboat_repo::stand;
 use lifeboat_repo::tree::TreeRoot;
 use lifeboat_repo::tree::map::MapReader;
 use lifeboat_repo::tree::scan::Scan;
@@ -42,13 +43,13 @@ pub(super) struct Parents {
     kind: SnapshotKind,
     reader: Reader,
     index: Arc<Index>,
-    /// Whether something that counted is lost, so that a parent may reach what nobody finds.
+    /// Whether something that counted is lost or may go, so that a parent may reach what nobody finds.
     doubtful: bool,
 }
 
 impl Parents {
     /// Chooses among the snapshots of the source; `doubtful` is whether entries of the log or segments
-    /// of the index are lost.
+    /// of the index are lost, or a collection has taken what a parent reaches.
     ///
     /// # Errors
     /// When the snapshots can't be read.
@@ -64,6 +65,11 @@ impl Parents {
         let mut own: Vec<&Snapshot> =
             snapshots.in_log_order().filter(|snapshot| snapshot.source_key == source_key).collect();
         own.retain(|snapshot| snapshot.replaces.is_none());
+        // What a collection under way may take of it is looked for.
+        let is_protected = |parent: &Snapshot| {
+            let entry = snapshots.all().iter().find(|known| known.snapshot.id == parent.id);
+            entry.is_some_and(|known| stand::is_protected(fold, &parent.id, known.entry))
+        };
         let whole = |snapshot: &&&Snapshot| !snapshot.is_checkpoint();
         let base = match options.detect {
             Detect::Full => None,
@@ -84,6 +90,8 @@ impl Parents {
             let same_way = snapshot.kind == kind && snapshot.parent == base.map(|base| base.id);
             snapshot.is_checkpoint() && (same_way || kind == SnapshotKind::Incremental)
         });
+        let doubtful = doubtful
+            || [base, checkpoint].into_iter().flatten().any(|parent| !is_protected(parent));
         Ok(Self {
             checkpoint: checkpoint.map(|snapshot| (*snapshot).clone()),
             base: base.map(|snapshot| (*snapshot).clone()),
@@ -120,7 +128,8 @@ impl Parents {
     }
 
     /// Whether the content of a parent's entry may be taken over unread: the repository has what its
-    /// snapshots reach, unless parts of the log or the index are lost. Then each chunk is looked for.
+    /// snapshots reach, unless parts of the log or the index are lost, or a collection is under way that may take some.
+    /// Then each chunk is looked for.
     pub(super) fn has_content(&self, entry: &Entry) -> bool {
         let known = |id: &ChunkId| self.index.knows(id).unwrap_or(false);
         let found = |extent| match extent {

@@ -29,7 +29,7 @@ use super::write::{SealedSegment, SegmentDraft};
 use super::{Index, Segment, is_damage};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::log::{Decision, EntryDraft, Fold, LiveSegment, append};
+use crate::log::{Decision, EntryDraft, Fold, LiveSegment, append, collected};
 use crate::open::Repository;
 
 /// How large a segment becomes at most by being merged, in bytes: of some 140,000 records.
@@ -279,8 +279,14 @@ impl Merge<'_> {
                 false => Ok(Vec::new()),
             });
             drafts.begin_other_ids();
+            let believed = self.index.believed();
             for (at, records) in read.into_iter().enumerate() {
-                match records.and_then(|records| drafts.add(&records)) {
+                let part = &self.parts[at].key;
+                let left = records.map(|mut records| {
+                    records.retain(|(_, pack)| believed.believes(part, &pack.key()));
+                    records
+                });
+                match left.and_then(|records| drafts.add(&records)) {
                     Ok(()) => {}
                     Err(error) if is_unfit(&error) => return Ok(Err((at, error))),
                     Err(error) => return Err(error),
@@ -313,14 +319,23 @@ fn put(
     let names: Vec<ObjectName> = parts.iter().filter_map(|part| name_of(&part.key)).collect();
     append(repository, fold, |head| {
         // Another may have merged them meanwhile, or what stands between them may not be seen.
-        if head.void_count() > 0 || parts.iter().any(|part| head.is_merged(&part.key)) {
+        let is_in_the_way =
+            |part: &LiveSegment| head.is_merged(&part.key) || head.object(&part.key).is_none();
+        if head.void_count() > 0 || parts.iter().any(is_in_the_way) {
             return Ok(Decision::Nothing);
         }
+        // While this run was away a collector took them for orphans.
+        let made = || merged.iter().map(|(segment, _)| segment.key);
+        if made().any(|key| head.is_lately_gone(&key)) {
+            return Ok(Decision::Nothing);
+        }
+        let relied = collected::relied(made().filter(|key| head.is_condemned(key)));
         let draft = EntryDraft::commit(run, SigningRole::Maintain);
         let objects = merged.iter().map(|(segment, _)| segment.object).collect();
         let is_divided = merged.iter().any(|(_, prefix)| *prefix != IdPrefix::WHOLE);
         let prefixes = merged.iter().filter(|_| is_divided).map(|(_, prefix)| *prefix).collect();
-        Ok(Decision::Append(EntryDraft { objects, merged: names.clone(), prefixes, ..draft }))
+        let merged = names.clone();
+        Ok(Decision::Append(EntryDraft { objects, merged, prefixes, relied, ..draft }))
     })?;
     Ok(merged.iter().all(|(segment, _)| fold.parts(&segment.key).len() == parts.len()))
 }

@@ -190,6 +190,10 @@ impl Segment {
         })
     }
 
+    pub(super) fn key(&self) -> ObjectKey {
+        self.key
+    }
+
     pub(super) fn record_count(&self) -> u64 {
         self.directory.record_count()
     }

@@ -13,9 +13,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use lifeboat_codec::sign::SigningKey;
 use lifeboat_format::entry::{
-    ListedObject, ListedSnapshot, LogEntry, LogHeader, LogKind, SIGNATURE_CONTEXT,
+    ListedObject, ListedSnapshot, LogEntry, LogHeader, LogKind, ReliedObject, SIGNATURE_CONTEXT,
 };
-use lifeboat_format::id::{PublicKey, RunId};
+use lifeboat_format::id::{PublicKey, RunId, SnapshotId};
 use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::{ObjectKey, ObjectName};
 use lifeboat_format::keys::SigningRole;
@@ -61,19 +61,36 @@ pub struct EntryDraft {
     pub merged: Vec<ObjectName>,
     /// For each of the objects the ids that it has records of; none where all have records of any.
     pub prefixes: Vec<IdPrefix>,
+    /// Objects that are condemned and relied on all the same.
+    pub relied: Vec<ReliedObject>,
+    /// Of a `condemn`: the head that its mark was made at.
+    pub mark: Option<u64>,
+    /// Of a `delete`: the `condemn` that it closes.
+    pub closes: Option<u64>,
+    /// Snapshots that a `condemn` takes for dead, or that a `delete` says are gone.
+    pub gone: Vec<SnapshotId>,
 }
 
 impl EntryDraft {
     /// A commit of nothing yet.
     pub fn commit(run: RunId, role: SigningRole) -> Self {
+        Self::of_kind(LogKind::Commit, run, role)
+    }
+
+    /// An entry of this kind that says nothing yet.
+    pub(crate) fn of_kind(kind: LogKind, run: RunId, role: SigningRole) -> Self {
         Self {
-            kind: LogKind::Commit,
+            kind,
             role,
             run,
             objects: Vec::new(),
             snapshots: Vec::new(),
             merged: Vec::new(),
             prefixes: Vec::new(),
+            relied: Vec::new(),
+            mark: None,
+            closes: None,
+            gone: Vec::new(),
         }
     }
 
@@ -89,10 +106,13 @@ impl EntryDraft {
             run: self.run,
             nonce,
             objects: self.objects,
-            relied: Vec::new(),
+            relied: self.relied,
             snapshots: self.snapshots,
             merged: self.merged,
             prefixes: self.prefixes,
+            mark: self.mark,
+            closes: self.closes,
+            gone: self.gone,
         };
         let unsigned = LogEntry::unsigned(&header, &[], &signer.public());
         let signature = signer.sign(SIGNATURE_CONTEXT, &unsigned);

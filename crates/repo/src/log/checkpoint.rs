@@ -6,7 +6,7 @@
 //! Invariant: a checkpoint is never needed. One that is damaged, forged or of another log is passed
 //! over with a warning, and the log read from its start.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,18 +14,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use lifeboat_codec::sign::verify;
 use lifeboat_format::checkpoint::{
-    CHECKPOINT_PREFIX_LEN, Checkpoint, CheckpointBlock, MergeFact, ObjectFact, SECTION_MERGES,
-    SECTION_PACKS, SECTION_SEGMENTS, SECTION_SNAPSHOTS, SIGNATURE_CONTEXT, SnapshotFact,
-    decode_merges, decode_objects, decode_snapshots, encode_merges, encode_objects,
-    encode_snapshots,
+    CHECKPOINT_PREFIX_LEN, Checkpoint, CheckpointBlock, CondemnFact, MergeFact, ObjectFact,
+    SECTION_CONDEMNS, SECTION_GONE, SECTION_GONE_SEGMENTS, SECTION_MERGES, SECTION_PACKS,
+    SECTION_SEGMENTS, SECTION_SNAPSHOTS, SIGNATURE_CONTEXT, SnapshotFact, decode_condemns,
+    decode_gone, decode_merges, decode_objects, decode_snapshots, encode_condemns, encode_gone,
+    encode_merges, encode_objects, encode_snapshots,
 };
 use lifeboat_format::entry::{ListedObject, ObjectKind};
+use lifeboat_format::id::SnapshotId;
 use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::{CHECKPOINTS, ObjectKey};
 use lifeboat_format::keys::SigningRole;
 use lifeboat_store::Payload;
 
 use crate::error::{Error, Kind, Result};
+use crate::log::collected::Condemn;
 use crate::log::fold::{Fold, LiveObject, SnapshotRecord};
 use crate::log::merges::Merge;
 use crate::log::{Head, fetch};
@@ -41,6 +44,8 @@ const BEGIN_MAX: u64 = 4 << 20;
 const BLOCK_OBJECTS: usize = 16 << 10;
 /// Names of segments in one block of merges, unless a single merge has more: about 1 MiB.
 const BLOCK_NAMES: usize = 24 << 10;
+/// Ids of snapshots in one block: about 1 MiB.
+const BLOCK_IDS: usize = 60 << 10;
 /// Bytes of snapshots in one block, unless a single one is larger.
 const BLOCK_SNAPSHOT_BYTES: usize = 1 << 20;
 
@@ -203,9 +208,10 @@ impl Fold {
     ) -> Result<bool, lifeboat_format::Error> {
         match block.section {
             SECTION_SEGMENTS | SECTION_PACKS => {
+                let objects = Arc::make_mut(&mut self.objects);
                 for ObjectFact { number, object } in decode_objects(bytes, block)? {
                     let live = LiveObject { size: object.size, entry: number };
-                    self.objects.insert(object.kind.key(object.name), live);
+                    objects.insert(object.kind.key(object.name), live);
                 }
             }
             SECTION_SNAPSHOTS => {
@@ -215,6 +221,26 @@ impl Fold {
                         let sealed = sealed.into();
                         self.snapshots.push(SnapshotRecord { id, entry, author, sealed });
                     }
+                }
+            }
+            SECTION_CONDEMNS => {
+                for fact in decode_condemns(bytes, block)? {
+                    let CondemnFact { number, mark, objects, gone, relied } = fact;
+                    let relied = relied.into_iter().collect();
+                    self.collected.condemn(number, Condemn { mark, objects, gone, relied });
+                }
+            }
+            SECTION_GONE => {
+                self.has_deleted = true;
+                let gone = decode_gone(bytes, block)?;
+                self.snapshot_ids.extend(&gone);
+                self.collected.add_gone(gone);
+            }
+            SECTION_GONE_SEGMENTS => {
+                let merges = Arc::make_mut(&mut self.merges);
+                for ObjectFact { number, object } in decode_objects(bytes, block)? {
+                    let live = LiveObject { size: object.size, entry: number };
+                    merges.add_gone(object.kind.key(object.name), live);
                 }
             }
             SECTION_MERGES => {
@@ -248,21 +274,13 @@ fn is_unusable(error: &Error) -> bool {
 
 /// The state as blocks: section, count, bytes.
 fn blocks_of(fold: &Fold) -> Vec<(u8, u32, Vec<u8>)> {
-    let mut segments = Vec::new();
-    let mut packs = Vec::new();
-    for (key, live) in &fold.objects {
-        let (kind, name) = match key {
-            ObjectKey::Pack(name) => (ObjectKind::Pack, *name),
-            ObjectKey::Tree(name) => (ObjectKind::Tree, *name),
-            ObjectKey::Index(name) => (ObjectKind::Index, *name),
-            _ => continue,
-        };
-        let object = ListedObject { kind, name, size: live.size };
-        let fact = ObjectFact { number: live.entry, object };
-        if kind == ObjectKind::Index { segments.push(fact) } else { packs.push(fact) }
-    }
+    let (segments, packs) = facts_of(&fold.objects)
+        .partition(|fact: &ObjectFact| fact.object.kind == ObjectKind::Index);
+    let gone: Vec<ObjectFact> = facts_of(fold.merges.gone()).collect();
     let mut blocks = Vec::new();
-    for (section, mut facts) in [(SECTION_SEGMENTS, segments), (SECTION_PACKS, packs)] {
+    let all: [(u8, Vec<ObjectFact>); 3] =
+        [(SECTION_SEGMENTS, segments), (SECTION_PACKS, packs), (SECTION_GONE_SEGMENTS, gone)];
+    for (section, mut facts) in all {
         facts.sort_unstable();
         blocks.extend(
             facts.chunks(BLOCK_OBJECTS).map(|part| (section, count(part), encode_objects(part))),
@@ -281,6 +299,19 @@ fn blocks_of(fold: &Fold) -> Vec<(u8, u32, Vec<u8>)> {
         let (part, later) = rest.split_at(fitting);
         blocks.push((SECTION_MERGES, count(part), encode_merges(part)));
         rest = later;
+    }
+    for condemn in fold.collected.facts() {
+        blocks.push((SECTION_CONDEMNS, 1, encode_condemns(&[condemn])));
+    }
+    if fold.has_deleted {
+        let mut gone: Vec<_> = fold.collected.gone().iter().copied().collect();
+        gone.sort_unstable();
+        // That there is such a block says that something was deleted, even if no snapshot was.
+        let mut parts: Vec<&[SnapshotId]> = gone.chunks(BLOCK_IDS).collect();
+        if parts.is_empty() {
+            parts.push(&[]);
+        }
+        blocks.extend(parts.into_iter().map(|part| (SECTION_GONE, count(part), encode_gone(part))));
     }
     let mut part: Vec<SnapshotFact> = Vec::new();
     let mut bytes = 0;
@@ -301,6 +332,20 @@ fn blocks_of(fold: &Fold) -> Vec<(u8, u32, Vec<u8>)> {
         blocks.push((SECTION_SNAPSHOTS, count(&part), encode_snapshots(&part)));
     }
     blocks
+}
+
+/// Objects as facts, in no order.
+fn facts_of(objects: &HashMap<ObjectKey, LiveObject>) -> impl Iterator<Item = ObjectFact> {
+    objects.iter().filter_map(|(key, live)| {
+        let (kind, name) = match key {
+            ObjectKey::Pack(name) => (ObjectKind::Pack, *name),
+            ObjectKey::Tree(name) => (ObjectKind::Tree, *name),
+            ObjectKey::Index(name) => (ObjectKind::Index, *name),
+            _ => return None,
+        };
+        let object = ListedObject { kind, name, size: live.size };
+        Some(ObjectFact { number: live.entry, object })
+    })
 }
 
 /// The merges, in the order of the log.

@@ -3,11 +3,11 @@
 //! Knows how large an entry may become. The snapshots come last, so that they exist only when all
 //! that they reach counts.
 //!
-//! A writer must look, before each append, whether a `delete` has removed what it relies on
-//! (docs/protocol.md, *Writer*). This version stops at such an entry as at any that it does not know,
-//! so what it finds at the head can only be more commits, and those remove nothing.
+//! A writer must look, before each append, whether a collector has said anything about what it relies on
+//! (docs/protocol.md, *The writer*). What a run has put itself is looked at here; what its snapshot reaches is the
+//! caller's ([`crate::stand`]), who is asked at each head.
 
-use lifeboat_format::entry::{LOG_ENTRY_MAX, ListedObject, ListedSnapshot};
+use lifeboat_format::entry::{LOG_ENTRY_MAX, ListedObject, ListedSnapshot, ReliedObject};
 use lifeboat_format::id::RunId;
 use lifeboat_format::keys::SigningRole;
 
@@ -40,30 +40,49 @@ pub fn commit(
     commit_within(repository, fold, run, (objects, snapshots), LOG_ENTRY_MAX - OTHER_BYTES)
 }
 
-/// Appends the objects of a run, and a snapshot that `seal` makes for the head that it will follow: it
-/// is asked anew whenever another writer was faster.
+/// Appends the objects of a run, and a snapshot that `seal` makes for the head that it will follow, with what is
+/// condemned there and relied on all the same: it is asked anew whenever another writer was faster.
 ///
 /// # Errors
-/// As [`commit`], and those of `seal`.
+/// As [`commit`], and those of `seal`. What was appended before an error stays, and does no harm.
 pub fn commit_snapshot(
     repository: &Repository,
     fold: &mut Fold,
     run: RunId,
     objects: Vec<ListedObject>,
-    mut seal: impl FnMut(&Fold) -> Result<ListedSnapshot>,
+    mut seal: impl FnMut(&Fold) -> Result<(ListedSnapshot, Vec<ReliedObject>)>,
 ) -> Result<Option<Head>> {
     // The first answer says how much room it takes; a later one differs by digits.
-    let mut parts = parts(objects, vec![seal(fold)?], LOG_ENTRY_MAX - OTHER_BYTES)?;
+    let (snapshot, relied) = seal(fold)?;
+    let room = (LOG_ENTRY_MAX - OTHER_BYTES).saturating_sub(relied.len() * OBJECT_BYTES);
+    let mut parts = parts(objects, vec![snapshot], room)?;
     let last = parts.pop().map_or_else(Vec::new, |part| part.objects);
     for part in parts {
-        let draft =
-            EntryDraft { objects: part.objects, ..EntryDraft::commit(run, SigningRole::Write) };
-        append(repository, fold, |_head| Ok(Decision::Append(draft.clone())))?;
+        append_objects(repository, fold, run, part)?;
     }
     append(repository, fold, |head| {
-        let (objects, snapshots) = (last.clone(), vec![seal(head)?]);
+        let (snapshot, relied) = seal(head)?;
+        let (objects, snapshots) = (last.clone(), vec![snapshot]);
         let draft = EntryDraft::commit(run, SigningRole::Write);
-        Ok(Decision::Append(EntryDraft { objects, snapshots, ..draft }))
+        Ok(Decision::Append(EntryDraft { objects, snapshots, relied, ..draft }))
+    })
+}
+
+/// Appends what is left of a part at the head that it will follow.
+fn append_objects(
+    repository: &Repository,
+    fold: &mut Fold,
+    run: RunId,
+    part: Part,
+) -> Result<Option<Head>> {
+    append(repository, fold, |head| {
+        let (objects, relied) = head.left_of(&part.objects);
+        if objects.is_empty() && part.snapshots.is_empty() {
+            return Ok(Decision::Nothing);
+        }
+        let snapshots = part.snapshots.clone();
+        let draft = EntryDraft::commit(run, SigningRole::Write);
+        Ok(Decision::Append(EntryDraft { objects, snapshots, relied, ..draft }))
     })
 }
 
@@ -77,12 +96,7 @@ pub(super) fn commit_within(
 ) -> Result<Option<Head>> {
     let mut head = None;
     for part in parts(objects, snapshots, bytes_max)? {
-        let draft = EntryDraft {
-            objects: part.objects,
-            snapshots: part.snapshots,
-            ..EntryDraft::commit(run, SigningRole::Write)
-        };
-        head = append(repository, fold, |_head| Ok(Decision::Append(draft.clone())))?;
+        head = append_objects(repository, fold, run, part)?;
     }
     Ok(head)
 }

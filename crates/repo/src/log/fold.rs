@@ -7,13 +7,13 @@
 //! snapshot that is named twice the first entry counts, so that nobody can take it over later.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::iter;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_format::config::Config;
-use lifeboat_format::entry::LogHeader;
+use lifeboat_format::entry::{LogHeader, LogKind};
 use lifeboat_format::id::{LogId, ObjectHash, PublicKey, SnapshotId};
 use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::ObjectKey;
@@ -21,6 +21,7 @@ use lifeboat_format::keys::SigningRole;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::Io;
+use crate::log::collected::{Collected, Condemn, Taken};
 use crate::log::fetch::{self, Fetched, Listing};
 use crate::log::judge::{Link, Verdict, judge};
 use crate::log::merges::{LiveSegment, Merge, Merges};
@@ -37,10 +38,17 @@ pub struct Fold {
     pub(super) head: Option<Head>,
     /// Whether the entry at the head was whole, so that the next one must follow its hash.
     pub(super) head_is_whole: bool,
-    pub(super) objects: HashMap<ObjectKey, LiveObject>,
+    pub(super) objects: Arc<HashMap<ObjectKey, LiveObject>>,
     pub(super) merges: Arc<Merges>,
     pub(super) snapshots: Vec<SnapshotRecord>,
     pub(super) snapshot_ids: HashSet<SnapshotId>,
+    pub(super) collected: Collected,
+    /// The last `condemn` or `delete`, as far as this fold has read the log itself.
+    last_collection: Option<u64>,
+    /// Whether anything that counted is gone.
+    pub(super) has_deleted: bool,
+    /// What is gone by a `delete` that this fold has read itself, whether it ever counted or not.
+    lately_gone: HashSet<ObjectKey>,
     pub(super) voids: Vec<VoidEntry>,
     pub(super) void_count: u64,
     last_damage: Option<VoidEntry>,
@@ -122,10 +130,14 @@ impl Fold {
             rules,
             head: None,
             head_is_whole: true,
-            objects: HashMap::new(),
+            objects: Arc::default(),
             merges: Arc::default(),
             snapshots: Vec::new(),
             snapshot_ids: HashSet::new(),
+            collected: Collected::default(),
+            last_collection: None,
+            has_deleted: false,
+            lately_gone: HashSet::new(),
             voids: Vec::new(),
             void_count: 0,
             last_damage: None,
@@ -160,6 +172,11 @@ impl Fold {
     /// The objects that count.
     pub fn objects(&self) -> &HashMap<ObjectKey, LiveObject> {
         &self.objects
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn shared_objects(&self) -> Arc<HashMap<ObjectKey, LiveObject>> {
+        Arc::clone(&self.objects)
     }
 
     /// The object, if it counts.
@@ -213,6 +230,42 @@ impl Fold {
     /// All snapshots in the order of the log, those that others have taken the place of among them.
     pub fn snapshots(&self) -> &[SnapshotRecord] {
         &self.snapshots
+    }
+
+    /// The `condemn`s that no `delete` has closed, by their entries' numbers.
+    pub fn condemns(&self) -> &BTreeMap<u64, Condemn> {
+        self.collected.open()
+    }
+
+    /// Whether an open `condemn` names the object: it can be read, and nobody should begin to rely on it.
+    pub fn is_condemned(&self, key: &ObjectKey) -> bool {
+        self.collected.is_condemned(key)
+    }
+
+    /// All that open `condemn`s name.
+    pub fn condemned(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.collected.condemned()
+    }
+
+    /// Whether the snapshot is gone for good.
+    pub fn is_gone(&self, snapshot: &SnapshotId) -> bool {
+        self.collected.gone().contains(snapshot)
+    }
+
+    /// The last `condemn` or `delete` among the entries that this fold has read itself.
+    pub fn last_collection(&self) -> Option<u64> {
+        self.last_collection
+    }
+
+    /// Whether a `delete` that this fold has read itself says that the object is gone, whether it ever counted
+    /// or not.
+    pub fn is_lately_gone(&self, key: &ObjectKey) -> bool {
+        self.lately_gone.contains(key)
+    }
+
+    /// Whether anything was ever taken away, so that segments may have records of packs that do not count.
+    pub fn has_deleted(&self) -> bool {
+        self.has_deleted
     }
 
     /// Entries that mean nothing, the first of them one by one.
@@ -285,7 +338,11 @@ impl Fold {
             self.witness.1 = Some(fetched.hash);
         }
         match verdict {
-            Verdict::Counts(author, header) => self.count(author, *header),
+            Verdict::Counts(author, header) => match header.kind {
+                LogKind::Condemn => self.condemn(*header),
+                LogKind::Delete => self.delete(&header),
+                _ => self.count(author, *header),
+            },
             Verdict::Skipped => {}
             Verdict::Damaged(reason) => self.void(VoidEntry { number, reason, is_damage: true }),
             Verdict::Void(reason) => self.void(VoidEntry { number, reason, is_damage: false }),
@@ -295,14 +352,16 @@ impl Fold {
 
     fn count(&mut self, author: PublicKey, header: LogHeader) {
         let entry = header.number;
+        self.collected.rely_on(&header.relied);
         let keys = header.objects.iter().map(|object| object.kind.key(object.name));
         let prefixes = header.prefixes.into_iter().chain(iter::repeat(IdPrefix::WHOLE));
         let into = keys.zip(prefixes).collect();
         let mut added = Vec::new();
+        let objects = Arc::make_mut(&mut self.objects);
         for object in header.objects {
             let (key, live) =
                 (object.kind.key(object.name), LiveObject { size: object.size, entry });
-            if let Entry::Vacant(vacant) = self.objects.entry(key) {
+            if let Entry::Vacant(vacant) = objects.entry(key) {
                 vacant.insert(live);
                 added.push(key);
             }
@@ -317,7 +376,7 @@ impl Fold {
                 // A part does not count, perhaps since the entry that named it is damaged, and then
                 // nor do its packs: what the segments say of these nobody may rely on.
                 for key in added {
-                    self.objects.remove(&key);
+                    Arc::make_mut(&mut self.objects).remove(&key);
                 }
             }
         }
@@ -327,6 +386,37 @@ impl Fold {
                 self.snapshots.push(SnapshotRecord { id: snapshot.id, entry, author, sealed });
             }
         }
+    }
+
+    fn condemn(&mut self, header: LogHeader) {
+        let LogHeader { number, mark, objects, gone, .. } = header;
+        // One that does not say what it was decided at spares nothing that came since.
+        let Some(mark) = mark.filter(|mark| *mark < number) else {
+            let reason = "it does not say at which head it was decided".to_owned();
+            return self.void(VoidEntry { number, reason, is_damage: false });
+        };
+        self.last_collection = Some(number);
+        let relied = BTreeSet::new();
+        self.collected.condemn(number, Condemn { mark, objects, gone, relied });
+    }
+
+    fn delete(&mut self, header: &LogHeader) {
+        let number = header.number;
+        let Some(Taken { objects, snapshots }) = self.collected.delete(header) else {
+            let reason = "it closes no 'condemn' that is open".to_owned();
+            return self.void(VoidEntry { number, reason, is_damage: false });
+        };
+        self.last_collection = Some(number);
+        self.has_deleted = true;
+        let counting = Arc::make_mut(&mut self.objects);
+        for key in &objects {
+            if let Some(live) = counting.remove(key) {
+                Arc::make_mut(&mut self.merges).forget(key, live);
+            }
+        }
+        self.lately_gone.extend(objects);
+        let gone: HashSet<_> = snapshots.into_iter().collect();
+        self.snapshots.retain(|record| !gone.contains(&record.id));
     }
 
     fn void(&mut self, entry: VoidEntry) {

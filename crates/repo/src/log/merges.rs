@@ -1,8 +1,8 @@
 //! Merges: which index segments need not be opened, since others have all their records.
 //!
 //! Knows names of segments and the entries that made them count; not what a segment says. A merge
-//! removes nothing: what was merged goes on counting, and serves where a segment that holds its
-//! records is damaged or lost.
+//! removes nothing: what was merged goes on counting until a collector takes it away, and serves where a
+//! segment that holds its records is damaged or lost.
 //!
 //! Invariants: a segment is in one merge at most, and counted before those that hold its records, so
 //! that merges are trees. A merge answers where the first of its parts did: of several records of one
@@ -56,6 +56,8 @@ pub struct Merges {
     /// Where in `all` a segment is one of those that hold records, and which one.
     into: HashMap<ObjectKey, (usize, usize)>,
     merged: HashMap<ObjectKey, LiveObject>,
+    /// Segments that merges speak of and that are gone for good. They keep their place in the order.
+    gone: HashMap<ObjectKey, LiveObject>,
 }
 
 impl Merges {
@@ -64,12 +66,12 @@ impl Merges {
     pub(super) fn can_add(&self, objects: &Objects, merge: &Merge) -> bool {
         let is_part = |part: &ObjectKey| {
             matches!(part, ObjectKey::Index(_))
-                && objects.get(part).is_some_and(|object| object.entry < merge.entry)
+                && self.known(objects, part).is_some_and(|object| object.entry < merge.entry)
                 && !self.merged.contains_key(part)
         };
         let is_new = |into: &ObjectKey| {
             matches!(into, ObjectKey::Index(_))
-                && objects.get(into).is_some_and(|object| object.entry == merge.entry)
+                && self.known(objects, into).is_some_and(|object| object.entry == merge.entry)
                 && !self.into.contains_key(into)
         };
         let distinct = |keys: &[ObjectKey]| {
@@ -85,10 +87,33 @@ impl Merges {
     /// Takes a merge in that [can count](Self::can_add).
     pub(super) fn add(&mut self, objects: &Objects, merge: Merge) {
         let place = self.all.len();
-        self.merged
-            .extend(merge.parts.iter().filter_map(|part| Some((*part, *objects.get(part)?))));
+        let known = |part: &ObjectKey| Some((*part, self.known(objects, part)?));
+        let parts: Vec<_> = merge.parts.iter().filter_map(known).collect();
+        self.merged.extend(parts);
         self.into.extend(merge.into.iter().enumerate().map(|(at, (into, _))| (*into, (place, at))));
         self.all.push(merge);
+    }
+
+    /// Remembers a segment that is gone, if merges speak of it.
+    pub(super) fn forget(&mut self, segment: &ObjectKey, object: LiveObject) {
+        if self.merged.contains_key(segment) || self.into.contains_key(segment) {
+            self.gone.insert(*segment, object);
+        }
+    }
+
+    /// Takes in that a segment is gone, before the merges that speak of it.
+    pub(super) fn add_gone(&mut self, segment: ObjectKey, object: LiveObject) {
+        self.gone.insert(segment, object);
+    }
+
+    /// Segments that merges speak of and that are gone.
+    pub(super) fn gone(&self) -> &HashMap<ObjectKey, LiveObject> {
+        &self.gone
+    }
+
+    /// One that counts, or did when the merge was made.
+    fn known(&self, objects: &Objects, segment: &ObjectKey) -> Option<LiveObject> {
+        objects.get(segment).or_else(|| self.gone.get(segment)).copied()
     }
 
     /// Whether others have all records of this segment.
@@ -101,10 +126,13 @@ impl Merges {
         self.into.get(segment).map_or(IdPrefix::WHOLE, |(place, at)| self.all[*place].into[*at].1)
     }
 
-    /// What a segment was made of; nothing for most.
+    /// What a segment was made of, but for what is gone; nothing for most.
     pub(crate) fn parts(&self, segment: &ObjectKey) -> Vec<LiveSegment> {
         let parts = self.part_keys(segment).iter();
         let part = |key: &ObjectKey| {
+            if self.gone.contains_key(key) {
+                return None;
+            }
             let object = *self.merged.get(key)?;
             Some(LiveSegment { key: *key, object, prefix: self.prefix(key) })
         };
@@ -131,7 +159,7 @@ impl Merges {
             segment = *first;
         }
         places.reverse();
-        (objects.get(&segment).map_or(u64::MAX, |object| object.entry), segment, places)
+        (self.known(objects, &segment).map_or(u64::MAX, |object| object.entry), segment, places)
     }
 }
 

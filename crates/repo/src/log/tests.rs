@@ -54,6 +54,9 @@ fn header(fold: &Fold) -> LogHeader {
         snapshots: Vec::new(),
         merged: Vec::new(),
         prefixes: Vec::new(),
+        mark: None,
+        closes: None,
+        gone: Vec::new(),
     }
 }
 
