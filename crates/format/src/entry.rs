@@ -4,6 +4,9 @@
 //!
 //! Invariant: whatever is in an entry is under its signature, the public key included.
 
+mod hold;
+mod remark;
+
 use crate::bytes::Fields;
 use crate::cbor::{self, Reader};
 use crate::id::{LogId, ObjectHash, PublicKey, RunId, SnapshotId};
@@ -11,6 +14,9 @@ use crate::index::IdPrefix;
 use crate::index::prefix::{decode_prefixes, encode_prefixes};
 use crate::key::{ObjectKey, ObjectName};
 use crate::{Error, Result};
+
+pub use self::hold::Until;
+pub use self::remark::{REASON_BYTES_MAX, REMARK_VERSION, Remark};
 
 /// The version of entries that this crate writes.
 pub const ENTRY_VERSION: u32 = 1;
@@ -38,6 +44,9 @@ mod field {
     pub(super) const SNAPSHOTS: u64 = 9;
     pub(super) const MERGED: u64 = 10;
     pub(super) const PREFIXES: u64 = 11;
+    pub(super) const IDS: u64 = 12;
+    pub(super) const UNTIL: u64 = 13;
+    pub(super) const TIME: u64 = 14;
 }
 
 /// What an entry says.
@@ -188,6 +197,12 @@ pub struct LogHeader {
     /// For each of the objects, which are index segments then, the ids that it has records of; none where all have
     /// records of any.
     pub prefixes: Vec<IdPrefix>,
+    /// The snapshots that a forget, a restore or a hold speaks of.
+    pub ids: Vec<SnapshotId>,
+    /// Until when those must stay that a hold speaks of, or the snapshots of a commit.
+    pub until: Option<Until>,
+    /// When its author wrote it, in seconds since 1970, as far as that matters: whether a forget comes too early for a hold.
+    pub time: Option<u64>,
 }
 
 /// An entry as it was read: its signature is not yet checked.
@@ -206,7 +221,13 @@ pub struct LogEntry {
 impl LogHeader {
     fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let optional = [!self.merged.is_empty(), !self.prefixes.is_empty()];
+        let optional = [
+            !self.merged.is_empty(),
+            !self.prefixes.is_empty(),
+            !self.ids.is_empty(),
+            self.until.is_some(),
+            self.time.is_some(),
+        ];
         cbor::map(&mut out, 10 + optional.into_iter().filter(|is_there| *is_there).count());
         cbor::uint(&mut out, field::LOG);
         cbor::bytes(&mut out, &self.log.0);
@@ -250,7 +271,27 @@ impl LogHeader {
             cbor::uint(&mut out, field::PREFIXES);
             encode_prefixes(&mut out, &self.prefixes);
         }
+        self.encode_keeping(&mut out);
         out
+    }
+
+    /// The fields of forget, restore and hold.
+    fn encode_keeping(&self, out: &mut Vec<u8>) {
+        if !self.ids.is_empty() {
+            cbor::uint(out, field::IDS);
+            cbor::array(out, self.ids.len());
+            for id in &self.ids {
+                cbor::bytes(out, &id.0);
+            }
+        }
+        if let Some(until) = self.until {
+            cbor::uint(out, field::UNTIL);
+            cbor::uint(out, until.number());
+        }
+        if let Some(time) = self.time {
+            cbor::uint(out, field::TIME);
+            cbor::uint(out, time);
+        }
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {
@@ -270,6 +311,9 @@ impl LogHeader {
             snapshots: Vec::new(),
             merged: Vec::new(),
             prefixes: Vec::new(),
+            ids: Vec::new(),
+            until: None,
+            time: None,
         };
         for _ in 0..pairs {
             let at = from.position();
@@ -320,6 +364,13 @@ impl LogHeader {
             }
             field::MERGED => self.merged = decode_segments(from)?,
             field::PREFIXES => self.prefixes = decode_prefixes(from, self.objects.len())?,
+            field::IDS => {
+                for _ in 0..from.array()? {
+                    self.ids.push(SnapshotId(from.array_of()?));
+                }
+            }
+            field::UNTIL => self.until = Some(Until::from_number(from.uint()?)),
+            field::TIME => self.time = Some(from.uint()?),
             _ => from.skip()?,
         }
         Ok(())

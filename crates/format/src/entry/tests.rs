@@ -21,6 +21,9 @@ fn header() -> LogHeader {
         snapshots: vec![ListedSnapshot { id: SnapshotId([8; 16]), sealed: vec![9; 30] }],
         merged: Vec::new(),
         prefixes: Vec::new(),
+        ids: Vec::new(),
+        until: None,
+        time: None,
     }
 }
 
@@ -63,6 +66,38 @@ fn what_was_merged_stands_there_only_where_something_was() {
 }
 
 #[test]
+fn what_is_kept_and_let_go_stands_there_only_where_it_is_said() {
+    let ids = vec![SnapshotId([1; 16]), SnapshotId([2; 16])];
+    let kinds = [LogKind::Forget, LogKind::Restore, LogKind::Hold];
+    for (kind, until) in kinds.into_iter().zip([None, Some(Until::Time(7)), Some(Until::Forever)]) {
+        let said = LogHeader { kind, ids: ids.clone(), until, time: Some(300), ..header() };
+        assert_eq!(LogEntry::decode(&entry(&said, b"")).unwrap().header, said);
+    }
+    // 12: [id], 13: 2^64 - 1, 14: 300
+    let said = LogHeader {
+        ids: ids[..1].to_vec(),
+        until: Some(Until::Forever),
+        time: Some(300),
+        ..header()
+    };
+    let encoded = said.encode();
+    let tail = &encoded[header().encode().len()..];
+    let forever = [&[13, 0x1b][..], &[0xff; 8], &[14, 0x19, 1, 44]].concat();
+    assert_eq!((encoded[0], &tail[..3], &tail[19..]), (0xad, &[12, 0x81, 0x50][..], &forever[..]));
+    // An id is of sixteen bytes, a time is a number.
+    let refused = |tail: &[u8]| {
+        let mut encoded = header().encode();
+        encoded[0] = 0xab;
+        encoded.extend(tail);
+        LogHeader::decode(&encoded).unwrap_err().kind()
+    };
+    assert_eq!(refused(&[12, 0x81, 0x41, 1]), Kind::Corrupt);
+    assert_eq!(refused(&[12, 1]), Kind::Corrupt);
+    assert_eq!(refused(&[13, 0x20]), Kind::Corrupt);
+    assert_eq!(refused(&[14, 0x41, 1]), Kind::Corrupt);
+}
+
+#[test]
 fn unknown_kinds_are_read_and_left_to_the_fold() {
     for number in 0..=255 {
         assert_eq!(LogKind::from_number(number).number(), number);
@@ -75,8 +110,8 @@ fn unknown_kinds_are_read_and_left_to_the_fold() {
 fn fields_of_a_newer_version_are_passed_over() {
     let mut encoded = header().encode();
     encoded[0] = 0xac;
-    // 12: {1: 2}, 300: "x"
-    encoded.extend(hex::decode("0ca10102 19012c6178".replace(' ', "").as_str()).unwrap());
+    // 15: {1: 2}, 300: "x"
+    encoded.extend(hex::decode("0fa10102 19012c6178".replace(' ', "").as_str()).unwrap());
     assert_eq!(LogHeader::decode(&encoded), Ok(header()));
 }
 
@@ -133,6 +168,7 @@ prop_compose! {
         snapshots in prop::collection::vec((any::<[u8; 16]>(), prop::collection::vec(any::<u8>(), 0..50)), 0..4),
         merged in prop::collection::vec(any::<u8>(), 0..4),
         prefixes: Option<(u8, u32)>,
+        keeping in any::<(Vec<[u8; 16]>, Option<u64>, Option<u64>)>(),
     ) -> LogHeader {
         let (log, number, previous, kind, may_skip, run, nonce) = ids;
         let kind_of = |number: u8| [ObjectKind::Pack, ObjectKind::Tree, ObjectKind::Index][usize::from(number % 3)];
@@ -156,6 +192,9 @@ prop_compose! {
                 let (bits, value) = (bits % 33, value.checked_shr(32 - u32::from(bits % 33)).unwrap_or(0));
                 vec![IdPrefix::new(bits, value).unwrap(); objects.len()]
             }),
+            ids: keeping.0.into_iter().map(SnapshotId).collect(),
+            until: keeping.1.map(Until::from_number),
+            time: keeping.2,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Folding: entry after entry, what they add up to.
 //!
-//! Knows what entries mean for objects and snapshots; [`judge`] says which of them mean anything,
+//! Knows what entries mean for objects and snapshots ([`keeping`](super::keeping) which of these are
+//! hidden or held); [`judge`] says which of them mean anything,
 //! and checkpoints may stand for a beginning.
 //!
 //! Invariants: the state is a function of the entries' bytes and the configuration. Of an object or
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_format::config::Config;
-use lifeboat_format::entry::LogHeader;
+use lifeboat_format::entry::{LogHeader, LogKind};
 use lifeboat_format::id::{LogId, ObjectHash, PublicKey, SnapshotId};
 use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::ObjectKey;
@@ -23,6 +24,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::Io;
 use crate::log::fetch::{self, Fetched, Listing};
 use crate::log::judge::{Link, Verdict, judge};
+use crate::log::keeping::{Hold, Keeping};
 use crate::log::merges::{LiveSegment, Merge, Merges};
 use crate::log::{Head, checkpoint};
 use crate::open::Repository;
@@ -41,6 +43,7 @@ pub struct Fold {
     pub(super) merges: Arc<Merges>,
     pub(super) snapshots: Vec<SnapshotRecord>,
     pub(super) snapshot_ids: HashSet<SnapshotId>,
+    pub(super) keeping: Keeping,
     pub(super) voids: Vec<VoidEntry>,
     pub(super) void_count: u64,
     last_damage: Option<VoidEntry>,
@@ -126,6 +129,7 @@ impl Fold {
             merges: Arc::default(),
             snapshots: Vec::new(),
             snapshot_ids: HashSet::new(),
+            keeping: Keeping::default(),
             voids: Vec::new(),
             void_count: 0,
             last_damage: None,
@@ -215,6 +219,26 @@ impl Fold {
         &self.snapshots
     }
 
+    /// The number of the forget that hides the snapshot; none while it is shown.
+    pub fn hidden(&self, id: &SnapshotId) -> Option<u64> {
+        self.keeping.hidden(id)
+    }
+
+    /// All snapshots that are hidden, in no order, with the number of the forget that hides each.
+    pub fn all_hidden(&self) -> impl Iterator<Item = (SnapshotId, u64)> {
+        self.keeping.all_hidden()
+    }
+
+    /// What holds the snapshot, or held it: the fold has no clock to tell whether that has ended.
+    pub fn hold(&self, id: &SnapshotId) -> Option<Hold> {
+        self.keeping.hold(id)
+    }
+
+    /// All holds that were not released, in no order. One that a snapshot had when it was hidden stays.
+    pub fn all_holds(&self) -> impl Iterator<Item = (SnapshotId, Hold)> {
+        self.keeping.all_holds()
+    }
+
     /// Entries that mean nothing, the first of them one by one.
     pub fn voids(&self) -> &[VoidEntry] {
         &self.voids
@@ -285,7 +309,10 @@ impl Fold {
             self.witness.1 = Some(fetched.hash);
         }
         match verdict {
-            Verdict::Counts(author, header) => self.count(author, *header),
+            Verdict::Counts(author, header) => match header.kind {
+                LogKind::Commit => self.count(author, *header),
+                _ => self.keeping.count(&header, &self.snapshot_ids),
+            },
             Verdict::Skipped => {}
             Verdict::Damaged(reason) => self.void(VoidEntry { number, reason, is_damage: true }),
             Verdict::Void(reason) => self.void(VoidEntry { number, reason, is_damage: false }),
@@ -295,6 +322,11 @@ impl Fold {
 
     fn count(&mut self, author: PublicKey, header: LogHeader) {
         let entry = header.number;
+        for snapshot in &header.snapshots {
+            if !self.snapshot_ids.contains(&snapshot.id) {
+                self.keeping.commit(snapshot.id, &header);
+            }
+        }
         let keys = header.objects.iter().map(|object| object.kind.key(object.name));
         let prefixes = header.prefixes.into_iter().chain(iter::repeat(IdPrefix::WHOLE));
         let into = keys.zip(prefixes).collect();
