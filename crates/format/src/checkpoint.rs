@@ -8,9 +8,9 @@
 use crate::bytes::Fields;
 use crate::cbor::{self, Reader};
 use crate::entry::{
-    ListedObject, ObjectKind, ReliedObject, SIGNATURE_LEN, decode_ids, decode_listed, decode_name,
-    decode_relied, decode_segments, encode_ids, encode_listed, encode_name, encode_relied,
-    encode_segments,
+    ListedObject, ObjectKind, ReliedObject, SIGNATURE_LEN, Until, decode_ids, decode_listed,
+    decode_name, decode_relied, decode_segments, encode_ids, encode_listed, encode_name,
+    encode_relied, encode_segments,
 };
 use crate::id::{LogId, ObjectHash, PublicKey, SnapshotId};
 use crate::index::IdPrefix;
@@ -37,7 +37,9 @@ pub const SECTION_SNAPSHOTS: u8 = 2;
 pub const SECTION_PACKS: u8 = 3;
 /// The section of index segments that were merged into others. (4 is reserved.)
 pub const SECTION_MERGES: u8 = 5;
-/// The section of `condemn`s that no `delete` has closed. (6 and 8 are others'.)
+/// The section of snapshots that are hidden or held.
+pub const SECTION_KEEPING: u8 = 6;
+/// The section of `condemn`s that no `delete` has closed. (8 is reserved.)
 pub const SECTION_CONDEMNS: u8 = 7;
 /// The section of snapshots that are gone for good.
 pub const SECTION_GONE: u8 = 9;
@@ -129,6 +131,17 @@ pub struct CondemnFact {
     pub gone: Vec<SnapshotId>,
     /// What commits since rely on all the same.
     pub relied: Vec<ReliedObject>,
+}
+
+/// A snapshot that is hidden or was held, and the entries that said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeepingFact {
+    /// The snapshot.
+    pub id: SnapshotId,
+    /// The number of the forget that hid it.
+    pub hidden: Option<u64>,
+    /// The number of the entry that holds it, and until when.
+    pub hold: Option<(u64, Until)>,
 }
 
 impl Checkpoint {
@@ -377,6 +390,27 @@ pub fn encode_condemns(facts: &[CondemnFact]) -> Vec<u8> {
     out
 }
 
+/// The bytes of a block of hidden and held snapshots.
+#[must_use]
+pub fn encode_keeping(facts: &[KeepingFact]) -> Vec<u8> {
+    let mut out = Vec::new();
+    cbor::array(&mut out, facts.len());
+    for KeepingFact { id, hidden, hold } in facts {
+        cbor::array(&mut out, 3);
+        cbor::bytes(&mut out, &id.0);
+        cbor::array(&mut out, usize::from(hidden.is_some()));
+        if let Some(number) = hidden {
+            cbor::uint(&mut out, *number);
+        }
+        cbor::array(&mut out, if hold.is_some() { 2 } else { 0 });
+        if let Some((number, until)) = hold {
+            cbor::uint(&mut out, *number);
+            cbor::uint(&mut out, until.number());
+        }
+    }
+    out
+}
+
 /// The condemns of a block of section condemns.
 ///
 /// # Errors
@@ -393,6 +427,36 @@ pub fn decode_condemns(bytes: &[u8], block: &CheckpointBlock) -> Result<Vec<Cond
             gone: decode_ids(&mut from)?,
             relied: decode_relied(&mut from)?,
         });
+    }
+    from.finish()?;
+    Ok(facts)
+}
+
+/// The snapshots of a block of section keeping.
+///
+/// # Errors
+/// `Corrupt` when the bytes are no such block, or a snapshot is neither hidden nor held.
+pub fn decode_keeping(bytes: &[u8], block: &CheckpointBlock) -> Result<Vec<KeepingFact>> {
+    let mut from = Reader::new(BLOCK, bytes);
+    let mut facts = Vec::new();
+    for _ in 0..count(&mut from, block)? {
+        let at = from.position();
+        from.array_len(3)?;
+        let id = SnapshotId(from.array_of()?);
+        let hidden = match from.array()? {
+            0 => None,
+            1 => Some(from.uint()?),
+            other => return Err(from.corrupt(at, format!("hidden by {other} entries"))),
+        };
+        let hold = match from.array()? {
+            0 => None,
+            2 => Some((from.uint()?, Until::from_number(from.uint()?))),
+            other => return Err(from.corrupt(at, format!("a hold of {other} fields"))),
+        };
+        if hidden.is_none() && hold.is_none_or(|(_, until)| until == Until::Released) {
+            return Err(from.corrupt(at, "a snapshot that is neither hidden nor held"));
+        }
+        facts.push(KeepingFact { id, hidden, hold });
     }
     from.finish()?;
     Ok(facts)

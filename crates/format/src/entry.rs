@@ -4,6 +4,9 @@
 //!
 //! Invariant: whatever is in an entry is under its signature, the public key included.
 
+mod hold;
+mod remark;
+
 use crate::bytes::Fields;
 use crate::cbor::{self, Reader};
 use crate::id::{LogId, ObjectHash, PublicKey, RunId, SnapshotId};
@@ -11,6 +14,9 @@ use crate::index::IdPrefix;
 use crate::index::prefix::{decode_prefixes, encode_prefixes};
 use crate::key::{ObjectKey, ObjectName};
 use crate::{Error, Result};
+
+pub use self::hold::Until;
+pub use self::remark::{REASON_BYTES_MAX, REMARK_VERSION, Remark};
 
 /// The version of entries that this crate writes.
 pub const ENTRY_VERSION: u32 = 1;
@@ -38,6 +44,9 @@ mod field {
     pub(super) const SNAPSHOTS: u64 = 9;
     pub(super) const MERGED: u64 = 10;
     pub(super) const PREFIXES: u64 = 11;
+    pub(super) const IDS: u64 = 12;
+    pub(super) const UNTIL: u64 = 13;
+    pub(super) const TIME: u64 = 14;
     pub(super) const MARK: u64 = 16;
     pub(super) const CLOSES: u64 = 17;
     pub(super) const GONE: u64 = 18;
@@ -191,6 +200,12 @@ pub struct LogHeader {
     /// For each of the objects, which are index segments then, the ids that it has records of; none where all have
     /// records of any.
     pub prefixes: Vec<IdPrefix>,
+    /// The snapshots that a forget, a restore or a hold speaks of.
+    pub ids: Vec<SnapshotId>,
+    /// Until when those must stay that a hold speaks of, or the snapshots of a commit.
+    pub until: Option<Until>,
+    /// When its author wrote it, in seconds since 1970, as far as that matters: whether a forget comes too early for a hold.
+    pub time: Option<u64>,
     /// Of a `condemn`: the head that its mark was made at.
     pub mark: Option<u64>,
     /// Of a `delete`: the number of the `condemn` that it closes.
@@ -218,6 +233,9 @@ impl LogHeader {
         let optional = [
             !self.merged.is_empty(),
             !self.prefixes.is_empty(),
+            !self.ids.is_empty(),
+            self.until.is_some(),
+            self.time.is_some(),
             self.mark.is_some(),
             self.closes.is_some(),
             !self.gone.is_empty(),
@@ -256,6 +274,7 @@ impl LogHeader {
             cbor::uint(&mut out, field::PREFIXES);
             encode_prefixes(&mut out, &self.prefixes);
         }
+        self.encode_keeping(&mut out);
         for (field, number) in [(field::MARK, self.mark), (field::CLOSES, self.closes)] {
             if let Some(number) = number {
                 cbor::uint(&mut out, field);
@@ -267,6 +286,25 @@ impl LogHeader {
             encode_ids(&mut out, &self.gone);
         }
         out
+    }
+
+    /// The fields of forget, restore and hold.
+    fn encode_keeping(&self, out: &mut Vec<u8>) {
+        if !self.ids.is_empty() {
+            cbor::uint(out, field::IDS);
+            cbor::array(out, self.ids.len());
+            for id in &self.ids {
+                cbor::bytes(out, &id.0);
+            }
+        }
+        if let Some(until) = self.until {
+            cbor::uint(out, field::UNTIL);
+            cbor::uint(out, until.number());
+        }
+        if let Some(time) = self.time {
+            cbor::uint(out, field::TIME);
+            cbor::uint(out, time);
+        }
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {
@@ -286,6 +324,9 @@ impl LogHeader {
             snapshots: Vec::new(),
             merged: Vec::new(),
             prefixes: Vec::new(),
+            ids: Vec::new(),
+            until: None,
+            time: None,
             mark: None,
             closes: None,
             gone: Vec::new(),
@@ -327,6 +368,9 @@ impl LogHeader {
             }
             field::MERGED => self.merged = decode_segments(from)?,
             field::PREFIXES => self.prefixes = decode_prefixes(from, self.objects.len())?,
+            field::IDS => self.ids = decode_ids(from)?,
+            field::UNTIL => self.until = Some(Until::from_number(from.uint()?)),
+            field::TIME => self.time = Some(from.uint()?),
             field::MARK => self.mark = Some(from.uint()?),
             field::CLOSES => self.closes = Some(from.uint()?),
             field::GONE => self.gone = decode_ids(from)?,

@@ -7,6 +7,7 @@ use std::fmt;
 
 use lifeboat_codec as codec;
 use lifeboat_format as format;
+use lifeboat_format::key::ObjectKey;
 use lifeboat_store as store;
 
 /// A result of this crate.
@@ -74,6 +75,13 @@ impl Error {
     pub fn hint(mut self, hint: &'static str) -> Self {
         self.hint = Some(hint);
         self
+    }
+
+    /// The refusal to do something with a snapshot that the log's entry `entry` hides.
+    pub(crate) fn forgotten(operation: &'static str, id: impl fmt::Display, entry: u64) -> Self {
+        Self::new(Kind::NotFound, operation, id)
+            .because(format!("it was forgotten, by {}", ObjectKey::Log(entry)))
+            .hint("bring it back first ('lifeboat forget --undo'), while its space is not freed")
     }
 
     /// What a caller may do about it.

@@ -16,7 +16,9 @@ mod commit;
 mod fetch;
 mod fold;
 mod judge;
+mod keeping;
 mod merges;
+pub(crate) mod remark;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -26,7 +28,9 @@ pub use self::append::{Decision, EntryDraft, append};
 pub use self::collected::Condemn;
 pub use self::commit::{commit, commit_snapshot};
 pub use self::fold::{Fold, LiveObject, SnapshotRecord, VoidEntry};
+pub use self::keeping::Hold;
 pub use self::merges::{LiveSegment, Merges};
+pub use self::remark::{reason, seal_remark};
 
 /// The last entry of a log, or one that was the last when somebody looked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,10 +6,13 @@
 //! Invariants: nothing is hidden by a signature that has no right to it. A checkpoint gives way to a
 //! later snapshot of the same source, and a snapshot to one that `replaces` it (docs/format.md), only
 //! if the later is by the same key or by one with the role *maintain*: a node that was taken over can
-//! add snapshots and hide none but its own.
+//! add snapshots and hide none but its own. A record that replaces another has the same roots, or it
+//! replaces nothing. What a maintainer has forgotten is left out wherever others are shown, and nothing
+//! that it had taken the place of comes back.
 
 mod filter;
 mod find;
+mod forms;
 mod tag;
 
 use std::collections::HashMap;
@@ -20,13 +23,14 @@ use lifeboat_format::entry::ListedSnapshot;
 use lifeboat_format::envelope::{ObjectType, Preamble};
 use lifeboat_format::id::{ObjectHash, PublicKey, SnapshotId};
 use lifeboat_format::keys::SigningRole;
-use lifeboat_format::snapshot::Snapshot;
+use lifeboat_format::snapshot::{Root, Snapshot};
 
 use crate::error::{Error, Kind, Result};
-use crate::log::{Fold, SnapshotRecord, VoidEntry};
+use crate::log::{Fold, Hold, SnapshotRecord, VoidEntry};
 use crate::open::Repository;
 
 pub use self::filter::Filter;
+pub use self::forms::Forms;
 pub use self::tag::{TAG_BYTES_MAX, TAGS_MAX, TagEdit, Tagged, check_tag, tag};
 
 /// All snapshots of a log, in its order.
@@ -34,6 +38,8 @@ pub use self::tag::{TAG_BYTES_MAX, TAGS_MAX, TagEdit, Tagged, check_tag, tag};
 pub struct Snapshots {
     known: Vec<Known>,
     unreadable: Vec<Unreadable>,
+    /// Which record has taken the place of which by other marks, forgotten or not.
+    replaced: HashMap<SnapshotId, SnapshotId>,
     /// The last entry of the log that is damaged or missing: it may have had a newer snapshot.
     damage: Option<VoidEntry>,
 }
@@ -51,6 +57,8 @@ pub struct Known {
     pub sealed_hash: ObjectHash,
     /// Whether another has taken its place.
     pub standing: Standing,
+    /// What holds it, or held it until a time.
+    pub hold: Option<Hold>,
 }
 
 /// Whether a snapshot is one of those that there are.
@@ -62,6 +70,11 @@ pub enum Standing {
     Superseded(SnapshotId),
     /// Its marks were changed: this one has them, and the same content.
     Replaced(SnapshotId),
+    /// A maintainer has forgotten it: it is hidden, and its space may be freed.
+    Forgotten {
+        /// The number of the log entry that says so.
+        entry: u64,
+    },
 }
 
 /// A snapshot that can't be opened.
@@ -76,7 +89,7 @@ pub struct Unreadable {
 }
 
 impl Known {
-    /// Whether no other has taken its place.
+    /// Whether no other has taken its place, and nobody has forgotten it.
     pub fn is_live(&self) -> bool {
         self.standing == Standing::Live
     }
@@ -98,6 +111,7 @@ impl Snapshots {
                     author: record.author,
                     sealed_hash: object_hash(&record.sealed),
                     standing: Standing::Live,
+                    hold: fold.hold(&record.id),
                 }),
                 Err(error) if error.kind() == Kind::Denied => return Err(error),
                 Err(error) => snapshots.unreadable.push(Unreadable {
@@ -107,7 +121,10 @@ impl Snapshots {
                 }),
             }
         }
-        snapshots.settle(|author| repository.grants(author, &SigningRole::Maintain));
+        snapshots.settle(
+            |author| repository.grants(author, &SigningRole::Maintain),
+            |id| fold.hidden(id),
+        );
         Ok(snapshots)
     }
 
@@ -121,7 +138,7 @@ impl Snapshots {
         self.known.iter().map(|known| &known.snapshot)
     }
 
-    /// Those that no other has taken the place of, checkpoints among them, in the order of the log.
+    /// Those that are not forgotten and that no other has taken the place of, checkpoints among them, in the order of the log.
     pub fn live(&self) -> impl DoubleEndedIterator<Item = &Known> {
         self.known.iter().filter(|known| known.is_live())
     }
@@ -131,29 +148,44 @@ impl Snapshots {
         &self.unreadable
     }
 
-    /// Finds out who has taken whose place, in one pass from the newest to the oldest.
-    fn settle(&mut self, maintains: impl Fn(&PublicKey) -> bool) {
+    /// Finds out who has taken whose place, in one pass from the newest to the oldest. What is hidden itself takes
+    /// places like any other, so that nothing comes back by a forget.
+    fn settle(
+        &mut self,
+        maintains: impl Fn(&PublicKey) -> bool,
+        hidden: impl Fn(&SnapshotId) -> Option<u64>,
+    ) {
         // The later snapshots of a source, and the later records that replace a snapshot.
         let mut later: HashMap<String, Vec<(PublicKey, SnapshotId)>> = HashMap::new();
-        let mut replacing: HashMap<SnapshotId, Vec<(PublicKey, SnapshotId)>> = HashMap::new();
+        let mut replacing: HashMap<SnapshotId, Vec<Replacing>> = HashMap::new();
         for known in self.known.iter_mut().rev() {
             let author = known.author;
-            let entitled = |by: Option<&Vec<(PublicKey, SnapshotId)>>| {
-                by.into_iter()
-                    .flatten()
-                    .find(|(later, _)| *later == author || maintains(later))
-                    .map(|(_, id)| *id)
-            };
+            let is_entitled = |later: &PublicKey| *later == author || maintains(later);
             let snapshot = &known.snapshot;
-            known.standing = match entitled(replacing.get(&snapshot.id)) {
-                Some(by) => Standing::Replaced(by),
-                None if snapshot.is_checkpoint() => entitled(later.get(&snapshot.source_key))
-                    .map_or(Standing::Live, Standing::Superseded),
-                None => Standing::Live,
+            let replaced = replacing.get(&snapshot.id).into_iter().flatten().find(|by| {
+                // Whoever was taken over must not put something else in the place of what there is.
+                is_entitled(&by.author) && by.roots == snapshot.roots
+            });
+            let superseded = later.get(&snapshot.source_key).into_iter().flatten();
+            let superseded = superseded.filter(|_| snapshot.is_checkpoint());
+            self.replaced.extend(replaced.map(|by| (snapshot.id, by.id)));
+            known.standing = if let Some(entry) = hidden(&snapshot.id) {
+                Standing::Forgotten { entry }
+            } else if let Some(by) = replaced {
+                Standing::Replaced(by.id)
+            } else if let Some((_, by)) = superseded.into_iter().find(|(by, _)| is_entitled(by)) {
+                Standing::Superseded(*by)
+            } else {
+                Standing::Live
             };
             if let Some(old) = snapshot.replaces {
                 // It is as old as what it replaces, so it supersedes nothing.
-                replacing.entry(old).or_default().push((author, snapshot.id));
+                let roots = snapshot.roots.clone();
+                replacing.entry(old).or_default().push(Replacing {
+                    author,
+                    id: snapshot.id,
+                    roots,
+                });
                 continue;
             }
             let of_source = later.entry(snapshot.source_key.clone()).or_default();
@@ -162,6 +194,13 @@ impl Snapshots {
             }
         }
     }
+}
+
+/// A record that says it stands for an earlier one.
+struct Replacing {
+    author: PublicKey,
+    id: SnapshotId,
+    roots: Vec<Root>,
 }
 
 /// The last snapshot that one writer committed.

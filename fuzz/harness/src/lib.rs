@@ -16,7 +16,7 @@ pub mod trees;
 pub type Target = fn(&[u8]) -> bool;
 
 /// All targets by the names of their binaries and corpora.
-pub const TARGETS: [(&str, Target); 25] = [
+pub const TARGETS: [(&str, Target); 26] = [
     ("checkpoint", log::checkpoint),
     ("compress", sealed::compress),
     ("config", texts::config),
@@ -35,6 +35,7 @@ pub const TARGETS: [(&str, Target); 25] = [
     ("pack_trailer", packs::trailer),
     ("path_key", small::path_key),
     ("preamble", small::preamble),
+    ("remark", texts::remark),
     ("sealed_pack", packs::sealed),
     ("sealed_segment", segments::sealed),
     ("snapshot", texts::snapshot),

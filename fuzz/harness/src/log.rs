@@ -2,8 +2,8 @@
 
 use lifeboat_codec::sign::{SigningKey, verify};
 use lifeboat_format::checkpoint::{
-    self, Checkpoint, SECTION_MERGES, SECTION_SNAPSHOTS, decode_merges, decode_objects,
-    decode_snapshots,
+    self, Checkpoint, SECTION_KEEPING, SECTION_MERGES, SECTION_SNAPSHOTS, decode_keeping,
+    decode_merges, decode_objects, decode_snapshots,
 };
 use lifeboat_format::entry::{self, LogEntry};
 use lifeboat_format::keys::Secret32;
@@ -59,6 +59,7 @@ pub fn checkpoint(input: &[u8]) -> bool {
         accepted &= match block.section {
             SECTION_SNAPSHOTS => decode_snapshots(now, block).is_ok(),
             SECTION_MERGES => decode_merges(now, block).is_ok(),
+            SECTION_KEEPING => decode_keeping(now, block).is_ok(),
             _ => decode_objects(now, block).is_ok(),
         };
         blocks = later;

@@ -124,23 +124,6 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     let mut compressor = Compressor::new(Level::zstd(3).unwrap()).unwrap();
     compressor.compress(&text, &mut zstd).unwrap();
     let len = u32::try_from(text.len()).unwrap().to_le_bytes();
-    // A pack of one stored frame with one chunk: the compressed frame of the known answer can't be made by filling.
-    let trailer = hex::decode(concat!(
-        "01000000",
-        "01000000",
-        "01000000",
-        "00000000",
-        "3d000000",
-        "00000000",
-        "68000000",
-        "14000000",
-        "04000000",
-        "00",
-        "0909090909090909090909090909090909090909090909090909090909090909",
-        "00000000",
-        "00000000",
-        "04000000"
-    ));
     BTreeMap::from([
         ("checkpoint", vec![vector("checkpoint")]),
         ("compress", vec![text.clone(), vector("config")]),
@@ -156,7 +139,7 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         ("key_bundle", vec![vector("key bundle")]),
         ("key_file", vec![vector("recovery sheet")]),
         ("key_slot", vec![vector("key slot")]),
-        ("log_entry", vec![vector("log entry")]),
+        ("log_entry", vec![vector("log entry"), vector("hold entry")]),
         (
             "object_key",
             vec![
@@ -171,7 +154,8 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         ("pack_trailer", vec![vector("pack trailer")]),
         ("path_key", vec![Vec::new(), b"etc".to_vec(), b"etc\0ssh\0sshd_config".to_vec()]),
         ("preamble", vec![[vector("preamble"), vec![7; 20]].concat()]),
-        ("sealed_pack", vec![behind_len(&trailer.unwrap(), b"boat")]),
+        ("remark", vec![vector("remark")]),
+        ("sealed_pack", vec![behind_len(&small_trailer(), b"boat")]),
         ("sealed_segment", vec![behind_len(&vector("index directory"), &blocks)]),
         ("snapshot", vec![vector("snapshot")]),
         (
@@ -186,6 +170,28 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         ("tree_extents", vec![vector("extents")]),
         ("tree_node", vec![vector("leaf"), vector("inner node")]),
     ])
+}
+
+/// The trailer of a pack of one stored frame with one chunk: the compressed frame of the known answer can't be made by
+/// filling.
+fn small_trailer() -> Vec<u8> {
+    hex::decode(concat!(
+        "01000000",
+        "01000000",
+        "01000000",
+        "00000000",
+        "3d000000",
+        "00000000",
+        "68000000",
+        "14000000",
+        "04000000",
+        "00",
+        "0909090909090909090909090909090909090909090909090909090909090909",
+        "00000000",
+        "00000000",
+        "04000000"
+    ))
+    .unwrap()
 }
 
 /// An envelope under the harness's key.

@@ -2,6 +2,7 @@
 
 use lifeboat_codec::sign::{SigningKey, verify};
 use lifeboat_format::config::{SIGNATURE_CONTEXT, SignedConfig};
+use lifeboat_format::entry::Remark;
 use lifeboat_format::keys::{KeyBundle, Secret32};
 use lifeboat_format::keyslot::{KeyFile, KeySlot};
 use lifeboat_format::snapshot::Snapshot;
@@ -42,6 +43,14 @@ pub fn key_file(input: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(input) else { return false };
     let Ok(file) = KeyFile::parse(text) else { return false };
     assert_eq!(KeyFile::parse(&file.to_text("fuzz")), Ok(file));
+    true
+}
+
+/// A remark comes back the same.
+#[must_use]
+pub fn remark(input: &[u8]) -> bool {
+    let Ok(remark) = Remark::decode(input) else { return false };
+    assert_eq!(Remark::decode(&remark.encode()), Ok(remark));
     true
 }
 

@@ -9,6 +9,7 @@ use lifeboat_repo::snapshots::{Known, Snapshots, Standing};
 use serde::Serialize;
 
 use super::session::{Session, chosen, filter, short};
+use super::time::until_text;
 use crate::args::SnapshotsArgs;
 use crate::exit::End;
 use crate::render::{Output, Table, bytes, count, digits, time_text};
@@ -31,6 +32,8 @@ struct View<'a> {
     kind: &'a SnapshotKind,
     checkpoint: bool,
     standing: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_until: Option<String>,
     source: &'a str,
     host: &'a str,
     roots: Vec<RootView>,
@@ -106,6 +109,7 @@ fn view(known: &Known) -> View<'_> {
         kind: &snapshot.kind,
         checkpoint: snapshot.is_checkpoint(),
         standing: standing(known),
+        held_until: known.hold.map(|hold| until_text(hold.until)),
         source: &snapshot.source_key,
         host: &snapshot.source.host,
         roots: snapshot.roots.iter().map(root_view).collect(),
@@ -136,6 +140,7 @@ fn standing(known: &Known) -> &'static str {
         Standing::Live => "live",
         Standing::Superseded(_) => "superseded",
         Standing::Replaced(_) => "replaced",
+        Standing::Forgotten { .. } => "forgotten",
     }
 }
 

@@ -4,6 +4,7 @@ use anyhow::Result;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use lifeboat_format::entry::Until;
 use lifeboat_format::time::Time;
 
 use crate::args::Period;
@@ -30,6 +31,17 @@ pub(crate) fn parse_or_ago(option: &str, text: &str, now: Time) -> Result<Time> 
             Ok(Time { secs: now.secs.saturating_sub(secs), ..now })
         }
         _ => parse(option, text),
+    }
+}
+
+/// Until when something is held, in UTC.
+pub(crate) fn until_text(until: Until) -> String {
+    match until {
+        Until::Released => "released".to_owned(),
+        Until::Time(secs) => {
+            Time { secs: i64::try_from(secs).unwrap_or(i64::MAX), nanos: 0 }.to_string()
+        }
+        Until::Forever => "forever".to_owned(),
     }
 }
 

@@ -89,6 +89,31 @@ fn refusals() {
     assert!(Checkpoint::head_len(&good[..15]).is_err());
 }
 
+fn keeping_block(count: u32) -> CheckpointBlock {
+    let hash = ObjectHash([0; 32]);
+    CheckpointBlock { section: SECTION_KEEPING, count, offset: 0, length: 0, hash }
+}
+
+#[test]
+fn what_is_neither_hidden_nor_held_has_no_place() {
+    let fact = |hidden, hold| KeepingFact { id: SnapshotId([1; 16]), hidden, hold };
+    let held = fact(None, Some((4, Until::Forever)));
+    let facts = [fact(Some(3), None), held, fact(Some(9), Some((4, Until::Time(5))))];
+    assert_eq!(decode_keeping(&encode_keeping(&facts), &keeping_block(3)).unwrap(), facts);
+    for (bad, reason) in [
+        (encode_keeping(&[fact(None, None)]), "neither hidden nor held"),
+        (encode_keeping(&[fact(None, Some((4, Until::Released)))]), "neither hidden nor held"),
+        ([&[0x81, 0x83, 0x50][..], &[1; 16], &[0x82, 1, 1, 0x80]].concat(), "hidden by 2 entries"),
+        ([&[0x81, 0x83, 0x50][..], &[1; 16], &[0x80, 0x81, 1]].concat(), "a hold of 1 fields"),
+        ([&[0x81, 0x83, 0x50][..], &[1; 16], &[0x81, 1, 0x80, 0]].concat(), "1 more bytes"),
+    ] {
+        let error = decode_keeping(&bad, &keeping_block(1)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Corrupt);
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+    assert!(decode_keeping(&encode_keeping(&[held]), &keeping_block(2)).is_err());
+}
+
 proptest! {
     #[test]
     fn damaged_checkpoints_are_answered(place: prop::sample::Index, bits: u8) {
@@ -100,12 +125,13 @@ proptest! {
     }
 
     #[test]
-    fn any_block_is_answered(mut bytes: Vec<u8>, section in 1..6_u8, count in 0..3_u32) {
+    fn any_block_is_answered(mut bytes: Vec<u8>, section in 1..7_u8, count in 0..3_u32) {
         let hash = ObjectHash([0; 32]);
         let block = CheckpointBlock { section, count, offset: 0, length: 0, hash };
         drop(decode_objects(&bytes, &block));
         drop(decode_snapshots(&bytes, &block));
         drop(decode_merges(&bytes, &block));
+        drop(decode_keeping(&bytes, &block));
         bytes.insert(0, 0x81);
         drop(decode_objects(&bytes, &block));
     }
@@ -124,6 +150,21 @@ proptest! {
         let count = u32::try_from(facts.len()).unwrap();
         let block = CheckpointBlock { section: SECTION_MERGES, count, offset: 0, length: 0, hash: ObjectHash([0; 32]) };
         prop_assert_eq!(decode_merges(&encode_merges(&facts), &block), Ok(facts));
+    }
+
+    #[test]
+    fn hidden_and_held_come_back(facts in prop::collection::vec(any::<([u8; 16], Option<u64>, u64, u64)>(), 0..5)) {
+        let facts: Vec<KeepingFact> = facts
+            .into_iter()
+            .map(|(id, hidden, number, until)| KeepingFact {
+                id: SnapshotId(id),
+                hidden,
+                hold: Some((number, Until::from_number(until))).filter(|_| hidden.is_none() || number % 2 == 0),
+            })
+            .filter(|fact| fact.hidden.is_some() || fact.hold.is_some_and(|(_, until)| until != Until::Released))
+            .collect();
+        let count = u32::try_from(facts.len()).unwrap();
+        prop_assert_eq!(decode_keeping(&encode_keeping(&facts), &keeping_block(count)), Ok(facts));
     }
 
     #[test]

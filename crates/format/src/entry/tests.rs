@@ -24,6 +24,9 @@ fn header() -> LogHeader {
         mark: None,
         closes: None,
         gone: Vec::new(),
+        ids: Vec::new(),
+        until: None,
+        time: None,
     }
 }
 
@@ -66,6 +69,38 @@ fn what_was_merged_stands_there_only_where_something_was() {
 }
 
 #[test]
+fn what_is_kept_and_let_go_stands_there_only_where_it_is_said() {
+    let ids = vec![SnapshotId([1; 16]), SnapshotId([2; 16])];
+    let kinds = [LogKind::Forget, LogKind::Restore, LogKind::Hold];
+    for (kind, until) in kinds.into_iter().zip([None, Some(Until::Time(7)), Some(Until::Forever)]) {
+        let said = LogHeader { kind, ids: ids.clone(), until, time: Some(300), ..header() };
+        assert_eq!(LogEntry::decode(&entry(&said, b"")).unwrap().header, said);
+    }
+    // 12: [id], 13: 2^64 - 1, 14: 300
+    let said = LogHeader {
+        ids: ids[..1].to_vec(),
+        until: Some(Until::Forever),
+        time: Some(300),
+        ..header()
+    };
+    let encoded = said.encode();
+    let tail = &encoded[header().encode().len()..];
+    let forever = [&[13, 0x1b][..], &[0xff; 8], &[14, 0x19, 1, 44]].concat();
+    assert_eq!((encoded[0], &tail[..3], &tail[19..]), (0xad, &[12, 0x81, 0x50][..], &forever[..]));
+    // An id is of sixteen bytes, a time is a number.
+    let refused = |tail: &[u8]| {
+        let mut encoded = header().encode();
+        encoded[0] = 0xab;
+        encoded.extend(tail);
+        LogHeader::decode(&encoded).unwrap_err().kind()
+    };
+    assert_eq!(refused(&[12, 0x81, 0x41, 1]), Kind::Corrupt);
+    assert_eq!(refused(&[12, 1]), Kind::Corrupt);
+    assert_eq!(refused(&[13, 0x20]), Kind::Corrupt);
+    assert_eq!(refused(&[14, 0x41, 1]), Kind::Corrupt);
+}
+
+#[test]
 fn unknown_kinds_are_read_and_left_to_the_fold() {
     for number in 0..=255 {
         assert_eq!(LogKind::from_number(number).number(), number);
@@ -78,8 +113,8 @@ fn unknown_kinds_are_read_and_left_to_the_fold() {
 fn fields_of_a_newer_version_are_passed_over() {
     let mut encoded = header().encode();
     encoded[0] = 0xac;
-    // 12: {1: 2}, 300: "x"
-    encoded.extend(hex::decode("0ca10102 19012c6178".replace(' ', "").as_str()).unwrap());
+    // 15: {1: 2}, 300: "x"
+    encoded.extend(hex::decode("0fa10102 19012c6178".replace(' ', "").as_str()).unwrap());
     assert_eq!(LogHeader::decode(&encoded), Ok(header()));
 }
 
@@ -138,6 +173,7 @@ prop_compose! {
         prefixes: Option<(u8, u32)>,
         collected in any::<(Option<u64>, Option<u64>)>(),
         gone in prop::collection::vec(any::<[u8; 16]>(), 0..4),
+        keeping in any::<(Vec<[u8; 16]>, Option<u64>, Option<u64>)>(),
     ) -> LogHeader {
         let (log, number, previous, kind, may_skip, run, nonce) = ids;
         let kind_of = |number: u8| [ObjectKind::Pack, ObjectKind::Tree, ObjectKind::Index][usize::from(number % 3)];
@@ -164,6 +200,9 @@ prop_compose! {
             mark: collected.0,
             closes: collected.1,
             gone: gone.into_iter().map(SnapshotId).collect(),
+            ids: keeping.0.into_iter().map(SnapshotId).collect(),
+            until: keeping.1.map(Until::from_number),
+            time: keeping.2,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The structures that are texts, and those of the log that carry them.
 
 use crate::checkpoint::{
-    self, Checkpoint, ObjectFact, SECTION_PACKS, SECTION_SEGMENTS, SECTION_SNAPSHOTS, SnapshotFact,
+    self, Checkpoint, CheckpointBlock, KeepingFact, ObjectFact, SECTION_KEEPING, SECTION_PACKS,
+    SECTION_SEGMENTS, SECTION_SNAPSHOTS, SnapshotFact,
 };
 use crate::config::{Chunker, Config, GrantedKey, SignedConfig};
 use crate::entry::{
-    ListedObject, ListedSnapshot, LogEntry, LogHeader, LogKind, ObjectKind, ReliedObject,
+    ListedObject, ListedSnapshot, LogEntry, LogHeader, LogKind, ObjectKind, REMARK_VERSION,
+    ReliedObject, Remark, Until,
 };
 use crate::id::{ChunkId, LogId, ObjectHash, PublicKey, RepositoryId, RunId, SlotId, SnapshotId};
 use crate::keys::{ContentKeys, EpochKeys, KeyBundle, Secret32, SigningRole, SigningSecret};
@@ -158,6 +160,13 @@ pub(crate) fn texts() -> Vec<Sample> {
             snapshot().encode(),
             |bytes| Snapshot::decode(bytes).map(|read| assert_eq!(read, snapshot()))
         ),
+        sample!(
+            "remark",
+            "the plaintext of an entry's body: a legal hold's",
+            true,
+            remark().encode(),
+            |bytes| Remark::decode(bytes).map(|read| assert_eq!(read, remark()))
+        ),
     ]
 }
 
@@ -182,6 +191,29 @@ fn log_header() -> LogHeader {
         mark: None,
         closes: None,
         gone: Vec::new(),
+        ids: Vec::new(),
+        until: None,
+        time: None,
+    }
+}
+
+fn remark() -> Remark {
+    let tool = "lifeboat 0.1.0".to_owned();
+    Remark { version: REMARK_VERSION, reason: Some("case 7, by ann".to_owned()), tool }
+}
+
+/// A hold without end of the snapshot of the commit above.
+fn hold_header() -> LogHeader {
+    LogHeader {
+        number: 6,
+        kind: LogKind::Hold,
+        objects: Vec::new(),
+        relied: Vec::new(),
+        snapshots: Vec::new(),
+        ids: vec![SnapshotId([1; 16])],
+        until: Some(Until::Forever),
+        time: Some(1_764_000_000),
+        ..log_header()
     }
 }
 
@@ -206,6 +238,15 @@ fn checkpoint_blocks() -> Vec<(u8, u32, Vec<u8>)> {
     ]
 }
 
+fn keeping() -> Vec<KeepingFact> {
+    let fact = |id, hidden, hold| KeepingFact { id: SnapshotId([id; 16]), hidden, hold };
+    vec![
+        fact(1, Some(9), None),
+        fact(2, Some(8), Some((6, Until::Time(1_764_000_000)))),
+        fact(3, None, Some((7, Until::Forever))),
+    ]
+}
+
 /// The log's own structures.
 pub(crate) fn log() -> Vec<Sample> {
     let public = PublicKey([4; 32]);
@@ -223,6 +264,36 @@ pub(crate) fn log() -> Vec<Sample> {
             false,
             LogEntry::assemble(unsigned, &[0x0a; 64]).unwrap(),
             |bytes| LogEntry::decode(bytes).map(|read| assert_eq!(read.header, log_header()))
+        ),
+        sample!(
+            "hold entry",
+            "number 6, by the same: snapshot 01.. is held without end, as of second 1764000000 after 1970; eight bytes dd for \
+             the envelope of its body",
+            false,
+            LogEntry::assemble(
+                LogEntry::unsigned(&hold_header(), &[0xdd; 8], &public),
+                &[0x0a; 64]
+            )
+            .unwrap(),
+            |bytes| LogEntry::decode(bytes).map(|read| assert_eq!(read.header, hold_header()))
+        ),
+        sample!(
+            "checkpoint keeping",
+            "a block of section 6: snapshot 01.. is hidden by entry 9, 02.. was held by entry 6 until second 1764000000 and is \
+             hidden by entry 8, 03.. is held by entry 7 without end",
+            false,
+            checkpoint::encode_keeping(&keeping()),
+            |bytes| {
+                let hash = ObjectHash([0; 32]);
+                let block = CheckpointBlock {
+                    section: SECTION_KEEPING,
+                    count: 3,
+                    offset: 0,
+                    length: 0,
+                    hash,
+                };
+                checkpoint::decode_keeping(bytes, &block).map(|read| assert_eq!(read, keeping()))
+            }
         ),
         sample!(
             "checkpoint",

@@ -21,7 +21,7 @@ use lifeboat_repo::index::Index;
 use lifeboat_repo::log::Fold;
 use lifeboat_repo::open::Repository;
 use lifeboat_repo::reader::Reader;
-use lifeboat_repo::snapshots::Snapshots;
+use lifeboat_repo::snapshots::{self, Snapshots, Standing};
 use lifeboat_repo::stand;
 use lifeboat_repo::tree::TreeRoot;
 use lifeboat_repo::tree::map::MapReader;
@@ -62,9 +62,16 @@ impl Parents {
         doubtful: bool,
     ) -> Result<Self> {
         let snapshots = Snapshots::load(repository, fold)?;
-        let mut own: Vec<&Snapshot> =
-            snapshots.in_log_order().filter(|snapshot| snapshot.source_key == source_key).collect();
-        own.retain(|snapshot| snapshot.replaces.is_none());
+        // By its first record, which other marks do not make newer. One that is superseded is the newest of all
+        // only if those after it are forgotten; it may be gone with them.
+        let is_comparable = |known: &&snapshots::Known| {
+            known.snapshot.source_key == source_key
+                && known.snapshot.replaces.is_none()
+                && !matches!(known.standing, Standing::Superseded(_))
+                && snapshots.forgotten_by(known).is_none()
+        };
+        let own: Vec<&Snapshot> =
+            snapshots.all().iter().filter(is_comparable).map(|known| &known.snapshot).collect();
         // What a collection under way may take of it is looked for.
         let is_protected = |parent: &Snapshot| {
             let entry = snapshots.all().iter().find(|known| known.snapshot.id == parent.id);

@@ -3,7 +3,7 @@
 use lifeboat_codec::sign::verify;
 use lifeboat_format::checkpoint::{CHECKPOINT_PREFIX_LEN, Checkpoint, SIGNATURE_CONTEXT};
 use lifeboat_format::entry::SIGNATURE_CONTEXT as ENTRY_CONTEXT;
-use lifeboat_format::entry::{LOG_ENTRY_MAX, LogEntry};
+use lifeboat_format::entry::{LOG_ENTRY_MAX, LogEntry, Until};
 use lifeboat_format::hex;
 use lifeboat_format::key::ObjectKey;
 use lifeboat_format::keys::SigningRole;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::inspect::to_value;
-use crate::log::SnapshotRecord;
+use crate::log::{SnapshotRecord, remark};
 use crate::open::Repository;
 use crate::snapshots;
 
@@ -54,6 +54,11 @@ pub(super) fn entry(repository: &Repository, number: u64) -> Result<Value> {
         header.relied.iter().map(|object| object.kind.key(object.name).to_string()).collect();
     let merged: Vec<String> =
         header.merged.iter().map(|name| ObjectKey::Index(*name).to_string()).collect();
+    let body =
+        (!entry.body.is_empty()).then(|| match remark::open(repository, number, &entry.body) {
+            Ok(remark) => to_value(&remark),
+            Err(error) => json!({ "error": error.to_string() }),
+        });
     Ok(json!({
         "log": header.log,
         "number": header.number,
@@ -66,6 +71,10 @@ pub(super) fn entry(repository: &Repository, number: u64) -> Result<Value> {
         "relied": relied,
         "merged": merged,
         "snapshots": snapshots,
+        "ids": header.ids,
+        "until": header.until.map(Until::number),
+        "time": header.time,
+        "body": body,
         "body_bytes": entry.body.len(),
         "author": entry.public,
         "roles": roles(repository.config().roles(&entry.public)),

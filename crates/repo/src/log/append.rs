@@ -14,6 +14,7 @@ use bytes::Bytes;
 use lifeboat_codec::sign::SigningKey;
 use lifeboat_format::entry::{
     ListedObject, ListedSnapshot, LogEntry, LogHeader, LogKind, ReliedObject, SIGNATURE_CONTEXT,
+    Until,
 };
 use lifeboat_format::id::{PublicKey, RunId, SnapshotId};
 use lifeboat_format::index::IdPrefix;
@@ -37,6 +38,7 @@ const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// What a caller decided at a head.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each append, and it is moved once")]
 pub enum Decision {
     /// To append this.
     Append(EntryDraft),
@@ -61,6 +63,14 @@ pub struct EntryDraft {
     pub merged: Vec<ObjectName>,
     /// For each of the objects the ids that it has records of; none where all have records of any.
     pub prefixes: Vec<IdPrefix>,
+    /// The snapshots that a forget, a restore or a hold speaks of.
+    pub ids: Vec<SnapshotId>,
+    /// Until when those are held that a hold speaks of, or the snapshots of a commit.
+    pub until: Option<Until>,
+    /// When it was written, in seconds since 1970, where that matters: for a forget.
+    pub time: Option<u64>,
+    /// The envelope of the sealed part; empty where there is none.
+    pub body: Vec<u8>,
     /// Objects that are condemned and relied on all the same.
     pub relied: Vec<ReliedObject>,
     /// Of a `condemn`: the head that its mark was made at.
@@ -74,11 +84,15 @@ pub struct EntryDraft {
 impl EntryDraft {
     /// A commit of nothing yet.
     pub fn commit(run: RunId, role: SigningRole) -> Self {
-        Self::of_kind(LogKind::Commit, run, role)
+        Self::new(LogKind::Commit, role, run)
     }
 
-    /// An entry of this kind that says nothing yet.
-    pub(crate) fn of_kind(kind: LogKind, run: RunId, role: SigningRole) -> Self {
+    /// An entry of a kind that only a maintainer may write, and that says nothing yet.
+    pub fn maintenance(kind: LogKind, run: RunId) -> Self {
+        Self::new(kind, SigningRole::Maintain, run)
+    }
+
+    fn new(kind: LogKind, role: SigningRole, run: RunId) -> Self {
         Self {
             kind,
             role,
@@ -87,6 +101,10 @@ impl EntryDraft {
             snapshots: Vec::new(),
             merged: Vec::new(),
             prefixes: Vec::new(),
+            ids: Vec::new(),
+            until: None,
+            time: None,
+            body: Vec::new(),
             relied: Vec::new(),
             mark: None,
             closes: None,
@@ -110,11 +128,14 @@ impl EntryDraft {
             snapshots: self.snapshots,
             merged: self.merged,
             prefixes: self.prefixes,
+            ids: self.ids,
+            until: self.until,
+            time: self.time,
             mark: self.mark,
             closes: self.closes,
             gone: self.gone,
         };
-        let unsigned = LogEntry::unsigned(&header, &[], &signer.public());
+        let unsigned = LogEntry::unsigned(&header, &self.body, &signer.public());
         let signature = signer.sign(SIGNATURE_CONTEXT, &unsigned);
         let bytes = LogEntry::assemble(unsigned, &signature).map_err(|cause| {
             Error::new(Kind::Invalid, "write", ObjectKey::Log(number)).because(cause)

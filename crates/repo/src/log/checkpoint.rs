@@ -15,10 +15,10 @@ use bytes::Bytes;
 use lifeboat_codec::sign::verify;
 use lifeboat_format::checkpoint::{
     CHECKPOINT_PREFIX_LEN, Checkpoint, CheckpointBlock, CondemnFact, MergeFact, ObjectFact,
-    SECTION_CONDEMNS, SECTION_GONE, SECTION_GONE_SEGMENTS, SECTION_MERGES, SECTION_PACKS,
-    SECTION_SEGMENTS, SECTION_SNAPSHOTS, SIGNATURE_CONTEXT, SnapshotFact, decode_condemns,
-    decode_gone, decode_merges, decode_objects, decode_snapshots, encode_condemns, encode_gone,
-    encode_merges, encode_objects, encode_snapshots,
+    SECTION_CONDEMNS, SECTION_GONE, SECTION_GONE_SEGMENTS, SECTION_KEEPING, SECTION_MERGES,
+    SECTION_PACKS, SECTION_SEGMENTS, SECTION_SNAPSHOTS, SIGNATURE_CONTEXT, SnapshotFact,
+    decode_condemns, decode_gone, decode_keeping, decode_merges, decode_objects, decode_snapshots,
+    encode_condemns, encode_gone, encode_keeping, encode_merges, encode_objects, encode_snapshots,
 };
 use lifeboat_format::entry::{ListedObject, ObjectKind};
 use lifeboat_format::id::SnapshotId;
@@ -256,6 +256,11 @@ impl Fold {
                     }
                 }
             }
+            SECTION_KEEPING => {
+                for fact in decode_keeping(bytes, block)? {
+                    self.keeping.take(&fact);
+                }
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -331,6 +336,12 @@ fn blocks_of(fold: &Fold) -> Vec<(u8, u32, Vec<u8>)> {
     if !part.is_empty() {
         blocks.push((SECTION_SNAPSHOTS, count(&part), encode_snapshots(&part)));
     }
+    let keeping = fold.keeping.facts();
+    blocks.extend(
+        keeping
+            .chunks(BLOCK_OBJECTS)
+            .map(|part| (SECTION_KEEPING, count(part), encode_keeping(part))),
+    );
     blocks
 }
 

@@ -1,6 +1,7 @@
 //! Folding: entry after entry, what they add up to.
 //!
-//! Knows what entries mean for objects and snapshots; [`judge`] says which of them mean anything,
+//! Knows what entries mean for objects and snapshots ([`keeping`](super::keeping) which of these are
+//! hidden or held); [`judge`] says which of them mean anything,
 //! and checkpoints may stand for a beginning.
 //!
 //! Invariants: the state is a function of the entries' bytes and the configuration. Of an object or
@@ -24,6 +25,7 @@ use crate::io::Io;
 use crate::log::collected::{Collected, Condemn, Taken};
 use crate::log::fetch::{self, Fetched, Listing};
 use crate::log::judge::{Link, Verdict, judge};
+use crate::log::keeping::{Hold, Keeping};
 use crate::log::merges::{LiveSegment, Merge, Merges};
 use crate::log::{Head, checkpoint};
 use crate::open::Repository;
@@ -42,6 +44,7 @@ pub struct Fold {
     pub(super) merges: Arc<Merges>,
     pub(super) snapshots: Vec<SnapshotRecord>,
     pub(super) snapshot_ids: HashSet<SnapshotId>,
+    pub(super) keeping: Keeping,
     pub(super) collected: Collected,
     /// The last `condemn` or `delete`, as far as this fold has read the log itself.
     last_collection: Option<u64>,
@@ -134,6 +137,7 @@ impl Fold {
             merges: Arc::default(),
             snapshots: Vec::new(),
             snapshot_ids: HashSet::new(),
+            keeping: Keeping::default(),
             collected: Collected::default(),
             last_collection: None,
             has_deleted: false,
@@ -230,6 +234,26 @@ impl Fold {
     /// All snapshots in the order of the log, those that others have taken the place of among them.
     pub fn snapshots(&self) -> &[SnapshotRecord] {
         &self.snapshots
+    }
+
+    /// The number of the forget that hides the snapshot; none while it is shown.
+    pub fn hidden(&self, id: &SnapshotId) -> Option<u64> {
+        self.keeping.hidden(id)
+    }
+
+    /// All snapshots that are hidden, in no order, with the number of the forget that hides each.
+    pub fn all_hidden(&self) -> impl Iterator<Item = (SnapshotId, u64)> {
+        self.keeping.all_hidden()
+    }
+
+    /// What holds the snapshot, or held it: the fold has no clock to tell whether that has ended.
+    pub fn hold(&self, id: &SnapshotId) -> Option<Hold> {
+        self.keeping.hold(id)
+    }
+
+    /// All holds that were not released, in no order. One that a snapshot had when it was hidden stays.
+    pub fn all_holds(&self) -> impl Iterator<Item = (SnapshotId, Hold)> {
+        self.keeping.all_holds()
     }
 
     /// The `condemn`s that no `delete` has closed, by their entries' numbers.
@@ -339,9 +363,10 @@ impl Fold {
         }
         match verdict {
             Verdict::Counts(author, header) => match header.kind {
+                LogKind::Commit => self.count(author, *header),
                 LogKind::Condemn => self.condemn(*header),
                 LogKind::Delete => self.delete(&header),
-                _ => self.count(author, *header),
+                _ => self.keeping.count(&header, &self.snapshot_ids),
             },
             Verdict::Skipped => {}
             Verdict::Damaged(reason) => self.void(VoidEntry { number, reason, is_damage: true }),
@@ -353,6 +378,11 @@ impl Fold {
     fn count(&mut self, author: PublicKey, header: LogHeader) {
         let entry = header.number;
         self.collected.rely_on(&header.relied);
+        for snapshot in &header.snapshots {
+            if !self.snapshot_ids.contains(&snapshot.id) {
+                self.keeping.commit(snapshot.id, &header);
+            }
+        }
         let keys = header.objects.iter().map(|object| object.kind.key(object.name));
         let prefixes = header.prefixes.into_iter().chain(iter::repeat(IdPrefix::WHOLE));
         let into = keys.zip(prefixes).collect();

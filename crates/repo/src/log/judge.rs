@@ -82,9 +82,12 @@ pub(super) fn judge(number: u64, fetched: &Fetched, link: Link, rules: &Config) 
         return Ok(Verdict::Void(reason));
     }
     match header.kind {
-        LogKind::Commit | LogKind::Condemn | LogKind::Delete => {
-            Ok(Verdict::Counts(author, Box::new(header)))
-        }
+        LogKind::Commit
+        | LogKind::Forget
+        | LogKind::Restore
+        | LogKind::Hold
+        | LogKind::Condemn
+        | LogKind::Delete => Ok(Verdict::Counts(author, Box::new(header))),
         _ if header.may_skip => Ok(Verdict::Skipped),
         kind => {
             let reason = format!("it is {}, which this version does not know", name(kind));

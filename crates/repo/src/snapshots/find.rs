@@ -33,7 +33,7 @@ impl Snapshots {
     /// checkpoint, so that what a log or a note says keeps its meaning.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] when there is none; [`Kind::Invalid`] when it is no id, or several begin
+    /// [`Kind::NotFound`] when there is none, or it is forgotten; [`Kind::Invalid`] when it is no id, or several begin
     /// with it: the message lists them. [`Kind::Corrupt`] when it names one that can't be opened, and
     /// for `latest` when a later entry of the log is damaged or missing, which may have had a newer one.
     pub fn resolve(&self, text: &str, filter: &Filter) -> Result<&Known> {
@@ -56,7 +56,16 @@ impl Snapshots {
         let mut found: Vec<&Known> = self.live().filter(names).collect();
         if found.is_empty() {
             // Superseded, or replaced in the middle of a chain: still there and whole.
-            found = self.all().iter().filter(names).collect();
+            let mut forgotten = None;
+            let shown = |known: &&Known| {
+                let by = self.forgotten_by(known);
+                forgotten = forgotten.or(by.map(|entry| (known.snapshot.id, entry)));
+                by.is_none()
+            };
+            found = self.all().iter().filter(names).filter(shown).collect();
+            if let (true, Some((id, entry))) = (found.is_empty(), forgotten) {
+                return Err(Error::forgotten(OPERATION, id, entry));
+            }
         }
         match found.as_slice() {
             [only] => Ok(only),

@@ -10,7 +10,7 @@ use lifeboat_format::snapshot::Snapshot;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Decision, EntryDraft, Fold, append};
 use crate::open::Repository;
-use crate::snapshots::{Known, Snapshots, Standing, seal};
+use crate::snapshots::{Snapshots, Standing, seal};
 
 /// The longest tag, in bytes.
 pub const TAG_BYTES_MAX: usize = 256;
@@ -42,7 +42,7 @@ pub struct Tagged {
 /// Changes the tags of the snapshot `id`, or of what stands for it by now.
 ///
 /// # Errors
-/// [`Kind::Invalid`] for a tag that is none, [`Kind::NotFound`] without such a snapshot,
+/// [`Kind::Invalid`] for a tag that is none, [`Kind::NotFound`] without such a snapshot, or when it is forgotten,
 /// [`Kind::Denied`] without a key of role *maintain*; else as [`append`].
 pub fn tag(
     repository: &Repository,
@@ -56,7 +56,10 @@ pub fn tag(
     append(repository, fold, |fold| {
         // Decided anew for each head: somebody else may have edited the same snapshot.
         let snapshots = Snapshots::load(repository, fold)?;
-        let current = newest_form(&snapshots, id)?;
+        let current = snapshots.newest_form(id)?;
+        if let Standing::Forgotten { entry } = current.standing {
+            return Err(Error::forgotten("tag snapshot", id, entry));
+        }
         let tags = edit.apply(&current.snapshot.tags)?;
         let unchanged = tags == current.snapshot.tags;
         let old = current.snapshot.id;
@@ -74,6 +77,8 @@ pub fn tag(
         };
         let mut draft = EntryDraft::commit(run, SigningRole::Maintain);
         draft.snapshots.push(seal(repository, &record)?);
+        // A hold is of the content, whatever its marks.
+        draft.until = current.hold.map(|hold| hold.until);
         Ok(Decision::Append(draft))
     })?;
     outcome.ok_or_else(|| Error::new(Kind::Internal, "tag snapshot", id))
@@ -112,21 +117,4 @@ pub fn check_tag(tag: &str) -> Result<()> {
         return Ok(());
     };
     Err(Error::new(Kind::Invalid, "use the tag", format!("{tag:?}")).because(reason))
-}
-
-/// What stands for the snapshot `id` now.
-fn newest_form(snapshots: &Snapshots, id: SnapshotId) -> Result<&Known> {
-    let find = |id: SnapshotId| {
-        snapshots
-            .all()
-            .iter()
-            .find(|known| known.snapshot.id == id)
-            .ok_or_else(|| Error::new(Kind::NotFound, "find snapshot", id))
-    };
-    let mut current = find(id)?;
-    // Each step goes to a later record of the log, so this ends.
-    while let Standing::Replaced(by) = current.standing {
-        current = find(by)?;
-    }
-    Ok(current)
 }

@@ -233,6 +233,7 @@ fn a_writer_hides_nothing_of_others() {
         author: PublicKey([author; 32]),
         sealed_hash: ObjectHash([0; 32]),
         standing: Standing::Live,
+        hold: None,
     };
     let (owner, writer, other) = (1, 2, 3);
     let forged =
@@ -249,7 +250,7 @@ fn a_writer_hides_nothing_of_others() {
         known(forged(7, hidden.id), owner),
         known(snapshot(8, "b", 8), owner),
     ];
-    snapshots.settle(|author| *author == PublicKey([owner; 32]));
+    snapshots.settle(|author| *author == PublicKey([owner; 32]), |_| None);
     assert_eq!(firsts(snapshots.live()), [1, 3, 5, 6, 7, 8]);
 }
 
@@ -266,4 +267,87 @@ fn a_writer_knows_its_last_snapshot() {
     })
     .unwrap();
     assert_eq!(fold.last_snapshot_of(&repository).unwrap(), found);
+}
+
+fn forget_ids(repository: &Repository, fold: &mut Fold, ids: &[SnapshotId]) -> u64 {
+    let draft = EntryDraft {
+        ids: ids.to_vec(),
+        time: Some(0),
+        ..EntryDraft::maintenance(lifeboat_format::entry::LogKind::Forget, RUN)
+    };
+    append(repository, fold, |_| Ok(Decision::Append(draft.clone()))).unwrap().unwrap().number
+}
+
+/// Nothing comes back because what had taken its place is forgotten.
+#[test]
+fn what_is_forgotten_is_left_out_with_all_that_gave_way_to_it() {
+    let (repository, mut fold, loaded) =
+        with(&[snapshot(1, "a", 1), checkpoint(2, "b", 2), snapshot(3, "b", 3)]);
+    let first = loaded.all()[0].snapshot.id;
+    let edit = TagEdit { add: vec!["keep".to_owned()], ..TagEdit::default() };
+    let tagged = tag(&repository, &mut fold, first, &edit).unwrap();
+    let loaded = Snapshots::load(&repository, &fold).unwrap();
+    assert_eq!(loaded.forms().of(&first), [first, tagged.new]);
+    assert_eq!(loaded.forms().newest(&first), tagged.new);
+
+    let of_b = loaded.all()[2].snapshot.id;
+    let entry = forget_ids(&repository, &mut fold, &[tagged.new, of_b]);
+    let loaded = Snapshots::load(&repository, &fold).unwrap();
+    assert_eq!(loaded.live().count(), 0);
+    let standings: Vec<Standing> = loaded.all().iter().map(|known| known.standing).collect();
+    let forgotten = Standing::Forgotten { entry };
+    let superseded = Standing::Superseded(of_b);
+    assert_eq!(standings, [Standing::Replaced(tagged.new), superseded, forgotten, forgotten]);
+    assert_eq!(loaded.forgotten_by(&loaded.all()[0]), Some(entry));
+    assert_eq!(loaded.forgotten_by(&loaded.all()[1]), None);
+    for name in [first, tagged.new, of_b] {
+        let error = loaded.resolve(&name.to_string(), &Filter::default()).unwrap_err();
+        assert_eq!(error.kind(), Kind::NotFound);
+        assert!(error.to_string().contains(&ObjectKey::Log(entry).to_string()), "{error}");
+        assert!(error.hint_text().unwrap().contains("--undo"));
+    }
+    let error = loaded.resolve("latest", &Filter::default()).unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound);
+    let error = tag(&repository, &mut fold, first, &edit).unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound, "{error}");
+}
+
+#[test]
+fn all_forms_are_known_when_all_are_forgotten() {
+    let (repository, mut fold, loaded) = with(&[snapshot(1, "a", 1)]);
+    let first = loaded.all()[0].snapshot.id;
+    let edit = TagEdit { add: vec!["keep".to_owned()], ..TagEdit::default() };
+    let second = tag(&repository, &mut fold, first, &edit).unwrap().new;
+    forget_ids(&repository, &mut fold, &[first, second]);
+    let loaded = Snapshots::load(&repository, &fold).unwrap();
+    assert_eq!(loaded.forms().of(&second), [first, second]);
+    assert_eq!(loaded.newest_form(first).unwrap().snapshot.id, second);
+}
+
+#[test]
+fn other_marks_keep_the_hold() {
+    use lifeboat_format::entry::Until;
+    let (_, repository) = new(1);
+    let mut fold = Fold::load(&repository).unwrap();
+    let draft = EntryDraft {
+        snapshots: vec![seal(&repository, &snapshot(1, "a", 1)).unwrap()],
+        until: Some(Until::Time(1 << 40)),
+        ..EntryDraft::commit(RUN, SigningRole::Write)
+    };
+    append(&repository, &mut fold, |_| Ok(Decision::Append(draft.clone()))).unwrap();
+    let edit = TagEdit { add: vec!["keep".to_owned()], ..TagEdit::default() };
+    let new = tag(&repository, &mut fold, snapshot(1, "a", 1).id, &edit).unwrap().new;
+    assert_eq!(fold.hold(&new).map(|hold| hold.until), Some(Until::Time(1 << 40)));
+    forget_ids(&repository, &mut fold, &[new]);
+    assert_eq!(fold.hidden(&new), None);
+}
+
+/// Whoever may change marks must not put other content in the place of what there is.
+#[test]
+fn a_record_of_other_roots_replaces_nothing() {
+    let old = snapshot(1, "a", 1);
+    let mut other = Snapshot { replaces: Some(old.id), ..snapshot(2, "a", 1) };
+    other.roots[0].entries = 7;
+    let (_, _, loaded) = with(&[old, other]);
+    assert_eq!(firsts(loaded.live()), [1, 2]);
 }

@@ -113,6 +113,7 @@ pub(crate) fn read(fixture: Fixture, secret: Secret) -> Expected {
                 Standing::Live => "live",
                 Standing::Superseded(_) => "superseded",
                 Standing::Replaced(_) => "replaced",
+                Standing::Forgotten { .. } => "forgotten",
             }
             .to_owned(),
             snapshot: known.snapshot.clone(),
