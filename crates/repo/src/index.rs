@@ -455,13 +455,13 @@ impl Index {
         }
     }
 
-    /// Where a chunk is: in a pack that may be relied on, if it is in one, and else in one that is condemned.
+    /// Where a chunk is: in the first pack that may be relied on, and if there is none in all those that are condemned.
     ///
     /// # Errors
     /// When a block can't be fetched or opened.
-    pub(crate) fn find_best(&self, id: &ChunkId) -> Result<Option<Found>> {
+    pub(crate) fn find_best(&self, id: &ChunkId) -> Result<Vec<Found>> {
         let believed = self.believed();
-        let mut condemned = None;
+        let mut condemned = Vec::new();
         let best = self.first(id, |place, segment| {
             let Some((record, found)) = self.find(segment, id)? else { return Ok(None) };
             let pack = segment.location(&self.cache, &found)?.frame.pack;
@@ -470,10 +470,21 @@ impl Index {
             if believed.may_rely_on(&pack) && believed.may_rely_on(&found.segment) {
                 return Ok(Some(found));
             }
-            condemned.get_or_insert(found);
+            condemned.push(found);
             Ok(None)
         })?;
-        Ok(best.or(condemned))
+        Ok(best.map_or(condemned, |best| vec![best]))
+    }
+
+    /// From now on nothing in these packs is [known](Self::knows).
+    pub(crate) fn avoid(&self, packs: &HashSet<ObjectKey>) {
+        let mut believed = self.believed.write().unwrap_or_else(PoisonError::into_inner);
+        *believed = Arc::new(believed.avoiding(packs));
+    }
+
+    /// The segments, in the order of [`Ordinal::segment`].
+    pub(crate) fn segment_keys(&self) -> Vec<ObjectKey> {
+        self.table().slots().iter().map(|slot| slot.key).collect()
     }
 
     /// The place of the record that counts.
@@ -624,7 +635,7 @@ fn is_damage(error: &Error) -> bool {
     matches!(error.kind(), Kind::Corrupt | Kind::NotFound)
 }
 
-fn location(record: &IndexRecord, pack: &PackRecord) -> Location {
+pub(crate) fn location(record: &IndexRecord, pack: &PackRecord) -> Location {
     Location {
         frame: FrameRef {
             pack: pack.key(),

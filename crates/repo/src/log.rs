@@ -26,7 +26,7 @@ use lifeboat_format::id::ObjectHash;
 
 pub use self::append::{Decision, EntryDraft, append};
 pub use self::collected::Condemn;
-pub use self::commit::{commit, commit_snapshot};
+pub use self::commit::{commit, commit_copies, commit_snapshot};
 pub use self::fold::{Fold, LiveObject, SnapshotRecord, VoidEntry};
 pub use self::keeping::Hold;
 pub use self::merges::{LiveSegment, Merges};

@@ -31,6 +31,9 @@ const GATHERED_PART: u64 = 16;
 /// The part of the memory that frames of nodes take.
 const READER_PART: u64 = 8;
 
+/// Told of each chunk that is reached, of some more than once: where it is, as [`Index::find_best`] says.
+pub(crate) type Visit<'a> = dyn FnMut(&ChunkId, &[Found]) -> Result<()> + 'a;
+
 /// Goes through trees and looks up what they reach.
 pub(crate) struct Reach<'a> {
     repository: &'a Repository,
@@ -39,8 +42,7 @@ pub(crate) struct Reach<'a> {
     cancel: &'a Cancel,
     nodes_met: Rc<RefCell<Marks>>,
     gathered: Vec<ChunkId>,
-    /// Told of each chunk that is reached: where it is, if it is anywhere; some more than once.
-    visit: &'a mut dyn FnMut(&ChunkId, Option<Found>) -> Result<()>,
+    visit: &'a mut Visit<'a>,
 }
 
 impl<'a> Reach<'a> {
@@ -48,7 +50,7 @@ impl<'a> Reach<'a> {
         repository: &'a Repository,
         index: &Arc<Index>,
         cancel: &'a Cancel,
-        visit: &'a mut dyn FnMut(&ChunkId, Option<Found>) -> Result<()>,
+        visit: &'a mut Visit<'a>,
     ) -> Self {
         let memory = repository.memory_bytes();
         let reader = Reader::new(
@@ -151,7 +153,7 @@ impl<'a> Reach<'a> {
         self.gathered.dedup();
         for id in &self.gathered {
             let found = self.index.find_best(id)?;
-            (self.visit)(id, found)?;
+            (self.visit)(id, &found)?;
         }
         self.gathered.clear();
         Ok(())

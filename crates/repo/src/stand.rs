@@ -16,7 +16,7 @@ use lifeboat_format::snapshot::Snapshot;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::index::Index;
+use crate::index::{Found, Index};
 use crate::log::collected::relied;
 use crate::log::{Condemn, Fold};
 use crate::open::Repository;
@@ -82,10 +82,13 @@ pub fn relied_on(
     }
     let mut condemned: HashSet<ObjectKey> =
         own.iter().map(key).filter(|key| fold.is_condemned(key)).collect();
-    let mut visit = |id: &_, found: Option<crate::index::Found>| {
-        let found = found.ok_or_else(|| gone(format!("chunk {id}")))?;
-        condemned
-            .extend([found.pack, found.segment].into_iter().filter(|key| fold.is_condemned(key)));
+    let mut visit = |id: &_, found: &[Found]| {
+        if found.is_empty() {
+            return Err(gone(format!("chunk {id}")));
+        }
+        for Found { pack, segment, .. } in found {
+            condemned.extend([*pack, *segment].into_iter().filter(|key| fold.is_condemned(key)));
+        }
         Ok(())
     };
     let mut reach = Reach::new(repository, &index, cancel, &mut visit);

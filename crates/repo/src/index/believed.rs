@@ -31,6 +31,12 @@ impl Believed {
         }
     }
 
+    /// The same, but that nothing in these packs is to be relied on.
+    pub(super) fn avoiding(&self, packs: &HashSet<ObjectKey>) -> Self {
+        let condemned = self.condemned.union(packs).copied().collect();
+        Self { counting: self.counting.clone(), condemned }
+    }
+
     /// Whether there may be records of packs that are gone.
     pub(super) fn is_needed(&self) -> bool {
         self.counting.is_some()

@@ -40,6 +40,22 @@ pub fn commit(
     commit_within(repository, fold, run, (objects, snapshots), LOG_ENTRY_MAX - OTHER_BYTES)
 }
 
+/// Appends copies of chunks that a maintainer has verified, without a snapshot.
+///
+/// # Errors
+/// As [`commit`].
+pub fn commit_copies(
+    repository: &Repository,
+    fold: &mut Fold,
+    run: RunId,
+    objects: Vec<ListedObject>,
+) -> Result<()> {
+    for part in parts(objects, Vec::new(), LOG_ENTRY_MAX - OTHER_BYTES)? {
+        append_objects(repository, fold, (run, SigningRole::Maintain), part)?;
+    }
+    Ok(())
+}
+
 /// Appends the objects of a run, and a snapshot that `seal` makes for the head that it will follow, with what is
 /// condemned there and relied on all the same: it is asked anew whenever another writer was faster.
 ///
@@ -58,7 +74,7 @@ pub fn commit_snapshot(
     let mut parts = parts(objects, vec![snapshot], room)?;
     let last = parts.pop().map_or_else(Vec::new, |part| part.objects);
     for part in parts {
-        append_objects(repository, fold, run, part)?;
+        append_objects(repository, fold, (run, SigningRole::Write), part)?;
     }
     append(repository, fold, |head| {
         let (snapshot, relied) = seal(head)?;
@@ -72,7 +88,7 @@ pub fn commit_snapshot(
 fn append_objects(
     repository: &Repository,
     fold: &mut Fold,
-    run: RunId,
+    (run, role): (RunId, SigningRole),
     part: Part,
 ) -> Result<Option<Head>> {
     append(repository, fold, |head| {
@@ -81,7 +97,7 @@ fn append_objects(
             return Ok(Decision::Nothing);
         }
         let snapshots = part.snapshots.clone();
-        let draft = EntryDraft::commit(run, SigningRole::Write);
+        let draft = EntryDraft::commit(run, role.clone());
         Ok(Decision::Append(EntryDraft { objects, snapshots, relied, ..draft }))
     })
 }
@@ -96,7 +112,7 @@ pub(super) fn commit_within(
 ) -> Result<Option<Head>> {
     let mut head = None;
     for part in parts(objects, snapshots, bytes_max)? {
-        head = append_objects(repository, fold, run, part)?;
+        head = append_objects(repository, fold, (run, SigningRole::Write), part)?;
     }
     Ok(head)
 }

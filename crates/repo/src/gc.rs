@@ -1,0 +1,309 @@
+//! The collector: frees the space of what no snapshot needs, beside everything else that goes on.
+//!
+//! ```text
+//! fold ─► close condemns that are old enough ─► mark what lives ─► plan ─► copy out of packs that are mostly unused
+//!      ─► condemn (an entry) ......... a day later ......... delete (an entry) ─► remove the objects
+//! ```
+//!
+//! Rules P10 and P11 of docs/protocol.md and why they are safe. Knows the log, the index and what trees reach; nothing of
+//! files, and no rule of retention: what is forgotten, and since when, the log says.
+//!
+//! Invariants: nothing is condemned where anything is in doubt: a damaged entry, a lost segment, a snapshot or a tree that
+//! can't be read. An object is removed only after the `delete` that names it is in the log. Every step may be cut off
+//! anywhere and done again by anybody. Memory is bounded by a bit for each record of the index and some fifty bytes for each pack.
+
+mod condemn;
+mod delete;
+mod living;
+mod mark;
+mod orphans;
+mod plan;
+mod repack;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lifeboat_codec::compress::Compression;
+use lifeboat_format::id::RunId;
+use lifeboat_format::keys::SigningRole;
+use serde::Serialize;
+
+use crate::cancel::Cancel;
+use crate::error::{Error, Kind, Result};
+use crate::index::Index;
+use crate::log::{Fold, checkpoint};
+use crate::open::Repository;
+
+use self::condemn::Condemned;
+use self::living::Living;
+use self::plan::Plan;
+
+/// How long a `condemn` stays open by default before what it names is deleted: a day. Whoever reads by an index of that
+/// age finds everything.
+pub const DELAY: Duration = Duration::from_secs(24 * 3600);
+/// How long a forgotten snapshot can be had back by default: seven days.
+pub const TRASH_PERIOD: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How often a collection begins anew because another one came between.
+const TRIES_MAX: u32 = 8;
+
+/// How much of the stored bytes may stay unused.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Unused {
+    /// So many bytes.
+    Bytes(u64),
+    /// So many hundredths of what is stored.
+    Percent(f64),
+    /// However much it is: packs go only when nothing in them is used.
+    Unlimited,
+}
+
+impl Unused {
+    /// The limit in bytes, where so many are stored.
+    fn of(self, stored: u64) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "a share of a sum of bytes, which need not be exact"
+            )]
+            Self::Percent(percent) => (stored as f64 * percent.clamp(0.0, 100.0) / 100.0) as u64,
+            Self::Unlimited => u64::MAX,
+        }
+    }
+}
+
+/// How to collect.
+#[derive(Clone, Debug)]
+pub struct GcOptions {
+    /// How long a `condemn` must have stood before it is followed by its `delete`, and an object that no entry names must
+    /// have been there before it is condemned.
+    pub delay: Duration,
+    /// How long a snapshot must have been forgotten before what only it needs is condemned.
+    pub trash_period: Duration,
+    /// How much may stay unused in packs of which something is used.
+    pub max_unused: Unused,
+    /// How many bytes may be copied out of such packs at most in one run.
+    pub max_repack: Option<u64>,
+    /// How what is copied is compressed.
+    pub compression: Compression,
+    /// How many threads copy.
+    pub threads: usize,
+    /// Only says what would be done.
+    pub dry_run: bool,
+    /// Asks the run to stop.
+    pub cancel: Cancel,
+}
+
+impl Default for GcOptions {
+    fn default() -> Self {
+        Self {
+            delay: DELAY,
+            trash_period: TRASH_PERIOD,
+            max_unused: Unused::Percent(5.0),
+            max_repack: None,
+            compression: Compression::default(),
+            threads: 1,
+            dry_run: false,
+            cancel: Cancel::new(),
+        }
+    }
+}
+
+/// Objects, and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// How many.
+    pub objects: u64,
+    /// Their length together, in bytes.
+    pub bytes: u64,
+}
+
+impl Tally {
+    fn add(&mut self, bytes: u64) {
+        self.objects += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// What came of a collection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GcReport {
+    /// Snapshots whose trees were gone through: those that are shown, held, or forgotten for less than the trash period.
+    pub live_snapshots: u64,
+    /// Snapshots that need nothing any more.
+    pub dead_snapshots: u64,
+    /// Packs that count, before this run.
+    pub packs: Tally,
+    /// Of their bytes, about how many are used.
+    pub used_bytes: u64,
+    /// Packs of which something was copied elsewhere, so that they could be condemned.
+    pub repacked: Tally,
+    /// How many bytes of content and trees were copied, before compression.
+    pub copied_bytes: u64,
+    /// What was condemned: packs, tree packs and index segments.
+    pub condemned: Tally,
+    /// Among these, objects that no entry of the log has ever named.
+    pub orphans: Tally,
+    /// What was condemned by earlier runs, or this one, and is not yet old enough to be deleted.
+    pub waiting: Tally,
+    /// What was deleted in the log by this run.
+    pub deleted: Tally,
+    /// What had been condemned and is needed after all.
+    pub spared: Tally,
+    /// What was removed from the store.
+    pub removed: Tally,
+    /// Whether nothing was written since only saying was asked for.
+    pub dry_run: bool,
+}
+
+/// Collects.
+///
+/// # Errors
+/// [`Kind::Denied`] without a key of role *maintain*; [`Kind::Corrupt`] and [`Kind::NotFound`] where anything that matters
+/// can't be read, since what it needs is then not known; the store's; [`Kind::Cancelled`].
+pub fn collect(repository: &Repository, options: &GcOptions) -> Result<GcReport> {
+    let mut report = GcReport { dry_run: options.dry_run, ..GcReport::default() };
+    let mut run = Run::begin(repository, options)?;
+    run.delete_due(&mut report)?;
+    let mut tries = 0;
+    loop {
+        options.go_on(repository)?;
+        tries += 1;
+        match run.condemn(&mut report)? {
+            Condemned::Done => break,
+            Condemned::Overtaken if tries < TRIES_MAX => {
+                tracing::debug!("another collection came between; this one is planned anew");
+                report = report.planned_anew();
+            }
+            Condemned::Overtaken => {
+                return Err(Error::new(Kind::Unavailable, "collect", repository.io().describe())
+                    .because("other collections came between each time")
+                    .hint("one collector is enough: run it again when the other has ended"));
+            }
+        }
+    }
+    if options.delay.is_zero() {
+        let deleted = report.deleted;
+        run.delete_due(&mut report)?;
+        // Index segments of packs that are gone now have nothing to say any more.
+        if report.deleted != deleted && matches!(run.condemn(&mut report)?, Condemned::Done) {
+            run.delete_due(&mut report)?;
+        }
+    }
+    run.count_waiting(&mut report);
+    if !options.dry_run
+        && let Err(error) = checkpoint::maybe_write(repository, &run.fold)
+    {
+        tracing::warn!(%error, "the log's next checkpoint is left to a later run");
+    }
+    Ok(report)
+}
+
+impl GcOptions {
+    fn go_on(&self, repository: &Repository) -> Result<()> {
+        match self.cancel.is_cancelled() {
+            true => Err(Error::new(Kind::Cancelled, "collect", repository.io().describe())),
+            false => Ok(()),
+        }
+    }
+}
+
+impl GcReport {
+    /// What stays true when a plan is given up.
+    fn planned_anew(self) -> Self {
+        let Self { repacked, copied_bytes, deleted, spared, removed, dry_run, .. } = self;
+        Self { repacked, copied_bytes, deleted, spared, removed, dry_run, ..Self::default() }
+    }
+}
+
+/// One run of the collector.
+struct Run<'a> {
+    repository: &'a Repository,
+    options: &'a GcOptions,
+    fold: Fold,
+    id: RunId,
+}
+
+impl<'a> Run<'a> {
+    fn begin(repository: &'a Repository, options: &'a GcOptions) -> Result<Self> {
+        let signer = repository.keyring().signer(&SigningRole::Maintain)?;
+        if !options.dry_run {
+            repository.require_writable()?;
+            if !repository.grants(&signer.public(), &SigningRole::Maintain) {
+                return Err(Error::new(Kind::Denied, "collect", repository.io().describe())
+                    .because("this key does not have the role \"maintain\"")
+                    .hint("run it with an administrator's key"));
+            }
+        }
+        let fold = Fold::load(repository)?;
+        let run = Self { repository, options, fold, id: RunId(repository.random()?) };
+        run.require_no_doubt()?;
+        Ok(run)
+    }
+
+    /// Refuses where an entry of the log is lost, which may have said that something counts.
+    fn require_no_doubt(&self) -> Result<()> {
+        self.fold.require_appendable()?;
+        let Some(damage) = self.fold.last_damage() else { return Ok(()) };
+        let key = lifeboat_format::key::ObjectKey::Log(damage.number);
+        Err(Error::new(Kind::Corrupt, "collect beside", key)
+            .because(damage.reason.clone())
+            .hint("put the entry back from a copy of the store: nobody knows what it needs"))
+    }
+
+    /// Follows each `condemn` that is old enough by its `delete`, and removes what that names.
+    fn delete_due(&mut self, report: &mut GcReport) -> Result<()> {
+        if self.options.dry_run {
+            return Ok(());
+        }
+        let open: Vec<u64> = self.fold.condemns().keys().copied().collect();
+        for number in open {
+            self.options.go_on(self.repository)?;
+            if living::age(self.repository, number)? >= self.options.delay {
+                delete::delete(self, number, report)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks, plans, copies, and appends a `condemn`.
+    fn condemn(&mut self, report: &mut GcReport) -> Result<Condemned> {
+        self.fold.refresh(self.repository.io())?;
+        self.require_no_doubt()?;
+        let mark_head = self.fold.head();
+        let living = Living::of(self.repository, &self.fold, self.options.trash_period)?;
+        report.live_snapshots = living.live.len() as u64;
+        report.dead_snapshots = living.dead.len() as u64;
+        let index = Arc::new(Index::load(self.repository, &self.fold)?);
+        index.look_for_pieces(|_lost| ())?;
+        let usage = mark::mark(self, &index, &living)?;
+        let mut plan = Plan::new(self, &index, &usage)?;
+        report.packs = usage.packs();
+        report.used_bytes = usage.used_bytes();
+        report.repacked = plan.repacked(&usage);
+        orphans::add(self, &mut plan)?;
+        if self.options.dry_run {
+            report.condemned = plan.tally();
+            report.orphans = plan.orphans;
+            report.copied_bytes = plan.to_copy(&usage);
+            return Ok(Condemned::Done);
+        }
+        if !plan.repack.is_empty() {
+            report.copied_bytes += repack::repack(self, &index, &usage, &plan)?;
+        }
+        condemn::condemn(self, mark_head, living.dead, plan, report)
+    }
+
+    /// What is condemned and not deleted yet.
+    fn count_waiting(&self, report: &mut GcReport) {
+        report.waiting = Tally::default();
+        for object in self.fold.condemns().values().flat_map(|condemn| &condemn.objects) {
+            report.waiting.add(object.size);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

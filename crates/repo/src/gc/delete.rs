@@ -1,0 +1,126 @@
+//! Deleting: the entry by which what a `condemn` has named is gone, and then the objects themselves.
+//!
+//! Knows one `condemn` at a time. Whatever a snapshot reaches that the mark can't have seen is spared: those committed
+//! between mark and `condemn`, those that came back since, and what later commits say that they rely on.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use lifeboat_format::entry::{ListedObject, LogKind};
+use lifeboat_format::id::SnapshotId;
+use lifeboat_format::key::ObjectKey;
+
+use super::living::Living;
+use super::{GcReport, Run};
+use crate::error::{Error, Kind, Result};
+use crate::index::{Found, Index};
+use crate::log::{Condemn, Decision, EntryDraft, Fold, append};
+use crate::reach::Reach;
+
+/// Objects that are removed between two looks at whether to go on.
+const REMOVED_AT_ONCE: usize = 1000;
+
+/// Closes the `condemn` of this number, unless another has, and removes what is gone by that.
+pub(super) fn delete(run: &mut Run<'_>, number: u64, report: &mut GcReport) -> Result<()> {
+    let (repository, options, id) = (run.repository, run.options, run.id);
+    let mut sparing = Sparing::default();
+    let mut gone: Vec<ListedObject> = Vec::new();
+    let mut spared: Vec<ListedObject> = Vec::new();
+    let appended = append(repository, &mut run.fold, |head| {
+        let Some(condemn) = head.condemns().get(&number) else { return Ok(Decision::Nothing) };
+        let living = Living::of(repository, head, options.trash_period)?;
+        sparing.look(repository, options, head, number, condemn, &living)?;
+        let is_spared = |object: &ListedObject| {
+            let key = object.kind.key(object.name);
+            sparing.objects.contains(&key) || sparing.is_relied_on(condemn, &key)
+        };
+        (spared, gone) = condemn.objects.iter().copied().partition(is_spared);
+        let live: HashSet<&SnapshotId> =
+            living.live.iter().map(|(_, snapshot)| &snapshot.id).collect();
+        let dead = condemn.gone.iter().filter(|id| !live.contains(id)).copied();
+        Ok(Decision::Append(EntryDraft {
+            objects: gone.clone(),
+            closes: Some(number),
+            gone: dead.collect(),
+            ..EntryDraft::maintenance(LogKind::Delete, id)
+        }))
+    })?;
+    if appended.is_none() {
+        return Ok(());
+    }
+    gone.iter().for_each(|object| report.deleted.add(object.size));
+    spared.iter().for_each(|object| report.spared.add(object.size));
+    remove(run, &gone, report)
+}
+
+/// What is not to be deleted after all.
+#[derive(Debug, Default)]
+struct Sparing {
+    objects: HashSet<ObjectKey>,
+    /// Snapshots that were gone through.
+    seen: HashSet<SnapshotId>,
+}
+
+impl Sparing {
+    /// Goes through the trees of what the mark can't have seen and lives at this head, those that were not gone through yet.
+    fn look(
+        &mut self,
+        repository: &crate::open::Repository,
+        options: &super::GcOptions,
+        head: &Fold,
+        number: u64,
+        condemn: &Condemn,
+        living: &Living,
+    ) -> Result<()> {
+        let was_unseen = |(entry, snapshot): &&(u64, lifeboat_format::snapshot::Snapshot)| {
+            let is_between = *entry > condemn.mark && *entry < number;
+            (is_between || condemn.gone.contains(&snapshot.id)) && !self.seen.contains(&snapshot.id)
+        };
+        let unseen: Vec<_> = living.live.iter().filter(was_unseen).collect();
+        if unseen.is_empty() {
+            return Ok(());
+        }
+        let index = Arc::new(Index::load(repository, head)?);
+        let objects = &mut self.objects;
+        let mut visit = |id: &_, found: &[Found]| {
+            if found.is_empty() {
+                return Err(Error::new(Kind::Corrupt, "find chunk", id)
+                    .because("a snapshot needs it, and no index segment knows it")
+                    .hint("`check` says which paths are hit; nothing is deleted meanwhile"));
+            }
+            for Found { pack, segment, .. } in found {
+                objects.extend([*pack, *segment].into_iter().filter(|key| head.is_condemned(key)));
+            }
+            Ok(())
+        };
+        let mut reach = Reach::new(repository, &index, &options.cancel, &mut visit);
+        for (_, snapshot) in &unseen {
+            reach.snapshot(snapshot)?;
+        }
+        reach.finish()?;
+        self.seen.extend(unseen.into_iter().map(|(_, snapshot)| snapshot.id));
+        Ok(())
+    }
+
+    fn is_relied_on(&self, condemn: &Condemn, key: &ObjectKey) -> bool {
+        condemn.relied.iter().any(|relied| relied.kind.key(relied.name) == *key)
+    }
+}
+
+/// Removes objects that a `delete` in the log has named. One that is not there is gone already; what can't be removed now is
+/// an orphan for a later run.
+fn remove(run: &Run<'_>, gone: &[ListedObject], report: &mut GcReport) -> Result<()> {
+    let io = run.repository.io();
+    for some in gone.chunks(REMOVED_AT_ONCE) {
+        run.options.go_on(run.repository)?;
+        let removed = io.each_of(some, |object| io.delete(&object.kind.key(object.name)));
+        for (object, outcome) in some.iter().zip(removed) {
+            match outcome {
+                Ok(()) => report.removed.add(object.size),
+                Err(error) if error.kind() == Kind::NotFound => {}
+                Err(error) => return Err(error.hint("the next collection removes what is left")),
+            }
+        }
+    }
+    Ok(())
+}

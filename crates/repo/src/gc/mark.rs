@@ -1,0 +1,105 @@
+//! Marking: what of each pack is used, given the snapshots that live.
+//!
+//! Knows records and marks. Each chunk that is reached is marked once, in the pack that is to keep it: the first that counts
+//! and is not condemned. A further copy of it, elsewhere, is as good as unused.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use lifeboat_format::key::ObjectKey;
+
+use super::living::Living;
+use super::{Run, Tally};
+use crate::error::{Error, Kind, Result};
+use crate::index::marks::Marks;
+use crate::index::{Found, Index};
+use crate::reach::Reach;
+
+/// What of one pack is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct OfPack {
+    /// Its length in bytes.
+    pub(super) size: u64,
+    /// The length of all chunks in it, and of those that are used, in bytes before compression.
+    pub(super) raw: u64,
+    pub(super) raw_used: u64,
+    /// How many chunks of it are used.
+    pub(super) chunks_used: u64,
+}
+
+impl OfPack {
+    /// About how many of its bytes are used.
+    pub(super) fn used(&self) -> u64 {
+        let share = u128::from(self.size) * u128::from(self.raw_used);
+        u64::try_from(share / u128::from(self.raw.max(1))).unwrap_or(self.size)
+    }
+
+    pub(super) fn unused(&self) -> u64 {
+        self.size.saturating_sub(self.used())
+    }
+}
+
+/// What of all packs is used that count and are not condemned.
+#[derive(Debug)]
+pub(super) struct Usage {
+    pub(super) packs: HashMap<ObjectKey, OfPack>,
+    /// The records that are to stay.
+    pub(super) marks: Marks,
+    /// Segments, and how many of their records speak of packs that are there.
+    pub(super) segments: HashMap<ObjectKey, u64>,
+}
+
+impl Usage {
+    pub(super) fn packs(&self) -> Tally {
+        let bytes = self.packs.values().map(|pack| pack.size).sum();
+        Tally { objects: self.packs.len() as u64, bytes }
+    }
+
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.packs.values().map(OfPack::used).sum()
+    }
+}
+
+/// Goes through the trees of all that lives, and adds up what they use.
+pub(super) fn mark(run: &Run<'_>, index: &Arc<Index>, living: &Living) -> Result<Usage> {
+    let mut marks = Marks::new();
+    let mut visit = |id: &_, found: &[Found]| {
+        if found.is_empty() {
+            return Err(Error::new(Kind::Corrupt, "find chunk", id)
+                .because("a snapshot needs it, and no index segment knows it")
+                .hint("`check` says which paths are hit; nothing is collected meanwhile"));
+        }
+        for found in found {
+            marks.set(found.at);
+        }
+        Ok(())
+    };
+    let mut reach = Reach::new(run.repository, index, &run.options.cancel, &mut visit);
+    for (_, snapshot) in &living.live {
+        reach.snapshot(snapshot)?;
+    }
+    reach.finish()?;
+    let fold = &run.fold;
+    let is_pack = |key: &ObjectKey| matches!(key, ObjectKey::Pack(_) | ObjectKey::Tree(_));
+    let mut packs: HashMap<ObjectKey, OfPack> = fold
+        .objects()
+        .iter()
+        .filter(|(key, _)| is_pack(key) && !fold.is_condemned(key))
+        .map(|(key, live)| (*key, OfPack { size: live.size, ..OfPack::default() }))
+        .collect();
+    let mut segments = vec![0_u64; index.segment_keys().len()];
+    index.for_each(|at, record, pack| {
+        if let Some(count) = segments.get_mut(at.segment) {
+            *count += 1;
+        }
+        let Some(pack) = packs.get_mut(&pack.key()) else { return Ok(()) };
+        pack.raw += u64::from(record.length);
+        if marks.is_set(at) {
+            pack.raw_used += u64::from(record.length);
+            pack.chunks_used += 1;
+        }
+        Ok(())
+    })?;
+    let segments = index.segment_keys().into_iter().zip(segments).collect();
+    Ok(Usage { packs, marks, segments })
+}

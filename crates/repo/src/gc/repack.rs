@@ -1,0 +1,172 @@
+//! Repacking: what is used of packs that are mostly unused is copied into new ones, so that the old can go.
+//!
+//! Knows frames, chunks and the packer; chooses nothing. Every chunk is compared with its id before it is stored again.
+//!
+//! Invariants: the copies count by a maintainer's commit before the old packs are condemned. Memory is bounded: so many
+//! records are gathered at a time, pack by pack, and one frame a thread is open.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lifeboat_format::id::ChunkId;
+use lifeboat_format::index::PackKind;
+use lifeboat_format::key::ObjectKey;
+
+use super::Run;
+use super::mark::Usage;
+use super::plan::Plan;
+use crate::error::{Error, Kind, Result};
+use crate::index::Index;
+use crate::log;
+use crate::packer::{Framer, Packer, PackerOptions};
+use crate::reader::{ChunkKind, Location, Reader};
+
+/// The part of the memory that records of chunks to be copied take.
+const RECORDS_PART: u64 = 8;
+/// The part that packs on their way take.
+const PACKS_PART: u64 = 2;
+/// The part that inflated frames take.
+const READER_PART: u64 = 16;
+
+/// A chunk to be copied.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    at: Location,
+    id: ChunkId,
+}
+
+/// Copies what is used of the plan's packs, and commits the copies. How many bytes that were, before compression.
+pub(super) fn repack(
+    run: &mut Run<'_>,
+    index: &Arc<Index>,
+    usage: &Usage,
+    plan: &Plan,
+) -> Result<u64> {
+    let memory = run.repository.memory_bytes();
+    let records_max = memory / RECORDS_PART / size_of::<Wanted>() as u64;
+    let reader = Reader::new(
+        run.repository.io().clone(),
+        Arc::clone(run.repository.keyring()),
+        Arc::<Index>::clone(index),
+        memory / READER_PART,
+    );
+    // What is in them is not known to the packer, which stores it anew.
+    index.avoid(&plan.repack);
+    let packer = Packer::new(
+        run.repository,
+        Arc::clone(index),
+        PackerOptions {
+            compression: run.options.compression,
+            verify_encode: true,
+            dry_run: false,
+            workers: run.options.threads.max(1),
+            bytes_max: memory / PACKS_PART,
+            records_max: usize::try_from(memory / 16 / 150)
+                .unwrap_or(usize::MAX)
+                .clamp(4096, 120_000),
+        },
+    );
+    let mut packs: Vec<&ObjectKey> = plan.repack.iter().collect();
+    packs.sort_unstable();
+    let mut rest = packs.as_slice();
+    while !rest.is_empty() {
+        let mut records = 0;
+        let fits = |key: &&&ObjectKey| {
+            records += usage.packs[**key].chunks_used;
+            records <= records_max
+        };
+        let count = rest.iter().take_while(fits).count().max(1);
+        let (some, later) = rest.split_at(count);
+        let some: HashSet<ObjectKey> = some.iter().map(|key| **key).collect();
+        let mut wanted = Vec::new();
+        index.for_each(|at, record, pack| {
+            if usage.marks.is_set(at) && some.contains(&pack.key()) {
+                wanted.push(Wanted { at: crate::index::location(record, pack), id: record.id });
+            }
+            Ok(())
+        })?;
+        wanted.sort_unstable_by_key(|wanted| (wanted.at.frame, wanted.at.offset));
+        copy(run, &reader, &packer, &wanted).inspect_err(|_| packer.settle())?;
+        rest = later;
+    }
+    let objects = packer.flush()?;
+    log::commit_copies(run.repository, &mut run.fold, run.id, objects)?;
+    let stats = packer.stats();
+    Ok(stats.new_bytes + stats.new_metadata_bytes)
+}
+
+/// Copies these, frame by frame, by several threads.
+fn copy(run: &Run<'_>, reader: &Reader, packer: &Packer, wanted: &[Wanted]) -> Result<()> {
+    let frames: Vec<&[Wanted]> =
+        wanted.chunk_by(|one, other| one.at.frame == other.at.frame).collect();
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(None);
+    let work = || -> Result<()> {
+        let mut framers: [Option<Framer>; 2] = [None, None];
+        loop {
+            run.options.go_on(run.repository)?;
+            let Some(frame) = frames.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                return Ok(());
+            };
+            copy_frame(reader, packer, &mut framers, frame)?;
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..run.options.threads.max(1) {
+            scope.spawn(|| {
+                if let Err(error) = work() {
+                    next.store(frames.len(), Ordering::Relaxed);
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            });
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+}
+
+fn copy_frame(
+    reader: &Reader,
+    packer: &Packer,
+    framers: &mut [Option<Framer>; 2],
+    frame: &[Wanted],
+) -> Result<()> {
+    let Some(first) = frame.first() else { return Ok(()) };
+    let is_tree = matches!(first.at.frame.pack, ObjectKey::Tree(_));
+    let (kind, kinds): (_, &[ChunkKind]) = match is_tree {
+        true => (PackKind::Tree, &[ChunkKind::Node, ChunkKind::Meta]),
+        false => (PackKind::Data, &[ChunkKind::Data]),
+    };
+    let framer = match &mut framers[usize::from(is_tree)] {
+        Some(framer) => framer,
+        empty => empty.insert(packer.framer(kind)?),
+    };
+    let bytes = reader.read_frame(&first.at.frame);
+    for Wanted { at, id } in frame {
+        let good = bytes.as_ref().ok().and_then(|bytes| {
+            let start = at.offset as usize;
+            let chunk = bytes.get(start..start.checked_add(at.length as usize)?)?;
+            kinds.iter().any(|kind| reader.is_chunk(*kind, *id, chunk)).then_some(chunk)
+        });
+        match good {
+            Some(chunk) => drop(framer.offer(*id, chunk)?),
+            None => drop(framer.offer(*id, &other_copy(reader, kinds, *id, at)?)?),
+        }
+    }
+    framer.yield_to_flush()
+}
+
+/// Another copy of a chunk, where this one is damaged.
+fn other_copy(
+    reader: &Reader,
+    kinds: &[ChunkKind],
+    id: ChunkId,
+    at: &Location,
+) -> Result<bytes::Bytes> {
+    let found = kinds.iter().find_map(|kind| reader.read_chunk(*kind, id).ok());
+    found.ok_or_else(|| {
+        Error::new(Kind::Corrupt, "copy a chunk out of", at.frame.pack)
+            .because(format!("chunk {id} can't be read from it, nor from elsewhere"))
+            .hint("`check --read-data` says what is hit; nothing is collected meanwhile")
+    })
+}
