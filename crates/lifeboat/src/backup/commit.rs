@@ -3,6 +3,7 @@
 //! Knows the run's identity and what a snapshot says. Objects are durable before the entry that makes
 //! them count is appended.
 
+use lifeboat_format::entry::Until;
 use lifeboat_format::id::{RunId, SnapshotId};
 use lifeboat_format::snapshot::{
     self, CheckpointPlace, PROBLEMS_MAX, Root, SNAPSHOT_VERSION, Snapshot, Source, Stats,
@@ -91,7 +92,8 @@ impl<'a> Committer<'a> {
         }
         let is_checkpoint = progress.checkpoint.is_some();
         let mut snapshot = self.snapshot(job, progress)?;
-        log::commit_snapshot(job.repository, &mut self.fold, self.run, objects, |head| {
+        let until = snapshot.hold_until.map(hold_end);
+        log::commit_snapshot(job.repository, &mut self.fold, self.run, objects, until, |head| {
             // Another writer of the same key may have come before since.
             let last = head.last_snapshot_of(job.repository);
             snapshot.sequence = last.as_ref().map_or(0, |last| last.sequence) + 1;
@@ -177,6 +179,7 @@ impl<'a> Committer<'a> {
 
     fn snapshot(&self, job: Job<'_>, progress: Progress) -> Result<Snapshot> {
         let problems = job.problems.snapshot();
+        let is_checkpoint = progress.checkpoint.is_some();
         Ok(Snapshot {
             version: SNAPSHOT_VERSION,
             id: SnapshotId(job.repository.random()?),
@@ -200,7 +203,8 @@ impl<'a> Committer<'a> {
                 ..kept_stats(&with_packed(job, progress.stats))
             },
             tags: self.options.tags.clone(),
-            hold_until: None,
+            // A checkpoint gives way to what the run ends with, which is held then.
+            hold_until: self.options.hold_until.filter(|_| !is_checkpoint),
             // Known when its place in the log is.
             sequence: 0,
             previous: None,
@@ -211,6 +215,12 @@ impl<'a> Committer<'a> {
             other: std::collections::BTreeMap::new(),
         })
     }
+}
+
+/// The end of a hold as the log says it: in whole seconds, rather later.
+fn hold_end(time: Time) -> Until {
+    let secs = u64::try_from(time.secs).unwrap_or(0);
+    Until::Time(secs + u64::from(time.nanos > 0))
 }
 
 fn kept(problems: Problems) -> snapshot::Problems {

@@ -7,7 +7,7 @@
 //! (docs/protocol.md, *Writer*). This version stops at such an entry as at any that it does not know,
 //! so what it finds at the head can only be more commits, and those remove nothing.
 
-use lifeboat_format::entry::{LOG_ENTRY_MAX, ListedObject, ListedSnapshot};
+use lifeboat_format::entry::{LOG_ENTRY_MAX, ListedObject, ListedSnapshot, Until};
 use lifeboat_format::id::RunId;
 use lifeboat_format::keys::SigningRole;
 
@@ -41,7 +41,7 @@ pub fn commit(
 }
 
 /// Appends the objects of a run, and a snapshot that `seal` makes for the head that it will follow: it
-/// is asked anew whenever another writer was faster.
+/// is asked anew whenever another writer was faster. The snapshot is held until then, if that is given.
 ///
 /// # Errors
 /// As [`commit`], and those of `seal`.
@@ -50,6 +50,7 @@ pub fn commit_snapshot(
     fold: &mut Fold,
     run: RunId,
     objects: Vec<ListedObject>,
+    until: Option<Until>,
     mut seal: impl FnMut(&Fold) -> Result<ListedSnapshot>,
 ) -> Result<Option<Head>> {
     // The first answer says how much room it takes; a later one differs by digits.
@@ -63,7 +64,7 @@ pub fn commit_snapshot(
     append(repository, fold, |head| {
         let (objects, snapshots) = (last.clone(), vec![seal(head)?]);
         let draft = EntryDraft::commit(run, SigningRole::Write);
-        Ok(Decision::Append(EntryDraft { objects, snapshots, ..draft }))
+        Ok(Decision::Append(EntryDraft { objects, snapshots, until, ..draft }))
     })
 }
 
