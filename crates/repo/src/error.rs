@@ -27,7 +27,7 @@ pub enum Kind {
     Unavailable,
     /// The store is full.
     NoSpace,
-    /// The store or the file system refused access, or the key lacks the role.
+    /// The store or the file system refused access, the key lacks the role, or a hold or a guard forbids it.
     Denied,
     /// No key slot opens with this passphrase or key file.
     WrongKey,

@@ -10,6 +10,7 @@ pub mod cancel;
 pub mod check;
 pub mod claim;
 pub mod error;
+pub mod forget;
 pub mod gc;
 pub mod index;
 pub mod inspect;

@@ -11,15 +11,23 @@ use super::tree::Tree;
 use crate::step::{cargo, output_of};
 
 /// A crate and all of ours that it may depend on.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("lifeboat-format", &[]),
     ("lifeboat-codec", &["lifeboat-format"]),
+    ("lifeboat-plan", &["lifeboat-format"]),
     ("lifeboat-store", &[]),
     ("lifeboat-repo", &["lifeboat-codec", "lifeboat-format", "lifeboat-store"]),
     ("lifeboat", &["lifeboat-repo", "lifeboat-codec", "lifeboat-format", "lifeboat-store"]),
     (
         "lifeboat-cli",
-        &["lifeboat", "lifeboat-repo", "lifeboat-codec", "lifeboat-format", "lifeboat-store"],
+        &[
+            "lifeboat",
+            "lifeboat-plan",
+            "lifeboat-repo",
+            "lifeboat-codec",
+            "lifeboat-format",
+            "lifeboat-store",
+        ],
     ),
     ("lifeboat-testkit", &["lifeboat-codec", "lifeboat-format", "lifeboat-store"]),
     (
@@ -45,7 +53,7 @@ const OUTSIDE: [&str; 2] = ["bench", "e2e"];
 const TESTKIT: &str = "lifeboat-testkit";
 
 /// Crates that turn bytes into bytes, and what they may not bring in to stay so.
-const PURE: [&str; 2] = ["lifeboat-format", "lifeboat-codec"];
+const PURE: [&str; 3] = ["lifeboat-format", "lifeboat-codec", "lifeboat-plan"];
 const IMPURE: [&str; 8] =
     ["tokio", "rustix", "futures", "async-trait", "tempfile", "object_store", "tracing", "rayon"];
 

@@ -3,6 +3,7 @@
 //! Knows the run's identity and what a snapshot says. Objects are durable before the entry that makes
 //! them count is appended.
 
+use lifeboat_format::entry::Until;
 use lifeboat_format::id::{RunId, SnapshotId};
 use lifeboat_format::snapshot::{
     self, CheckpointPlace, PROBLEMS_MAX, Root, SNAPSHOT_VERSION, Snapshot, Source, Stats,
@@ -95,6 +96,7 @@ impl<'a> Committer<'a> {
         }
         let is_checkpoint = progress.checkpoint.is_some();
         let mut snapshot = self.snapshot(job, progress)?;
+        let until = snapshot.hold_until.map(hold_end);
         let (begun, cancel, own) = (self.begun, &job.context.cancel, objects.clone());
         let seal = |head: &Fold| {
             // Another writer of the same key may have come before since.
@@ -105,7 +107,7 @@ impl<'a> Committer<'a> {
             Ok((snapshots::seal(job.repository, &snapshot)?, relied))
         };
         let committed =
-            log::commit_snapshot(job.repository, &mut self.fold, self.run, objects, seal);
+            log::commit_snapshot(job.repository, &mut self.fold, self.run, objects, until, seal);
         if let Err(error) = committed {
             if error.kind() == Kind::Collected {
                 // What is left of it is found by the next try.
@@ -192,6 +194,7 @@ impl<'a> Committer<'a> {
 
     fn snapshot(&self, job: Job<'_>, progress: Progress) -> Result<Snapshot> {
         let problems = job.problems.snapshot();
+        let is_checkpoint = progress.checkpoint.is_some();
         Ok(Snapshot {
             version: SNAPSHOT_VERSION,
             id: SnapshotId(job.repository.random()?),
@@ -215,7 +218,8 @@ impl<'a> Committer<'a> {
                 ..kept_stats(&with_packed(job, progress.stats))
             },
             tags: self.options.tags.clone(),
-            hold_until: None,
+            // A checkpoint gives way to what the run ends with, which is held then.
+            hold_until: self.options.hold_until.filter(|_| !is_checkpoint),
             // Known when its place in the log is.
             sequence: 0,
             previous: None,
@@ -226,6 +230,12 @@ impl<'a> Committer<'a> {
             other: std::collections::BTreeMap::new(),
         })
     }
+}
+
+/// The end of a hold as the log says it: in whole seconds, rather later.
+fn hold_end(time: Time) -> Until {
+    let secs = u64::try_from(time.secs).unwrap_or(0);
+    Until::Time(secs + u64::from(time.nanos > 0))
 }
 
 fn kept(problems: Problems) -> snapshot::Problems {

@@ -46,6 +46,8 @@ pub struct BackupOptions {
     pub tags: Vec<String>,
     /// The time that the snapshot is said to be of; by default that of the clock.
     pub time: Option<Time>,
+    /// Until when the snapshot can't be forgotten.
+    pub hold_until: Option<Time>,
     /// How changed files are found.
     pub detect: Detect,
     /// What counts as unchanged.
@@ -78,6 +80,7 @@ impl BackupOptions {
             host: host.into(),
             tags: Vec::new(),
             time: None,
+            hold_until: None,
             detect: Detect::default(),
             criteria: Criteria::default(),
             excludes: ExcludeOptions::default(),

@@ -7,7 +7,7 @@
 //! (docs/protocol.md, *The writer*). What a run has put itself is looked at here; what its snapshot reaches is the
 //! caller's ([`crate::stand`]), who is asked at each head.
 
-use lifeboat_format::entry::{LOG_ENTRY_MAX, ListedObject, ListedSnapshot, ReliedObject};
+use lifeboat_format::entry::{LOG_ENTRY_MAX, ListedObject, ListedSnapshot, ReliedObject, Until};
 use lifeboat_format::id::RunId;
 use lifeboat_format::keys::SigningRole;
 
@@ -57,7 +57,8 @@ pub fn commit_copies(
 }
 
 /// Appends the objects of a run, and a snapshot that `seal` makes for the head that it will follow, with what is
-/// condemned there and relied on all the same: it is asked anew whenever another writer was faster.
+/// condemned there and relied on all the same: it is asked anew whenever another writer was faster. The snapshot is held
+/// until then, if that is given.
 ///
 /// # Errors
 /// As [`commit`], and those of `seal`. What was appended before an error stays, and does no harm.
@@ -66,6 +67,7 @@ pub fn commit_snapshot(
     fold: &mut Fold,
     run: RunId,
     objects: Vec<ListedObject>,
+    until: Option<Until>,
     mut seal: impl FnMut(&Fold) -> Result<(ListedSnapshot, Vec<ReliedObject>)>,
 ) -> Result<Option<Head>> {
     // The first answer says how much room it takes; a later one differs by digits.
@@ -80,7 +82,7 @@ pub fn commit_snapshot(
         let (snapshot, relied) = seal(head)?;
         let (objects, snapshots) = (last.clone(), vec![snapshot]);
         let draft = EntryDraft::commit(run, SigningRole::Write);
-        Ok(Decision::Append(EntryDraft { objects, snapshots, relied, ..draft }))
+        Ok(Decision::Append(EntryDraft { objects, snapshots, relied, until, ..draft }))
     })
 }
 
