@@ -304,6 +304,3 @@ impl<'a> Run<'a> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

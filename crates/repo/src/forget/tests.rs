@@ -171,8 +171,10 @@ fn a_backup_holds_its_own_snapshot() {
     let (_, repository, mut fold, _) = with(&[snapshot(1, "a", 1)]);
     let held = snapshot(2, "a", 2);
     let until = Some(Until::Time(at_noon() + 9));
-    commit_snapshot(&repository, &mut fold, RUN, Vec::new(), until, |_| seal(&repository, &held))
-        .unwrap();
+    commit_snapshot(&repository, &mut fold, RUN, Vec::new(), until, |_| {
+        Ok((seal(&repository, &held)?, Vec::new()))
+    })
+    .unwrap();
     assert_eq!(fold.hold(&held.id).map(|hold| hold.until), until);
     assert!(forget_these(&repository, &mut fold, &Guards::OFF, &[held.id]).is_err());
 }

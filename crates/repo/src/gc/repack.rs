@@ -51,8 +51,10 @@ pub(super) fn repack(
         Arc::<Index>::clone(index),
         memory / READER_PART,
     );
-    // What is in them is not known to the packer, which stores it anew.
-    index.avoid(&plan.repack);
+    // What is in a pack that goes is not known to the packer, be it one that is emptied or one that is not used: of two
+    // copies of a chunk each would otherwise be let go for the sake of the other.
+    let going = plan.objects.iter().map(|object| object.kind.key(object.name));
+    index.avoid(&going.collect());
     let packer = Packer::new(
         run.repository,
         Arc::clone(index),
