@@ -5,6 +5,7 @@
 
 mod backup;
 mod find;
+mod gc;
 mod key;
 #[cfg(feature = "mount")]
 mod mount;
@@ -17,6 +18,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::backup::{BackupArgs, KindArg};
 pub(crate) use self::find::{FindArgs, SizeTest};
+pub(crate) use self::gc::GcArgs;
 pub(crate) use self::key::{InitArgs, KeyArgs, KeyCommand, NewKeyArgs};
 #[cfg(feature = "mount")]
 pub(crate) use self::mount::MountArgs;
@@ -162,6 +164,8 @@ pub(crate) enum Command {
     Stats(StatsArgs),
     /// Manages passphrases and key files
     Key(KeyArgs),
+    /// Frees the space of what no snapshot needs, beside whatever else goes on
+    Gc(GcArgs),
     /// Looks for damage in the repository
     Check(CheckArgs),
     /// Looks at the configuration file and what it leads to

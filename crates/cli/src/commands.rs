@@ -8,6 +8,7 @@ mod config;
 mod diff;
 mod doctor;
 mod find;
+mod gc;
 mod heads;
 mod heard;
 mod init;
@@ -52,6 +53,7 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::Tag(args) => tag::run(&args, settings, output),
         Command::Stats(args) => stats::run(&args, settings, output),
         Command::Key(args) => key::run(args, settings, output),
+        Command::Gc(args) => gc::run(&args, settings, output),
         Command::Check(args) => check::run(&args, settings, output),
         Command::Config(args) => config::run(&args, settings, output),
         Command::Doctor(args) => doctor::run(&args, settings, output),

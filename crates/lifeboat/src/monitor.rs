@@ -21,6 +21,8 @@ pub enum Phase {
     Check,
     /// Reading every byte back.
     ReadData,
+    /// Looking for what nobody needs, and freeing it.
+    Collect,
     /// Trying out a store.
     Probe,
 }

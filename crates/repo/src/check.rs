@@ -43,6 +43,9 @@ use crate::snapshots::Snapshots;
 /// Checkpoints that are looked at, from the newest.
 const CHECKPOINTS_MAX: usize = 3;
 
+/// How often a check begins anew since a collection has come between.
+const TRIES_MAX: u32 = 8;
+
 /// How to check.
 #[derive(Clone, Debug, Default)]
 pub struct CheckOptions {
@@ -110,6 +113,29 @@ pub fn check(
     options: &CheckOptions,
     progress: &(dyn Fn(CheckProgress) + Sync),
 ) -> Result<CheckReport> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let (report, mut fold) = look(repository, options, progress)?;
+        // What a collection has removed meanwhile is not damage: look at what is left.
+        let begun = fold.next_number();
+        if report.is_clean() || tries == TRIES_MAX {
+            return Ok(report);
+        }
+        fold.refresh(repository.io())?;
+        if fold.last_collection().is_none_or(|number| number < begun) {
+            return Ok(report);
+        }
+        tracing::info!("a collection came between; the check begins anew");
+    }
+}
+
+/// Checks what counts at the head of the log, once.
+fn look(
+    repository: &Repository,
+    options: &CheckOptions,
+    progress: &(dyn Fn(CheckProgress) + Sync),
+) -> Result<(CheckReport, Fold)> {
     let mut check = Check {
         repository,
         options,
@@ -132,7 +158,7 @@ pub fn check(
         References::new(repository, &index, options, progress, &|| true).scan(&live)?
     };
     check.trees(&live, &index, counts)?;
-    Ok(check.report)
+    Ok((check.report, fold))
 }
 
 impl Check<'_> {

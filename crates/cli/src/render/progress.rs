@@ -68,6 +68,7 @@ impl Monitor for LineMonitor {
             Phase::Check => ("checking", STEP),
             Phase::Probe => ("trying out", COUNTING),
             Phase::ReadData => ("reading data", COUNTING),
+            Phase::Collect => ("collecting", COUNTING),
             _ => ("", STEP),
         };
         self.style(template);

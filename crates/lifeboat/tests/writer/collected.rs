@@ -155,10 +155,12 @@ fn what_is_condemned_waits_and_what_comes_back_is_spared() {
     assert_eq!(report.waiting.objects, 0, "{report:?}");
 }
 
+type Work<'a> = Box<dyn FnOnce() + Send + 'a>;
+
 /// A monitor that does something once, when so many bytes are done.
 struct Once<'a> {
     after: u64,
-    done: Mutex<(u64, Option<Box<dyn FnOnce() + Send + 'a>>)>,
+    done: Mutex<(u64, Option<Work<'a>>)>,
 }
 
 impl Monitor for Once<'_> {
@@ -214,7 +216,7 @@ fn a_backup_stores_again_what_was_taken_from_under_it() {
         assert_complete(&report);
         assert_clean(&repository);
         assert_eq!(live(&repository), [report.snapshot.unwrap()]);
-        assert_restores(&repository, report.snapshot.unwrap(), &[copy.clone()]);
+        assert_restores(&repository, report.snapshot.unwrap(), std::slice::from_ref(&copy));
     }
     assert!(!live(&repository).contains(&first));
 }

@@ -95,7 +95,7 @@ impl Plan {
             unused = unused.saturating_sub(pack.unused());
             self.repack.insert(**key);
         }
-        let small = u64::from(run.repository.config().pack_bytes) / SMALL_PART;
+        let small = run.repository.config().pack_bytes / SMALL_PART;
         for is_tree in [false, true] {
             let is_small = |(key, pack): &(&ObjectKey, &OfPack)| {
                 matches!(key, ObjectKey::Tree(_)) == is_tree

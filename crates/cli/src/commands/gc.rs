@@ -1,0 +1,101 @@
+//! `gc`: frees the space of what no snapshot needs.
+
+use anyhow::Result;
+use lifeboat::monitor::{Monitor as _, Phase};
+use lifeboat_repo::gc::{GcOptions, GcReport, Tally, collect};
+use serde::Serialize;
+
+use super::session::{self, Session};
+use super::traffic::Traffic;
+use crate::args::GcArgs;
+use crate::exit::End;
+use crate::render::{Output, bytes, count, duration, progress_monitor};
+use crate::settings::Settings;
+use crate::signals::cancel_on_signals;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    message_type: &'static str,
+    #[serde(flatten)]
+    report: &'a GcReport,
+    warnings: Vec<String>,
+    requests: Traffic,
+}
+
+pub(super) fn run(args: &GcArgs, settings: &Settings, output: &Output) -> Result<End> {
+    let options = GcOptions {
+        delay: args.delay(),
+        trash_period: args.trash_period.0,
+        max_unused: args.max_unused.0,
+        max_repack: args.max_repack.map(|size| size.0),
+        threads: settings.threads,
+        dry_run: args.dry_run,
+        cancel: cancel_on_signals()?,
+        ..GcOptions::default()
+    };
+    let mut session = Session::open(settings, output)?;
+    let monitor = progress_monitor(output);
+    monitor.phase(Phase::Collect);
+    let report = collect(&session.repository, &options);
+    monitor.finish();
+    let report = report
+        .map_err(|error| session::mark_rollback(error.into(), &session.repository, settings))?;
+    session.fold.refresh(session.repository.io())?;
+    session.remember();
+    let requests = Traffic::of(session.repository.io());
+    requests.log();
+    if output.json {
+        let warnings = session.warnings();
+        let message_type = "gc_summary";
+        output.document(&Document { message_type, report: &report, warnings, requests })?;
+    } else {
+        output.lines(lines(&report, args))?;
+    }
+    Ok(End::Done)
+}
+
+fn lines(report: &GcReport, args: &GcArgs) -> Vec<String> {
+    let tally = |Tally { objects, bytes: size }: Tally| {
+        format!("{} ({})", count(objects, "object"), bytes(size))
+    };
+    let would = |done: &str, planned: &str| {
+        if report.dry_run { planned.to_owned() } else { done.to_owned() }
+    };
+    let mut lines = vec![format!(
+        "{} need {} of {} in {}; {} need nothing any more",
+        count(report.live_snapshots, "snapshot"),
+        bytes(report.used_bytes),
+        bytes(report.packs.bytes),
+        count(report.packs.objects, "pack"),
+        report.dead_snapshots,
+    )];
+    if report.repacked.objects > 0 {
+        lines.push(format!(
+            "{} {} out of {} ({})",
+            would("copied", "would copy"),
+            bytes(report.copied_bytes),
+            count(report.repacked.objects, "pack"),
+            bytes(report.repacked.bytes),
+        ));
+    }
+    let mut condemned =
+        format!("{} {}", would("condemned", "would condemn"), tally(report.condemned));
+    if report.orphans.objects > 0 {
+        condemned += &format!(", among them {} that nothing names", tally(report.orphans));
+    }
+    lines.push(condemned);
+    if report.deleted.objects + report.removed.objects > 0 {
+        lines.push(format!("deleted {}, removed {}", tally(report.deleted), tally(report.removed)));
+    }
+    if report.spared.objects > 0 {
+        lines.push(format!("spared {}, which are needed after all", tally(report.spared)));
+    }
+    if report.waiting.objects > 0 {
+        lines.push(format!(
+            "{} wait to be deleted; a run after {} does that",
+            tally(report.waiting),
+            duration(args.delay().as_secs_f64()),
+        ));
+    }
+    lines
+}
