@@ -8,6 +8,7 @@ mod find;
 mod key;
 #[cfg(feature = "mount")]
 mod mount;
+mod retention;
 mod select;
 mod size;
 
@@ -20,6 +21,9 @@ pub(crate) use self::find::{FindArgs, SizeTest};
 pub(crate) use self::key::{InitArgs, KeyArgs, KeyCommand, NewKeyArgs};
 #[cfg(feature = "mount")]
 pub(crate) use self::mount::MountArgs;
+pub(crate) use self::retention::{
+    ForgetArgs, HoldArgs, RetentionArgs, RetentionCommand, RuleArgs, SimulateArgs,
+};
 pub(crate) use self::select::{SelectArgs, SnapshotPath};
 pub(crate) use self::size::{ByteSize, Period};
 
@@ -158,6 +162,12 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Changes the tags of snapshots
     Tag(TagArgs),
+    /// Lets go of snapshots, by rules or by name, and brings them back
+    Forget(Box<ForgetArgs>),
+    /// Makes sure that snapshots can't be forgotten, until a time or until they are released
+    Hold(HoldArgs),
+    /// Tries out rules of what to keep
+    Retention(Box<RetentionArgs>),
     /// Shows sizes, and what deduplication and compression gained
     Stats(StatsArgs),
     /// Manages passphrases and key files
@@ -273,7 +283,7 @@ pub(crate) struct SnapshotsArgs {
     /// Only these: beginnings of ids, or `latest`
     #[arg(value_name = "SNAPSHOT")]
     pub(crate) snapshots: Vec<String>,
-    /// Shows checkpoints of interrupted runs and snapshots that were replaced, too
+    /// Shows checkpoints of interrupted runs and snapshots that were replaced or forgotten, too
     #[arg(short, long)]
     pub(crate) all: bool,
     #[command(flatten)]
