@@ -9,6 +9,7 @@ mod gc;
 mod key;
 #[cfg(feature = "mount")]
 mod mount;
+mod retention;
 mod select;
 mod size;
 
@@ -22,6 +23,9 @@ pub(crate) use self::gc::GcArgs;
 pub(crate) use self::key::{InitArgs, KeyArgs, KeyCommand, NewKeyArgs};
 #[cfg(feature = "mount")]
 pub(crate) use self::mount::MountArgs;
+pub(crate) use self::retention::{
+    ForgetArgs, HoldArgs, RetentionArgs, RetentionCommand, RuleArgs, SimulateArgs,
+};
 pub(crate) use self::select::{SelectArgs, SnapshotPath};
 pub(crate) use self::size::{ByteSize, Period};
 
@@ -160,6 +164,12 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Changes the tags of snapshots
     Tag(TagArgs),
+    /// Lets go of snapshots, by rules or by name, and brings them back
+    Forget(Box<ForgetArgs>),
+    /// Makes sure that snapshots can't be forgotten, until a time or until they are released
+    Hold(HoldArgs),
+    /// Tries out rules of what to keep
+    Retention(Box<RetentionArgs>),
     /// Shows sizes, and what deduplication and compression gained
     Stats(StatsArgs),
     /// Manages passphrases and key files
@@ -277,7 +287,7 @@ pub(crate) struct SnapshotsArgs {
     /// Only these: beginnings of ids, or `latest`
     #[arg(value_name = "SNAPSHOT")]
     pub(crate) snapshots: Vec<String>,
-    /// Shows checkpoints of interrupted runs and snapshots that were replaced, too
+    /// Shows checkpoints of interrupted runs and snapshots that were replaced or forgotten, too
     #[arg(short, long)]
     pub(crate) all: bool,
     #[command(flatten)]

@@ -8,9 +8,11 @@ mod config;
 mod diff;
 mod doctor;
 mod find;
+mod forget;
 mod gc;
 mod heads;
 mod heard;
+mod hold;
 mod init;
 mod inspect;
 mod key;
@@ -20,6 +22,7 @@ mod mount;
 mod open;
 mod paths;
 mod restore;
+mod retention;
 mod session;
 mod snapshots;
 mod stats;
@@ -51,6 +54,9 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::Mount(args) => mount::run(&args, settings, output),
         Command::Inspect(args) => inspect::run(&args, settings, output),
         Command::Tag(args) => tag::run(&args, settings, output),
+        Command::Forget(args) => forget::run(&args, settings, output),
+        Command::Hold(args) => hold::run(&args, settings, output),
+        Command::Retention(args) => retention::run(&args, settings, output),
         Command::Stats(args) => stats::run(&args, settings, output),
         Command::Key(args) => key::run(args, settings, output),
         Command::Gc(args) => gc::run(&args, settings, output),

@@ -4,6 +4,7 @@
 //! progress and notices go to stderr.
 
 mod base64;
+mod calendar;
 mod entry;
 mod human;
 mod progress;
@@ -15,6 +16,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 pub(crate) use self::base64::Base64;
+pub(crate) use self::calendar::Calendar;
 pub(crate) use self::entry::EntryView;
 pub(crate) use self::human::{bytes, count, digits, duration, ratio, time_text};
 pub(crate) use self::progress::{LineMonitor, progress_monitor};

@@ -11,6 +11,7 @@ mod fidelity;
 mod file_systems;
 mod incremental;
 mod interrupted;
+mod keep;
 mod main_job;
 mod memory;
 mod mount;
