@@ -7,6 +7,7 @@ mod backup;
 mod find;
 mod gc;
 mod key;
+mod log;
 #[cfg(feature = "mount")]
 mod mount;
 mod retention;
@@ -21,6 +22,7 @@ pub(crate) use self::backup::{BackupArgs, KindArg};
 pub(crate) use self::find::{FindArgs, SizeTest};
 pub(crate) use self::gc::GcArgs;
 pub(crate) use self::key::{InitArgs, KeyArgs, KeyCommand, NewKeyArgs};
+pub(crate) use self::log::LogArgs;
 #[cfg(feature = "mount")]
 pub(crate) use self::mount::MountArgs;
 pub(crate) use self::retention::{
@@ -160,6 +162,8 @@ pub(crate) enum Command {
     /// Shows snapshots as files in a directory, for reading only
     #[cfg(feature = "mount")]
     Mount(MountArgs),
+    /// Shows who changed what in the repository, when and why
+    Log(LogArgs),
     /// Shows any object of the repository, decoded
     Inspect(InspectArgs),
     /// Changes the tags of snapshots

@@ -16,6 +16,7 @@ mod hold;
 mod init;
 mod inspect;
 mod key;
+mod log;
 mod ls;
 #[cfg(feature = "mount")]
 mod mount;
@@ -52,6 +53,7 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::Cat(args) => cat::run(&args, settings, output),
         #[cfg(feature = "mount")]
         Command::Mount(args) => mount::run(&args, settings, output),
+        Command::Log(args) => log::run(&args, settings, output),
         Command::Inspect(args) => inspect::run(&args, settings, output),
         Command::Tag(args) => tag::run(&args, settings, output),
         Command::Forget(args) => forget::run(&args, settings, output),

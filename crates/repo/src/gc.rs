@@ -31,6 +31,7 @@ use serde::Serialize;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::index::Index;
+use crate::index::merge::{MergeOptions, TARGET_BYTES, compact_segments, merge_segments};
 use crate::log::{Fold, checkpoint};
 use crate::open::Repository;
 
@@ -43,6 +44,8 @@ use self::plan::Plan;
 pub const DELAY: Duration = Duration::from_secs(24 * 3600);
 /// How long a forgotten snapshot can be had back by default: seven days.
 pub const TRASH_PERIOD: Duration = Duration::from_secs(7 * 24 * 3600);
+/// So many merges of index segments in one run.
+const MERGES_MAX: u64 = 64;
 /// How often a collection begins anew because another one came between.
 const TRIES_MAX: u32 = 8;
 
@@ -90,6 +93,8 @@ pub struct GcOptions {
     pub compression: Compression,
     /// How many threads copy.
     pub threads: usize,
+    /// The program, as the entries of the log say it, such as `lifeboat 0.1.0`.
+    pub tool: String,
     /// Only says what would be done.
     pub dry_run: bool,
     /// Asks the run to stop.
@@ -105,6 +110,7 @@ impl Default for GcOptions {
             max_repack: None,
             compression: Compression::default(),
             threads: 1,
+            tool: String::new(),
             dry_run: false,
             cancel: Cancel::new(),
         }
@@ -188,7 +194,7 @@ pub fn collect(repository: &Repository, options: &GcOptions) -> Result<GcReport>
         let deleted = report.deleted;
         run.delete_due(&mut report)?;
         // Index segments of packs that are gone now have nothing to say any more.
-        if report.deleted != deleted && matches!(run.condemn(&mut report)?, Condemned::Done) {
+        if report.deleted != deleted && run.condemn_segments(&mut report)? == Condemned::Done {
             run.delete_due(&mut report)?;
         }
     }
@@ -279,12 +285,13 @@ impl<'a> Run<'a> {
         let index = Arc::new(Index::load(self.repository, &self.fold)?);
         index.look_for_pieces(|_lost| ())?;
         let usage = mark::mark(self, &index, &living)?;
-        let mut plan = Plan::new(self, &index, &usage)?;
+        let mut plan = Plan::new(self, &usage);
         report.packs = usage.packs();
         report.used_bytes = usage.used_bytes();
         report.repacked = plan.repacked(&usage);
         orphans::add(self, &mut plan)?;
         if self.options.dry_run {
+            plan.add_segments(self, &usage);
             report.condemned = plan.tally();
             report.orphans = plan.orphans;
             report.copied_bytes = plan.to_copy(&usage);
@@ -293,7 +300,35 @@ impl<'a> Run<'a> {
         if !plan.repack.is_empty() {
             report.copied_bytes += repack::repack(self, &index, &usage, &plan)?;
         }
-        condemn::condemn(self, mark_head, living.dead, plan, report)
+        self.tidy_index(&index, &usage)?;
+        plan.add_segments(self, &usage);
+        condemn::condemn(self, mark_head, living.dead_ids(), plan, report)
+    }
+
+    /// As [`condemn`](Self::condemn), of index segments only: for that no tree need be read. If another collection comes
+    /// between, they are left to a later run.
+    fn condemn_segments(&mut self, report: &mut GcReport) -> Result<Condemned> {
+        let mark_head = self.fold.head();
+        let index = Index::load(self.repository, &self.fold)?;
+        let usage = mark::segments(&index)?;
+        self.tidy_index(&index, &usage)?;
+        let mut plan = Plan::default();
+        plan.add_segments(self, &usage);
+        condemn::condemn(self, mark_head, Vec::new(), plan, report)
+    }
+
+    /// Writes segments anew that speak much of what is gone, and merges what has become too many.
+    fn tidy_index(&mut self, index: &Index, usage: &mark::Usage) -> Result<()> {
+        let options = MergeOptions {
+            level: self.options.compression.level(),
+            target: TARGET_BYTES,
+            merges_max: MERGES_MAX,
+            cancel: self.options.cancel.clone(),
+        };
+        let wasteful = usage.wasteful();
+        compact_segments(self.repository, &mut self.fold, index, self.id, &options, &wasteful)?;
+        merge_segments(self.repository, &mut self.fold, index, self.id, &options)?;
+        Ok(())
     }
 
     /// What is condemned and not deleted yet.

@@ -482,9 +482,13 @@ impl Index {
         *believed = Arc::new(believed.avoiding(packs));
     }
 
-    /// The segments, in the order of [`Ordinal::segment`].
-    pub(crate) fn segment_keys(&self) -> Vec<ObjectKey> {
-        self.table().slots().iter().map(|slot| slot.key).collect()
+    /// How many records each segment has, those of packs that are gone among them.
+    ///
+    /// # Errors
+    /// When one can't be opened.
+    pub(crate) fn record_counts(&self) -> Result<Vec<(ObjectKey, u64)>> {
+        let count = |slot: &Arc<Slot>| Ok((slot.key, self.segment(slot)?.record_count()));
+        self.table().slots().iter().map(count).collect()
     }
 
     /// The place of the record that counts.

@@ -15,6 +15,7 @@ pub(crate) mod collected;
 mod commit;
 mod fetch;
 mod fold;
+pub mod history;
 mod judge;
 mod keeping;
 mod merges;

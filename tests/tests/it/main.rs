@@ -9,6 +9,7 @@ mod deep;
 mod elsewhere;
 mod fidelity;
 mod file_systems;
+mod gc;
 mod incremental;
 mod interrupted;
 mod keep;

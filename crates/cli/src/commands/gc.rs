@@ -5,6 +5,7 @@ use lifeboat::monitor::{Monitor as _, Phase};
 use lifeboat_repo::gc::{GcOptions, GcReport, Tally, collect};
 use serde::Serialize;
 
+use super::open;
 use super::session::{self, Session};
 use super::traffic::Traffic;
 use crate::args::GcArgs;
@@ -29,6 +30,7 @@ pub(super) fn run(args: &GcArgs, settings: &Settings, output: &Output) -> Result
         max_unused: args.max_unused.0,
         max_repack: args.max_repack.map(|size| size.0),
         threads: settings.threads,
+        tool: open::TOOL.to_owned(),
         dry_run: args.dry_run,
         cancel: cancel_on_signals()?,
         ..GcOptions::default()
