@@ -160,7 +160,8 @@ fn keeps(model: &Protocol, state: &State, fold: &Fold, chunks: Set, prefers: Pre
             continue;
         }
         let good = |within: Set| places.iter().find(|place| place.within(within));
-        match good(kept).or_else(|| good(safe)) {
+        // What is kept of a condemned copy is no copy yet.
+        match good(kept & safe).or_else(|| good(safe)) {
             Some(place) => kept |= place.0,
             // All have something condemned, which a delete will spare: the rest must then be there.
             None if !model.is(Mutant::HalfPlaces) => kept |= all(&places),

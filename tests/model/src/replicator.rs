@@ -20,6 +20,7 @@ pub(crate) fn plan(
     head: Number,
     gone: Set,
 ) -> Option<Plan> {
-    // It looks into the target as a writer does; only its chunks come from elsewhere.
+    // It looks into the target as a writer does, which passes over what is known; only its chunks come from
+    // elsewhere.
     writer::plan(model, state, actor, fold, head, gone)
 }

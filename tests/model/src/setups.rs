@@ -278,11 +278,15 @@ fn large_maintaining() -> Vec<Setup> {
                 other_collector(1),
             ],
         ),
-        spread(
-            "compaction, repacker, writer, collector",
-            9,
-            vec![COMPACT, REPACK, backup(NEW), other_collector(3)],
-        ),
+        Setup {
+            base: vec![base(AB, &[OLD]), base(A, &[])],
+            longest: 11,
+            ..half_dead(
+                "compaction, repacker, writer, collector",
+                9,
+                vec![COMPACT, REPACK, backup(OTHER), other_collector(2)],
+            )
+        },
         all_forgotten(
             "compaction, writer, keeper, two collectors",
             8,
