@@ -442,7 +442,9 @@ impl Index {
         let reliable = self.first(id, |_, segment| {
             let Some((_, record)) = self.find(segment, id)? else { return Ok(None) };
             let location = segment.location(&self.cache, &record)?;
-            Ok(Some(location).filter(|location| believed.may_rely_on(&location.frame.pack)))
+            let is_reliable =
+                believed.may_rely_on(&location.frame.pack) && believed.may_rely_on(&segment.key());
+            Ok(is_reliable.then_some(location))
         });
         match reliable {
             Err(error) if is_damage(&error) => {

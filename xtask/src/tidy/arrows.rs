@@ -43,6 +43,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ),
     ("e2e", &["lifeboat-testkit"]),
     ("fuzz-harness", &["lifeboat-codec", "lifeboat-format"]),
+    ("protocol-model", &[]),
     ("xtask", &[]),
 ];
 
