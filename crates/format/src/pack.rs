@@ -16,7 +16,9 @@ pub(crate) use trailer::frame_fault;
 pub use footer::{FOOTER_LEN, Footer, TAIL_LEN};
 pub use padding::{padding, padme};
 pub use parity::{PARITY_MAX, parity_len, stripe_bytes};
-pub use stripes::{STRIPE_SIZE, Stripes, build_tail, damaged_stripes, parse_stripes};
+pub use stripes::{
+    STRIPE_SIZE, Stripes, build_tail, damaged_stripes, parse_stripes, stripe_checksum,
+};
 pub use trailer::{
     ChunkRecord, FrameRecord, TRAILER_HEADER_LEN, TRAILER_RAW_MAX, Trailer, TrailerHeader,
 };

@@ -15,6 +15,7 @@ pub mod inspect;
 pub mod io;
 pub mod keyring;
 pub mod log;
+mod mend;
 pub mod open;
 pub mod pace;
 pub mod packer;

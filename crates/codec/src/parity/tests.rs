@@ -101,7 +101,8 @@ fn columns_are_all_of_a_stripe() {
     let code = Code::new(3, 1, 64 * 5).unwrap();
     assert_eq!(code.columns(0).collect::<Vec<_>>(), [0..64, 64..128, 128..192, 192..256, 256..320]);
     assert_eq!(code.columns(4 * 128 + 9).collect::<Vec<_>>(), [0..128, 128..256, 256..320]);
-    assert_eq!(code.columns(usize::MAX).collect::<Vec<_>>(), [0..320]);
+    let mut whole = code.columns(usize::MAX);
+    assert_eq!((whole.next(), whole.next()), (Some(0..320), None));
 }
 
 proptest! {

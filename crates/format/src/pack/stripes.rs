@@ -124,6 +124,12 @@ pub fn parse_stripes(tables: &[u8], footer: &Footer) -> Result<Vec<u32>> {
     }
 }
 
+/// The checksum of one stripe.
+#[must_use]
+pub fn stripe_checksum(stripe: &[u8]) -> u32 {
+    crc32fast::hash(stripe)
+}
+
 /// The numbers of the stripes that do not have the checksum they should, or are missing from `content`: the bytes of
 /// [`Footer::content_range`], or as many of them as there are.
 #[must_use]
@@ -132,7 +138,7 @@ pub fn damaged_stripes(content: &[u8], footer: &Footer, checksums: &[u32]) -> Ve
         let range = footer.stripe_range(*stripe);
         let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
         let bytes = content.get(place(range.start)..place(range.end));
-        bytes.is_some_and(|bytes| crc32fast::hash(bytes) == **wanted)
+        bytes.is_some_and(|bytes| stripe_checksum(bytes) == **wanted)
     };
     (0..).zip(checksums).filter(|stripe| !is_good(stripe)).map(|(stripe, _)| stripe).collect()
 }
