@@ -9,6 +9,7 @@ mod diff;
 mod doctor;
 mod find;
 mod heads;
+mod heal;
 mod heard;
 mod init;
 mod inspect;
@@ -19,6 +20,7 @@ mod mount;
 mod open;
 mod paths;
 mod restore;
+mod scrub;
 mod session;
 mod snapshots;
 mod stats;
@@ -53,6 +55,8 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::Stats(args) => stats::run(&args, settings, output),
         Command::Key(args) => key::run(args, settings, output),
         Command::Check(args) => check::run(&args, settings, output),
+        Command::Heal(args) => heal::run(&args, settings, output),
+        Command::Scrub(args) => scrub::run(&args, settings, output),
         Command::Config(args) => config::run(&args, settings, output),
         Command::Doctor(args) => doctor::run(&args, settings, output),
         Command::Completions(args) => completions::run(&args, output),

@@ -36,6 +36,8 @@ pub const SECTION_SNAPSHOTS: u8 = 2;
 pub const SECTION_PACKS: u8 = 3;
 /// The section of index segments that were merged into others. (4 is reserved.)
 pub const SECTION_MERGES: u8 = 5;
+/// The section of what scrubs have found. (6 and 7 are reserved.)
+pub const SECTION_SCRUBS: u8 = 8;
 
 const MAGIC: &[u8; 8] = b"LBCHKPNT";
 const WHAT: &str = "checkpoint";

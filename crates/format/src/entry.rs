@@ -10,6 +10,7 @@ use crate::id::{LogId, ObjectHash, PublicKey, RunId, SnapshotId};
 use crate::index::IdPrefix;
 use crate::index::prefix::{decode_prefixes, encode_prefixes};
 use crate::key::{ObjectKey, ObjectName};
+use crate::scrub::ScrubNote;
 use crate::{Error, Result};
 
 /// The version of entries that this crate writes.
@@ -38,6 +39,7 @@ mod field {
     pub(super) const SNAPSHOTS: u64 = 9;
     pub(super) const MERGED: u64 = 10;
     pub(super) const PREFIXES: u64 = 11;
+    pub(super) const SCRUB: u64 = 20;
 }
 
 /// What an entry says.
@@ -188,6 +190,8 @@ pub struct LogHeader {
     /// For each of the objects, which are index segments then, the ids that it has records of; none where all have
     /// records of any.
     pub prefixes: Vec<IdPrefix>,
+    /// What a scrub has found; only notes have it.
+    pub scrub: Option<ScrubNote>,
 }
 
 /// An entry as it was read: its signature is not yet checked.
@@ -206,7 +210,7 @@ pub struct LogEntry {
 impl LogHeader {
     fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let optional = [!self.merged.is_empty(), !self.prefixes.is_empty()];
+        let optional = [!self.merged.is_empty(), !self.prefixes.is_empty(), self.scrub.is_some()];
         cbor::map(&mut out, 10 + optional.into_iter().filter(|is_there| *is_there).count());
         cbor::uint(&mut out, field::LOG);
         cbor::bytes(&mut out, &self.log.0);
@@ -250,6 +254,10 @@ impl LogHeader {
             cbor::uint(&mut out, field::PREFIXES);
             encode_prefixes(&mut out, &self.prefixes);
         }
+        if let Some(note) = &self.scrub {
+            cbor::uint(&mut out, field::SCRUB);
+            note.encode(&mut out);
+        }
         out
     }
 
@@ -270,6 +278,7 @@ impl LogHeader {
             snapshots: Vec::new(),
             merged: Vec::new(),
             prefixes: Vec::new(),
+            scrub: None,
         };
         for _ in 0..pairs {
             let at = from.position();
@@ -319,6 +328,10 @@ impl LogHeader {
                 }
             }
             field::MERGED => self.merged = decode_segments(from)?,
+            // Of other kinds nobody believes it.
+            field::SCRUB if self.kind == LogKind::Note => {
+                self.scrub = Some(ScrubNote::decode(from)?);
+            }
             field::PREFIXES => self.prefixes = decode_prefixes(from, self.objects.len())?,
             _ => from.skip()?,
         }

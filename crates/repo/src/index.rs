@@ -8,7 +8,8 @@
 //! is fetched block by block into a cache of bounded size. Knows ids and places; not what the chunks mean.
 //!
 //! Invariants: memory is bounded by the caches and by the segments that have records of all ids, which
-//! merging keeps few; not by the number of chunks. The segment of the earliest entry answers first.
+//! merging keeps few; not by the number of chunks. The segment of the earliest entry answers first; where a pack
+//! was healed, its place is the new object's, and the damaged one's a further copy.
 
 mod cache;
 pub mod marks;
@@ -70,6 +71,8 @@ pub struct Index {
     damage_told: AtomicBool,
     repository: Repository,
     spares: Mutex<Spares>,
+    /// Packs that were healed, and what took their place.
+    twins: RwLock<Arc<HashMap<ObjectKey, ObjectKey>>>,
     /// Segments that a merge found to be unfit for one.
     unfit: Mutex<HashSet<ObjectKey>>,
 }
@@ -130,6 +133,7 @@ impl Index {
 
     /// Takes the segments that count, none of them open.
     fn begin(&self, fold: &Fold) {
+        *self.twins.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fold.twins());
         let slots = fold.segments().into_iter().map(|segment| self.slot(&segment));
         self.replace(fold, |table| table.next(slots));
     }
@@ -391,6 +395,7 @@ impl Index {
             damage_told: AtomicBool::new(false),
             repository: repository.clone(),
             spares: Mutex::default(),
+            twins: RwLock::default(),
             unfit: Mutex::default(),
         }
     }
@@ -512,6 +517,13 @@ impl Index {
         }
     }
 
+    /// The same place in the pack that took the place of a damaged one; `None` for most.
+    fn healed(&self, place: &Location) -> Option<Location> {
+        let twins = self.twins.read().unwrap_or_else(PoisonError::into_inner);
+        let pack = *twins.get(&place.frame.pack)?;
+        Some(Location { frame: FrameRef { pack, ..place.frame }, ..*place })
+    }
+
     fn table(&self) -> Arc<Table> {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -523,13 +535,16 @@ impl Locate for Index {
             Some((_, record)) => segment.location(&self.cache, &record).map(Some),
             None => Ok(None),
         })
+        .map(|place| place.map(|place| self.healed(&place).unwrap_or(place)))
     }
 
     fn copies(&self, id: &ChunkId) -> Result<Vec<Location>> {
         let mut copies = Vec::new();
         let outcome = self.first(id, |_, segment| {
             if let Some((_, record)) = segment.find(&self.cache, id)? {
-                copies.push(segment.location(&self.cache, &record)?);
+                let place = segment.location(&self.cache, &record)?;
+                copies.extend(self.healed(&place));
+                copies.push(place);
             }
             // On to the next one, whatever was found.
             Ok(None::<()>)

@@ -15,6 +15,7 @@ mod commit;
 mod fetch;
 mod fold;
 mod judge;
+mod ledger;
 mod merges;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -24,6 +25,7 @@ use lifeboat_format::id::ObjectHash;
 pub use self::append::{Decision, EntryDraft, append};
 pub use self::commit::{commit, commit_snapshot};
 pub use self::fold::{Fold, LiveObject, SnapshotRecord, VoidEntry};
+pub use self::ledger::{Ledger, Seen};
 pub use self::merges::{LiveSegment, Merges};
 
 /// The last entry of a log, or one that was the last when somebody looked.

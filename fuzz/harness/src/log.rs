@@ -2,11 +2,12 @@
 
 use lifeboat_codec::sign::{SigningKey, verify};
 use lifeboat_format::checkpoint::{
-    self, Checkpoint, SECTION_MERGES, SECTION_SNAPSHOTS, decode_merges, decode_objects,
-    decode_snapshots,
+    self, Checkpoint, SECTION_MERGES, SECTION_SCRUBS, SECTION_SNAPSHOTS, decode_merges,
+    decode_objects, decode_snapshots,
 };
 use lifeboat_format::entry::{self, LogEntry};
 use lifeboat_format::keys::Secret32;
+use lifeboat_format::scrub::decode_scrubs;
 
 const PUBLIC_LEN: usize = 32;
 const SIGNATURE_LEN: usize = 64;
@@ -59,6 +60,7 @@ pub fn checkpoint(input: &[u8]) -> bool {
         accepted &= match block.section {
             SECTION_SNAPSHOTS => decode_snapshots(now, block).is_ok(),
             SECTION_MERGES => decode_merges(now, block).is_ok(),
+            SECTION_SCRUBS => decode_scrubs(now, block.count).is_ok(),
             _ => decode_objects(now, block).is_ok(),
         };
         blocks = later;

@@ -14,6 +14,7 @@ mod interrupted;
 mod main_job;
 mod memory;
 mod mount;
+mod parity;
 mod polite;
 mod reader;
 mod refusals;

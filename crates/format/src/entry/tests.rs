@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::scrub::{Condition, ObjectTag};
 use crate::{Kind, hex};
 
 pub(crate) fn name(first: u8) -> ObjectName {
@@ -21,7 +22,16 @@ fn header() -> LogHeader {
         snapshots: vec![ListedSnapshot { id: SnapshotId([8; 16]), sealed: vec![9; 30] }],
         merged: Vec::new(),
         prefixes: Vec::new(),
+        scrub: None,
     }
+}
+
+fn scrub(when: u64) -> ScrubNote {
+    let objects = [
+        (ObjectTag::from(&name(1)), Condition::Verified),
+        (ObjectTag::from(&name(2)), Condition::Damaged(vec![1, 9])),
+    ];
+    ScrubNote { when, objects: objects.into() }
 }
 
 fn entry(header: &LogHeader, body: &[u8]) -> Vec<u8> {
@@ -110,6 +120,19 @@ fn refusals() {
     assert!(header_error(&twice).ends_with("field 9 where 10 must stand"));
 }
 
+/// A reader of commits does not stop, nor pass over one, for what is no matter of commits.
+#[test]
+fn only_notes_say_what_scrubs_have_found() {
+    let note = LogHeader { kind: LogKind::Note, scrub: Some(scrub(7)), ..header() };
+    assert_eq!(LogEntry::decode(&entry(&note, b"")).unwrap().header, note);
+    let commit = LogHeader { scrub: Some(scrub(7)), ..header() };
+    assert_eq!(LogEntry::decode(&entry(&commit, b"")).unwrap().header, header());
+    let mut odd = note.encode();
+    let len = odd.len();
+    odd[len - 1] = 0;
+    assert!(LogHeader::decode(&odd).is_err(), "stripes that do not ascend");
+}
+
 #[test]
 fn objects_of_unknown_kinds_are_refused() {
     let header = header();
@@ -156,6 +179,7 @@ prop_compose! {
                 let (bits, value) = (bits % 33, value.checked_shr(32 - u32::from(bits % 33)).unwrap_or(0));
                 vec![IdPrefix::new(bits, value).unwrap(); objects.len()]
             }),
+            scrub: (kind == LogKind::Note.number()).then(|| scrub(number)),
         }
     }
 }

@@ -179,6 +179,7 @@ fn log_header() -> LogHeader {
         snapshots: vec![ListedSnapshot { id: SnapshotId([1; 16]), sealed: vec![0xee; 8] }],
         merged: Vec::new(),
         prefixes: Vec::new(),
+        scrub: None,
     }
 }
 

@@ -19,6 +19,7 @@ use lifeboat_format::id::{PublicKey, RunId};
 use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::{ObjectKey, ObjectName};
 use lifeboat_format::keys::SigningRole;
+use lifeboat_format::scrub::ScrubNote;
 use lifeboat_store::Payload;
 
 use crate::error::{Error, Kind, Result};
@@ -61,19 +62,31 @@ pub struct EntryDraft {
     pub merged: Vec<ObjectName>,
     /// For each of the objects the ids that it has records of; none where all have records of any.
     pub prefixes: Vec<IdPrefix>,
+    /// What a scrub has found.
+    pub scrub: Option<ScrubNote>,
 }
 
 impl EntryDraft {
     /// A commit of nothing yet.
     pub fn commit(run: RunId, role: SigningRole) -> Self {
+        Self::of(LogKind::Commit, run, role)
+    }
+
+    /// What a scrub says; any reader may pass over it.
+    pub fn scrub(run: RunId, role: SigningRole, note: ScrubNote) -> Self {
+        Self { scrub: Some(note), ..Self::of(LogKind::Note, run, role) }
+    }
+
+    fn of(kind: LogKind, run: RunId, role: SigningRole) -> Self {
         Self {
-            kind: LogKind::Commit,
+            kind,
             role,
             run,
             objects: Vec::new(),
             snapshots: Vec::new(),
             merged: Vec::new(),
             prefixes: Vec::new(),
+            scrub: None,
         }
     }
 
@@ -85,7 +98,7 @@ impl EntryDraft {
             number,
             previous: fold.previous_hash(),
             kind: self.kind,
-            may_skip: false,
+            may_skip: self.kind == LogKind::Note,
             run: self.run,
             nonce,
             objects: self.objects,
@@ -93,6 +106,7 @@ impl EntryDraft {
             snapshots: self.snapshots,
             merged: self.merged,
             prefixes: self.prefixes,
+            scrub: self.scrub,
         };
         let unsigned = LogEntry::unsigned(&header, &[], &signer.public());
         let signature = signer.sign(SIGNATURE_CONTEXT, &unsigned);

@@ -15,14 +15,15 @@ use bytes::Bytes;
 use lifeboat_codec::sign::verify;
 use lifeboat_format::checkpoint::{
     CHECKPOINT_PREFIX_LEN, Checkpoint, CheckpointBlock, MergeFact, ObjectFact, SECTION_MERGES,
-    SECTION_PACKS, SECTION_SEGMENTS, SECTION_SNAPSHOTS, SIGNATURE_CONTEXT, SnapshotFact,
-    decode_merges, decode_objects, decode_snapshots, encode_merges, encode_objects,
+    SECTION_PACKS, SECTION_SCRUBS, SECTION_SEGMENTS, SECTION_SNAPSHOTS, SIGNATURE_CONTEXT,
+    SnapshotFact, decode_merges, decode_objects, decode_snapshots, encode_merges, encode_objects,
     encode_snapshots,
 };
 use lifeboat_format::entry::{ListedObject, ObjectKind};
 use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::{CHECKPOINTS, ObjectKey};
 use lifeboat_format::keys::SigningRole;
+use lifeboat_format::scrub::{ScrubFact, decode_scrubs, encode_scrubs};
 use lifeboat_store::Payload;
 
 use crate::error::{Error, Kind, Result};
@@ -41,6 +42,8 @@ const BEGIN_MAX: u64 = 4 << 20;
 const BLOCK_OBJECTS: usize = 16 << 10;
 /// Names of segments in one block of merges, unless a single merge has more: about 1 MiB.
 const BLOCK_NAMES: usize = 24 << 10;
+/// Objects of notes in one block, unless a single one has more: about 1 MiB.
+const BLOCK_TAGS: usize = 48 << 10;
 /// Bytes of snapshots in one block, unless a single one is larger.
 const BLOCK_SNAPSHOT_BYTES: usize = 1 << 20;
 
@@ -230,6 +233,11 @@ impl Fold {
                     }
                 }
             }
+            SECTION_SCRUBS => {
+                for ScrubFact { number, note } in decode_scrubs(bytes, block.count)? {
+                    Arc::make_mut(&mut self.ledger).add(number, note);
+                }
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -269,19 +277,16 @@ fn blocks_of(fold: &Fold) -> Vec<(u8, u32, Vec<u8>)> {
         );
     }
     // Behind the segments that they speak of.
-    let merges = merges_of(fold);
-    let mut rest = merges.as_slice();
-    while !rest.is_empty() {
-        let mut names = 0;
-        let is_within = |merge: &&MergeFact| {
-            names += merge.into.len() + merge.of.len();
-            names <= BLOCK_NAMES
-        };
-        let fitting = rest.iter().take_while(is_within).count().max(1);
-        let (part, later) = rest.split_at(fitting);
-        blocks.push((SECTION_MERGES, count(part), encode_merges(part)));
-        rest = later;
-    }
+    let names = |merge: &MergeFact| merge.into.len() + merge.of.len();
+    blocks.extend(
+        divided(&merges_of(fold), BLOCK_NAMES, names)
+            .map(|part| (SECTION_MERGES, count(part), encode_merges(part))),
+    );
+    let objects = |fact: &ScrubFact| 1 + fact.note.objects.len();
+    blocks.extend(
+        divided(&fold.ledger.facts(&fold.objects), BLOCK_TAGS, objects)
+            .map(|part| (SECTION_SCRUBS, count(part), encode_scrubs(part))),
+    );
     let mut part: Vec<SnapshotFact> = Vec::new();
     let mut bytes = 0;
     for record in &fold.snapshots {
@@ -301,6 +306,26 @@ fn blocks_of(fold: &Fold) -> Vec<(u8, u32, Vec<u8>)> {
         blocks.push((SECTION_SNAPSHOTS, count(&part), encode_snapshots(&part)));
     }
     blocks
+}
+
+/// Facts in stretches of `weight_max` at most, unless a single one weighs more.
+fn divided<T>(
+    facts: &[T],
+    weight_max: usize,
+    weight: impl Fn(&T) -> usize,
+) -> impl Iterator<Item = &[T]> {
+    let mut rest = facts;
+    iter::from_fn(move || {
+        let mut sum = 0;
+        let is_within = |fact: &&T| {
+            sum += weight(fact);
+            sum <= weight_max
+        };
+        let fitting = rest.iter().take_while(is_within).count().max(1);
+        let (part, later) = rest.split_at_checked(fitting)?;
+        rest = later;
+        Some(part)
+    })
 }
 
 /// The merges, in the order of the log.

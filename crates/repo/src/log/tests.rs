@@ -54,6 +54,7 @@ fn header(fold: &Fold) -> LogHeader {
         snapshots: Vec::new(),
         merged: Vec::new(),
         prefixes: Vec::new(),
+        scrub: None,
     }
 }
 
