@@ -11,6 +11,7 @@ mod log;
 #[cfg(feature = "mount")]
 mod mount;
 mod retention;
+mod scrub;
 mod select;
 mod size;
 
@@ -28,6 +29,7 @@ pub(crate) use self::mount::MountArgs;
 pub(crate) use self::retention::{
     ForgetArgs, HoldArgs, RetentionArgs, RetentionCommand, RuleArgs, SimulateArgs,
 };
+pub(crate) use self::scrub::{HealArgs, ScrubArgs};
 pub(crate) use self::select::{SelectArgs, SnapshotPath};
 pub(crate) use self::size::{ByteSize, Period};
 
@@ -102,7 +104,7 @@ pub(crate) struct PoliteArgs {
     /// disk's scheduler must be BFQ or mq-deadline [env: LIFEBOAT_IO_CLASS] [default: as it was started]
     #[arg(long, global = true, value_name = "CLASS")]
     pub(crate) io_class: Option<String>,
-    /// Lets backup, restore and check work less while other programs wait longer than PERCENT of the time
+    /// Lets backup, restore, check and scrub work less while other programs wait longer than PERCENT of the time
     /// for the CPU or a disk, as the kernel's pressure stall information tells; 10 if it is not given.
     /// 0 is never [env: LIFEBOAT_YIELD_TO_LOAD] [default: 0]
     #[arg(long, global = true, value_name = "PERCENT", num_args = 0..=1, require_equals = true)]
@@ -182,6 +184,10 @@ pub(crate) enum Command {
     Gc(GcArgs),
     /// Looks for damage in the repository
     Check(CheckArgs),
+    /// Reads stored bytes back before they are forgotten about, and keeps in the repository what was read when
+    Scrub(ScrubArgs),
+    /// Puts damaged packs beside themselves once more, whole: by their own parity, or from a copy
+    Heal(HealArgs),
     /// Looks at the configuration file and what it leads to
     Config(ConfigArgs),
     /// Tries out what a store can do, and says what that rules out

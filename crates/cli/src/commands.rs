@@ -11,6 +11,7 @@ mod find;
 mod forget;
 mod gc;
 mod heads;
+mod heal;
 mod heard;
 mod hold;
 mod init;
@@ -24,6 +25,7 @@ mod open;
 mod paths;
 mod restore;
 mod retention;
+mod scrub;
 mod session;
 mod snapshots;
 mod stats;
@@ -63,6 +65,8 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::Key(args) => key::run(args, settings, output),
         Command::Gc(args) => gc::run(&args, settings, output),
         Command::Check(args) => check::run(&args, settings, output),
+        Command::Heal(args) => heal::run(&args, settings, output),
+        Command::Scrub(args) => scrub::run(&args, settings, output),
         Command::Config(args) => config::run(&args, settings, output),
         Command::Doctor(args) => doctor::run(&args, settings, output),
         Command::Completions(args) => completions::run(&args, output),

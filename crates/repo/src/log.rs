@@ -18,6 +18,7 @@ mod fold;
 pub mod history;
 mod judge;
 mod keeping;
+mod ledger;
 mod merges;
 pub(crate) mod remark;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use self::collected::Condemn;
 pub use self::commit::{commit, commit_copies, commit_snapshot};
 pub use self::fold::{Fold, LiveObject, SnapshotRecord, VoidEntry};
 pub use self::keeping::Hold;
+pub use self::ledger::{Ledger, Seen};
 pub use self::merges::{LiveSegment, Merges};
 pub use self::remark::{reason, seal_remark};
 

@@ -16,6 +16,7 @@ mod keep;
 mod main_job;
 mod memory;
 mod mount;
+mod parity;
 mod polite;
 mod reader;
 mod refusals;

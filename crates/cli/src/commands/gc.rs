@@ -94,7 +94,9 @@ fn lines(report: &GcReport) -> Vec<String> {
     }
     if report.waiting.objects > 0 {
         let waiting = tally(report.waiting);
-        lines.push(format!("{waiting} wait to be deleted by a run after the delay (--delay, --now)"));
+        lines.push(format!(
+            "{waiting} wait to be deleted by a run after the delay (--delay, --now)"
+        ));
     }
     lines
 }

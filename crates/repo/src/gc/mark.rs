@@ -78,7 +78,8 @@ impl Usage {
             if let Some((_, segment)) = segments.get_mut(at.segment) {
                 segment.believed += 1;
             }
-            let Some(pack) = self.packs.get_mut(&pack.key()) else { return Ok(()) };
+            let pack = index.standing(&pack.key());
+            let Some(pack) = self.packs.get_mut(&pack) else { return Ok(()) };
             pack.raw += u64::from(record.length);
             if self.marks.is_set(at) {
                 pack.raw_used += u64::from(record.length);

@@ -79,7 +79,7 @@ pub fn history(
     while let Some(fetched) = fetch::entry(io, number)? {
         let verdict = judge(number, &fetched, link, repository.config())?;
         let void = match &verdict {
-            Verdict::Counts(..) | Verdict::Skipped => None,
+            Verdict::Counts(..) | Verdict::Noted(_) | Verdict::Skipped => None,
             Verdict::Void(reason) | Verdict::Damaged(reason) => Some(reason.clone()),
         };
         link = match verdict {

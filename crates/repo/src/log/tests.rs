@@ -60,6 +60,7 @@ fn header(fold: &Fold) -> LogHeader {
         mark: None,
         closes: None,
         gone: Vec::new(),
+        scrub: None,
     }
 }
 
