@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::log::{self, Decision, EntryDraft, Fold};
+use crate::log::{self, Fold};
 use crate::mend;
 use crate::open::Repository;
 
@@ -176,11 +176,7 @@ fn name(
     }
     repository.io().sync()?;
     let objects = std::mem::take(put);
-    log::append(repository, fold, |_| {
-        let draft = EntryDraft::commit(run, SigningRole::Maintain);
-        Ok(Decision::Append(EntryDraft { objects: objects.clone(), ..draft }))
-    })?;
-    Ok(())
+    log::commit_copies(repository, fold, run, objects)
 }
 
 fn kind_of(key: &ObjectKey) -> Option<ObjectKind> {

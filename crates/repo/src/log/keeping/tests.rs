@@ -145,6 +145,7 @@ fn only_a_maintainer_may() {
             mark: None,
             closes: None,
             gone: Vec::new(),
+            scrub: None,
         };
         let bytes = signed(&header, root);
         repository.io().put_new(&ObjectKey::Log(number), bytes.into()).unwrap();
