@@ -5,7 +5,8 @@
 //!
 //! A writer must look, before each append, whether a `delete` has removed what it relies on
 //! (docs/protocol.md, *Writer*). This version stops at such an entry as at any that it does not know,
-//! so what it finds at the head can only be more commits, and those remove nothing.
+//! so what it finds at the head can only be more commits, and entries that hide or hold snapshots: none of
+//! these removes anything.
 
 use lifeboat_format::entry::{LOG_ENTRY_MAX, ListedObject, ListedSnapshot, Until};
 use lifeboat_format::id::RunId;
