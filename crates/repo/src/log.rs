@@ -33,7 +33,7 @@ pub use self::fold::{Fold, LiveObject, SnapshotRecord, VoidEntry};
 pub use self::keeping::Hold;
 pub use self::ledger::{Ledger, Seen};
 pub use self::merges::{LiveSegment, Merges};
-pub use self::remark::{reason, seal_remark};
+pub use self::remark::seal_remark;
 
 /// The last entry of a log, or one that was the last when somebody looked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

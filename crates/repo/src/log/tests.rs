@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_codec::sign::SigningKey;
+use lifeboat_format::checkpoint::KeepingFact;
 use lifeboat_format::entry::{
     LOG_ENTRY_MAX, ListedSnapshot, LogEntry, LogHeader, LogKind, SIGNATURE_CONTEXT,
 };
@@ -32,11 +33,13 @@ fn key_of(number: u64) -> ObjectKey {
     object.kind.key(object.name)
 }
 
-/// The fold without what depends on the way it was reached.
-fn state(fold: &Fold) -> (Option<Head>, Vec<(ObjectKey, LiveObject)>, Vec<SnapshotRecord>) {
+/// A fold without what depends on the way it was reached.
+type State = (Option<Head>, Vec<(ObjectKey, LiveObject)>, Vec<SnapshotRecord>, Vec<KeepingFact>);
+
+fn state(fold: &Fold) -> State {
     let mut objects: Vec<_> = fold.objects().iter().map(|(key, live)| (*key, *live)).collect();
     objects.sort_unstable_by_key(|(key, _)| *key);
-    (fold.head(), objects, fold.snapshots().to_vec())
+    (fold.head(), objects, fold.snapshots().to_vec(), fold.keeping.facts())
 }
 
 /// What an entry by the repository's own key would say after `fold`.

@@ -1,16 +1,19 @@
 //! What `forget` tells: which rule keeps each snapshot, what goes, and a calendar of both.
 
+use std::collections::HashMap;
+
 use anyhow::Result;
+use jiff::tz::TimeZone;
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::time::Time;
 use lifeboat_plan::retention::Verdict;
-use lifeboat_repo::snapshots::{Filter, Snapshots};
+use lifeboat_repo::snapshots::{Filter, Known, Snapshots};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Way;
 use super::choice::Choice;
-use crate::render::{Calendar, Output, Table, count, time_text};
+use crate::render::{Calendar, Output, Table, count, time_text_in};
 
 /// What rules or names came to.
 #[derive(Default)]
@@ -61,9 +64,10 @@ impl Decided {
         now: Time,
     ) -> Self {
         let decide = |group: &super::choice::Group<'_>| {
+            let by_id: HashMap<SnapshotId, &Known> =
+                group.snapshots.iter().map(|known| (known.snapshot.id, *known)).collect();
             let tags = |id: SnapshotId| {
-                let known = group.snapshots.iter().find(|known| known.snapshot.id == id);
-                known.map_or_else(String::new, |known| known.snapshot.tags.join(","))
+                by_id.get(&id).map_or_else(String::new, |known| known.snapshot.tags.join(","))
             };
             let verdicts = group.decide(choice, now);
             DecidedGroup {
@@ -110,13 +114,13 @@ impl DecidedGroup {
         json!({ "by": by, "kept": kept.collect::<Vec<_>>(), "going": going.collect::<Vec<_>>() })
     }
 
-    fn table(&self) -> Table {
+    fn table(&self, zone: &TimeZone) -> Table {
         let mut table = Table::new(["ID", "Time", "Tags", "Kept by"]);
         for (verdict, tags) in self.verdicts.iter().rev() {
             let reasons: Vec<String> = verdict.reasons.iter().map(ToString::to_string).collect();
             table.row(vec![
                 format!("{:.8}", verdict.id.to_string()),
-                time_text(verdict.time),
+                time_text_in(verdict.time, zone),
                 lifeboat::report::escape(tags.as_bytes()),
                 if verdict.is_kept() { reasons.join(", ") } else { "- goes".to_owned() },
             ]);
@@ -137,28 +141,29 @@ impl Report {
         })
     }
 
-    pub(super) fn print(&self, way: &Way, output: &Output) -> Result<()> {
-        for group in &self.decided.groups {
-            if output.quiet && !self.is_dry_run {
-                continue;
-            }
-            let all = group.verdicts.len();
-            let going = group.verdicts.iter().filter(|(verdict, _)| !verdict.is_kept()).count();
-            output.line(format!(
-                "{}: {} kept, {going} to go",
-                group.title,
-                count((all - going) as u64, "snapshot")
-            ))?;
-            output.lines(group.table().lines())?;
-            if let (true, Way::Rules(choice, _)) = (self.is_dry_run, way) {
-                let mut calendar = Calendar::new(choice.zone.clone());
-                for (verdict, _) in &group.verdicts {
-                    calendar.mark(verdict.time, verdict.is_kept());
-                }
-                output.line("")?;
-                output.lines(calendar.lines())?;
+    fn print_group(&self, group: &DecidedGroup, choice: &Choice, output: &Output) -> Result<()> {
+        let all = group.verdicts.len();
+        let going = group.verdicts.iter().filter(|(verdict, _)| !verdict.is_kept()).count();
+        let kept = count((all - going) as u64, "snapshot");
+        output.line(format!("{}: {kept} kept, {going} to go", group.title))?;
+        output.lines(group.table(&choice.zone).lines())?;
+        if self.is_dry_run {
+            let mut calendar = Calendar::new(choice.zone.clone());
+            for (verdict, _) in &group.verdicts {
+                calendar.mark(verdict.time, verdict.is_kept());
             }
             output.line("")?;
+            output.lines(calendar.lines())?;
+        }
+        output.line("")
+    }
+
+    pub(super) fn print(&self, way: &Way, output: &Output) -> Result<()> {
+        if let Way::Rules(choice, _) = way
+            && (self.is_dry_run || !output.quiet)
+        {
+            let mut groups = self.decided.groups.iter();
+            groups.try_for_each(|group| self.print_group(group, choice, output))?;
         }
         let gone = count(self.gone.len() as u64, "snapshot");
         if self.is_dry_run {
