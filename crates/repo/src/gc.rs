@@ -5,7 +5,7 @@
 //!      ─► condemn (an entry) ......... a day later ......... delete (an entry) ─► remove the objects
 //! ```
 //!
-//! Rules P10 and P11 of docs/protocol.md and why they are safe. Knows the log, the index and what trees reach; nothing of
+//! Rules P10 to P17 of docs/protocol.md, which says why they are safe. Knows the log, the index and what trees reach; nothing of
 //! files, and no rule of retention: what is forgotten, and since when, the log says.
 //!
 //! Invariants: nothing is condemned where anything is in doubt: a damaged entry, a lost segment, a snapshot or a tree that
