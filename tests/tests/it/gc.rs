@@ -46,6 +46,7 @@ fn bytes(place: &Place) -> u64 {
 fn space_is_freed_when_a_snapshot_is_forgotten() {
     let place = two_days();
     let before = bytes(&place);
+    let first = place.json(["snapshots"])["snapshots"][0]["id"].as_str().unwrap().to_owned();
     place.ok(["forget", "--keep-last", "1"]);
     // Within the trash period it keeps all that it needs.
     let report = place.json(["gc", "--now"]);
@@ -73,7 +74,7 @@ fn space_is_freed_when_a_snapshot_is_forgotten() {
     place.ok(["restore", "latest:/", "--target", "out"]);
     let source = place.path("src");
     assert_same_tree(&source, &place.path("out").join(source.strip_prefix("/").unwrap()));
-    place.run(["forget", "--undo"]).expect_code(1);
+    place.run(["forget", "--undo", &first]).expect_code(1).expect_stderr(&first[..8]);
     // Nothing is left to do, and the next backup has its parent.
     let report = place.json(["gc", "--now", "--trash-period", "0", "--max-unused", "0"]);
     assert_eq!(
@@ -113,4 +114,41 @@ fn what_is_asked_must_make_sense() {
     place.run(["gc", "--max-unused", "120%"]).expect_code(2).expect_stderr("not a share");
     place.run(["gc", "--delay", "soon"]).expect_code(2).expect_stderr("length of time");
     place.run(["gc", "--now", "--delay", "1h"]).expect_code(2);
+}
+
+#[test]
+fn the_log_tells_who_did_what_and_why() {
+    let place = two_days();
+    place.ok(["forget", "--keep-last", "1", "--reason", "the old one is wrong"]);
+    place.ok(["gc", "--now", "--trash-period", "0", "--max-unused", "0"]);
+    let told = place.json(["log"]);
+    let entries = told["entries"].as_array().unwrap();
+    let kinds: Vec<&str> =
+        entries.iter().map(|entry| entry["said"]["kind"].as_str().unwrap()).collect();
+    assert_eq!(&kinds[..3], ["commit", "commit", "forget"]);
+    assert!(kinds.contains(&"condemn") && kinds.contains(&"delete"), "{kinds:?}");
+    for (number, entry) in entries.iter().enumerate() {
+        assert_eq!((&entry["number"], &entry["void"]), (&number.into(), &serde_json::Value::Null));
+        assert!(entry["time"].is_string() && entry["said"]["author"].is_string(), "{entry}");
+    }
+    assert_eq!(entries[2]["said"]["reason"], "the old one is wrong");
+    let said = place.ok(["log", "--kind", "forget"]).stdout();
+    assert!(said.lines().count() == 1 && said.contains("because: the old one is wrong"), "{said}");
+    let later = place.json(["log", "--from", "2"]);
+    assert_eq!(later["entries"].as_array().unwrap().len(), entries.len() - 2);
+
+    // An entry that somebody has changed is told as such, and so is one that was put in the place of another.
+    let path = place.repository().join("log/0000000000000001");
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, bytes).unwrap();
+    let told = place.ok(["log"]).stdout();
+    let line = told.lines().find(|line| line.trim_start().starts_with("1 ")).unwrap();
+    assert!(line.contains("void: its signature does not match"), "{told}");
+    // A log that is shorter than it was is a rollback.
+    let last = format!("log/{:016x}", entries.len() - 1);
+    fs::remove_file(place.repository().join(last)).unwrap();
+    place.run(["log"]).expect_code(4).expect_stderr("has been seen before");
 }
