@@ -184,7 +184,7 @@ pub(crate) enum Command {
     Gc(GcArgs),
     /// Looks for damage in the repository
     Check(CheckArgs),
-    /// Reads stored bytes back before they are forgotten about, and keeps in the repository what was read when
+    /// Reads back a part of what is stored, so that all of it is read in time, and remembers what was read when
     Scrub(ScrubArgs),
     /// Puts damaged packs beside themselves once more, whole: by their own parity, or from a copy
     Heal(HealArgs),

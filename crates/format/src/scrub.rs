@@ -1,9 +1,9 @@
 //! What a scrub says in the log: which objects it has read, when, and which of them were damaged.
 //!
-//! Owns the bytes of the field in a note and of the section in a checkpoint. Knows objects by tags, which are short;
+//! Owns the bytes of the field in a note and of the section in a checkpoint. Knows objects by names, which are short;
 //! nothing of when an object is due again.
 //!
-//! Invariants: tags ascend, so there is one encoding; what is damaged names its stripes ascending.
+//! Invariants: names ascend, so there is one encoding; what is damaged names its stripes ascending.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +19,14 @@ const WHAT: &str = "scrub note";
 /// An object in a note: the first eight bytes of its hash and its eight upload bytes. As many as there are objects, none
 /// are the same but by chance, and then one is read sooner or later than it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectTag(pub [u8; 16]);
+pub struct ShortName(pub [u8; 16]);
 
-impl From<&ObjectName> for ObjectTag {
+impl From<&ObjectName> for ShortName {
     fn from(name: &ObjectName) -> Self {
-        let mut tag = [0; 16];
-        tag[..8].copy_from_slice(&name.hash.0[..8]);
-        tag[8..].copy_from_slice(&name.upload);
-        Self(tag)
+        let mut short = [0; 16];
+        short[..8].copy_from_slice(&name.hash.0[..8]);
+        short[8..].copy_from_slice(&name.upload);
+        Self(short)
     }
 }
 
@@ -49,7 +49,7 @@ pub struct ScrubNote {
     /// When it began, in seconds since the Unix epoch: nothing was read before.
     pub when: u64,
     /// What it found.
-    pub objects: BTreeMap<ObjectTag, Condition>,
+    pub objects: BTreeMap<ShortName, Condition>,
 }
 
 /// What is left of a note in a checkpoint.
@@ -66,19 +66,19 @@ impl ScrubNote {
         cbor::array(out, 4);
         cbor::uint(out, self.when);
         for wanted in [Condition::Whole, Condition::Verified] {
-            let tags = self.objects.iter().filter(|(_, condition)| **condition == wanted);
-            cbor::bytes(out, &tags.flat_map(|(tag, _)| tag.0).collect::<Vec<u8>>());
+            let names = self.objects.iter().filter(|(_, condition)| **condition == wanted);
+            cbor::bytes(out, &names.flat_map(|(name, _)| name.0).collect::<Vec<u8>>());
         }
-        let damaged = self.objects.iter().filter_map(|(tag, condition)| match condition {
+        let damaged = self.objects.iter().filter_map(|(name, condition)| match condition {
             Condition::Whole | Condition::Verified => None,
-            Condition::Mendable(stripes) => Some((tag, true, stripes)),
-            Condition::Damaged(stripes) => Some((tag, false, stripes)),
+            Condition::Mendable(stripes) => Some((name, true, stripes)),
+            Condition::Damaged(stripes) => Some((name, false, stripes)),
         });
         let damaged: Vec<_> = damaged.collect();
         cbor::array(out, damaged.len());
-        for (tag, is_mendable, stripes) in damaged {
+        for (name, is_mendable, stripes) in damaged {
             cbor::array(out, 3);
-            cbor::bytes(out, &tag.0);
+            cbor::bytes(out, &name.0);
             cbor::boolean(out, is_mendable);
             let stripes = &stripes[..stripes.len().min(NOTED_STRIPES_MAX)];
             cbor::array(out, stripes.len());
@@ -94,23 +94,23 @@ impl ScrubNote {
         for condition in [Condition::Whole, Condition::Verified] {
             let at = from.position();
             let bytes = from.bytes()?;
-            let (tags, []) = bytes.as_chunks() else {
-                return Err(from.corrupt(at, format!("tags of {} bytes", bytes.len())));
+            let (names, []) = bytes.as_chunks() else {
+                return Err(from.corrupt(at, format!("names of {} bytes", bytes.len())));
             };
-            if !tags.is_sorted_by(|one, other| one < other) {
-                return Err(from.corrupt(at, "tags that do not ascend"));
+            if !names.is_sorted_by(|one, other| one < other) {
+                return Err(from.corrupt(at, "names that do not ascend"));
             }
-            for tag in tags {
-                note.add(ObjectTag(*tag), condition.clone(), from, at)?;
+            for name in names {
+                note.add(ShortName(*name), condition.clone(), from, at)?;
             }
         }
         let mut before = None;
         for _ in 0..from.array()? {
             let at = from.position();
             from.array_len(3)?;
-            let tag = ObjectTag(from.array_of()?);
-            if before.replace(tag).is_some_and(|before| before >= tag) {
-                return Err(from.corrupt(at, "tags that do not ascend"));
+            let name = ShortName(from.array_of()?);
+            if before.replace(name).is_some_and(|before| before >= name) {
+                return Err(from.corrupt(at, "names that do not ascend"));
             }
             let is_mendable = from.boolean()?;
             let stripes = decode_stripes(from)?;
@@ -119,19 +119,19 @@ impl ScrubNote {
             } else {
                 Condition::Damaged(stripes)
             };
-            note.add(tag, condition, from, at)?;
+            note.add(name, condition, from, at)?;
         }
         Ok(note)
     }
 
     fn add(
         &mut self,
-        tag: ObjectTag,
+        name: ShortName,
         condition: Condition,
         from: &Reader<'_>,
         at: usize,
     ) -> Result<()> {
-        match self.objects.insert(tag, condition) {
+        match self.objects.insert(name, condition) {
             None => Ok(()),
             Some(_) => Err(from.corrupt(at, "an object in two conditions")),
         }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use lifeboat_format::id::RunId;
 use lifeboat_format::key::ObjectKey;
 use lifeboat_format::keys::SigningRole;
-use lifeboat_format::scrub::{Condition, ObjectTag, ScrubNote};
+use lifeboat_format::scrub::{Condition, ScrubNote, ShortName};
 
 use self::plan::{Candidate, Goal, Plan, plan};
 pub use self::report::{DAMAGED_MAX, DamagedObject, ScrubReport};
@@ -188,7 +188,7 @@ struct Notes<'a> {
     fold: Fold,
     run: RunId,
     when: u64,
-    objects: BTreeMap<ObjectTag, Condition>,
+    objects: BTreeMap<ShortName, Condition>,
     noted: Duration,
     is_first: bool,
 }
@@ -203,7 +203,7 @@ impl<'a> Notes<'a> {
 
     fn add(&mut self, key: &ObjectKey, condition: Condition) -> Result<()> {
         if let Some(name) = key.name() {
-            self.objects.insert(ObjectTag::from(&name), condition);
+            self.objects.insert(ShortName::from(&name), condition);
         }
         let waited = self.repository.clock().monotonic().saturating_sub(self.noted);
         if self.objects.len() >= NOTE_OBJECTS || waited >= NOTE_PERIOD {

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use e2e::{Place, noise};
 use lifeboat_testkit::same_tree::assert_same_tree;
@@ -91,7 +93,8 @@ fn a_part_is_read_each_time_and_what_can_not_be_kept_is_said() {
     let read = place.json(["scrub", "--every", "30d"]);
     assert_eq!(dry["planned_objects"], read["read_objects"], "{dry:#} {read:#}");
     assert!(read["read_bytes"].as_u64() < read["bytes"].as_u64(), "{read:#}");
-    // All that was not read now is due before the next one comes.
+    // All that was not read now is due before the next one comes. Notes know whole seconds.
+    thread::sleep(Duration::from_secs(2));
     let behind = place.run(["scrub", "--every", "1s", "--max-bytes", "1"]);
     behind.expect_code(1).expect_stderr("behind: ");
     place.run(["scrub", "--every", "soon"]).expect_code(2);

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use lifeboat::monitor::{Monitor as _, Phase};
-use lifeboat_repo::scrub::{ScrubOptions, ScrubProgress, ScrubReport, scrub};
+use lifeboat_format::key::INDEX;
+use lifeboat_repo::scrub::{DamagedObject, ScrubOptions, ScrubProgress, ScrubReport, scrub};
 use serde::Serialize;
 
 use super::traffic::Traffic;
@@ -83,11 +84,7 @@ fn print(report: &ScrubReport, args: &ScrubArgs, output: &Output) -> Result<()> 
         } else {
             String::new()
         };
-        let advice = if damaged.mendable {
-            "`lifeboat heal` puts it beside itself, whole; restores do not suffer"
-        } else {
-            "`lifeboat heal --from` takes it from a copy; `check --read-data` says whom it hits"
-        };
+        let advice = advice(damaged);
         complain(&format!(
             "damage: {}: {}{stripes}{found}; {advice}",
             damaged.object, damaged.what
@@ -130,6 +127,18 @@ fn print(report: &ScrubReport, args: &ScrubArgs, output: &Output) -> Result<()> 
         0 => "no damage was found".to_owned(),
         damaged => format!("damage was found: {}", count(damaged, "object")),
     })
+}
+
+/// What to do about a damaged object.
+fn advice(damaged: &DamagedObject) -> &'static str {
+    match (damaged.mendable, damaged.object.starts_with(INDEX)) {
+        (true, _) => "`lifeboat heal` puts it beside itself, whole; restores do not suffer",
+        (false, false) => {
+            "`lifeboat heal --from` takes it from a copy; `check --read-data` says whom it hits"
+        }
+        // The packs say the same as a segment, and readers go on without it.
+        (false, true) => "`check` says whether anything can't be found without it",
+    }
 }
 
 /// What of `--every` was not, or can't be, kept.

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::scrub::{Condition, ObjectTag};
+use crate::scrub::{Condition, ShortName};
 use crate::{Kind, hex};
 
 pub(crate) fn name(first: u8) -> ObjectName {
@@ -34,8 +34,8 @@ fn header() -> LogHeader {
 
 fn scrub(when: u64) -> ScrubNote {
     let objects = [
-        (ObjectTag::from(&name(1)), Condition::Verified),
-        (ObjectTag::from(&name(2)), Condition::Damaged(vec![1, 9])),
+        (ShortName::from(&name(1)), Condition::Verified),
+        (ShortName::from(&name(2)), Condition::Damaged(vec![1, 9])),
     ];
     ScrubNote { when, objects: objects.into() }
 }

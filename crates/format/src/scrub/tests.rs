@@ -4,17 +4,17 @@ use super::*;
 use crate::Kind;
 use crate::id::ObjectHash;
 
-fn tag(byte: u8) -> ObjectTag {
-    ObjectTag([byte; 16])
+fn name(byte: u8) -> ShortName {
+    ShortName([byte; 16])
 }
 
 fn note() -> ScrubNote {
     let objects = [
-        (tag(1), Condition::Verified),
-        (tag(2), Condition::Whole),
-        (tag(3), Condition::Mendable(vec![0, 7, 500])),
-        (tag(4), Condition::Verified),
-        (tag(5), Condition::Damaged(Vec::new())),
+        (name(1), Condition::Verified),
+        (name(2), Condition::Whole),
+        (name(3), Condition::Mendable(vec![0, 7, 500])),
+        (name(4), Condition::Verified),
+        (name(5), Condition::Damaged(Vec::new())),
     ];
     ScrubNote { when: 1_795_187_045, objects: objects.into() }
 }
@@ -35,8 +35,8 @@ fn encoded(note: &ScrubNote) -> Vec<u8> {
 #[test]
 fn a_tag_is_of_hash_and_upload() {
     let name = ObjectName { hash: ObjectHash([7; 32]), upload: [9; 8] };
-    let ObjectTag(tag) = (&name).into();
-    assert_eq!((&tag[..8], &tag[8..]), (&[7; 8][..], &[9; 8][..]));
+    let ShortName(name) = (&name).into();
+    assert_eq!((&name[..8], &name[8..]), (&[7; 8][..], &[9; 8][..]));
 }
 
 #[test]
@@ -50,14 +50,14 @@ fn notes_come_back() {
 #[test]
 fn more_stripes_than_a_note_names_are_left_out() {
     let stripes: Vec<u32> = (0..100).collect();
-    let objects = [(tag(1), Condition::Damaged(stripes.clone()))].into();
+    let objects = [(name(1), Condition::Damaged(stripes.clone()))].into();
     let read = decode(&encoded(&ScrubNote { when: 1, objects })).unwrap();
-    assert_eq!(read.objects[&tag(1)], Condition::Damaged(stripes[..64].to_vec()));
+    assert_eq!(read.objects[&name(1)], Condition::Damaged(stripes[..64].to_vec()));
 }
 
 #[test]
 fn refusals() {
-    let tags = |bytes: &[u8]| {
+    let names = |bytes: &[u8]| {
         let mut out = Vec::new();
         cbor::bytes(&mut out, &bytes.iter().flat_map(|byte| [*byte; 16]).collect::<Vec<u8>>());
         out
@@ -77,17 +77,17 @@ fn refusals() {
     let of = |whole: Vec<u8>, verified: Vec<u8>, damaged: Vec<u8>| {
         decode(&[&[0x84, 0x05][..], &whole, &verified, &damaged].concat())
     };
-    assert!(of(tags(&[1, 3]), tags(&[2]), damaged(&[(4, &[1, 2]), (5, &[])])).is_ok());
+    assert!(of(names(&[1, 3]), names(&[2]), damaged(&[(4, &[1, 2]), (5, &[])])).is_ok());
     for case in [
-        of(tags(&[3, 1]), tags(&[]), damaged(&[])),
-        of(tags(&[1, 1]), tags(&[]), damaged(&[])),
-        of(tags(&[1]), tags(&[1]), damaged(&[])),
-        of(tags(&[1]), tags(&[]), damaged(&[(1, &[])])),
-        of(tags(&[]), tags(&[]), damaged(&[(2, &[]), (1, &[])])),
-        of(tags(&[]), tags(&[]), damaged(&[(1, &[2, 1])])),
-        of(tags(&[]), tags(&[]), damaged(&[(1, &[1, 1])])),
-        of(tags(&[]), tags(&[]), damaged(&[(1, &[0; 65])])),
-        of(vec![0x41, 0], tags(&[]), damaged(&[])),
+        of(names(&[3, 1]), names(&[]), damaged(&[])),
+        of(names(&[1, 1]), names(&[]), damaged(&[])),
+        of(names(&[1]), names(&[1]), damaged(&[])),
+        of(names(&[1]), names(&[]), damaged(&[(1, &[])])),
+        of(names(&[]), names(&[]), damaged(&[(2, &[]), (1, &[])])),
+        of(names(&[]), names(&[]), damaged(&[(1, &[2, 1])])),
+        of(names(&[]), names(&[]), damaged(&[(1, &[1, 1])])),
+        of(names(&[]), names(&[]), damaged(&[(1, &[0; 65])])),
+        of(vec![0x41, 0], names(&[]), damaged(&[])),
         decode(&[0x83, 5, 0x40, 0x40]),
         decode(&[0x84, 5, 0x40, 0x40, 0x80, 0]),
     ] {

@@ -49,7 +49,7 @@ const BLOCK_NAMES: usize = 24 << 10;
 /// Ids of snapshots in one block: about 1 MiB.
 const BLOCK_IDS: usize = 60 << 10;
 /// Objects of notes in one block, unless a single one has more: about 1 MiB.
-const BLOCK_TAGS: usize = 48 << 10;
+const BLOCK_SHORT_NAMES: usize = 48 << 10;
 /// Bytes of snapshots in one block, unless a single one is larger.
 const BLOCK_SNAPSHOT_BYTES: usize = 1 << 20;
 
@@ -308,7 +308,7 @@ fn blocks_of(fold: &Fold) -> Vec<(u8, u32, Vec<u8>)> {
     );
     let objects = |fact: &ScrubFact| 1 + fact.note.objects.len();
     blocks.extend(
-        divided(&fold.ledger.facts(&fold.objects), BLOCK_TAGS, objects)
+        divided(&fold.ledger.facts(&fold.objects), BLOCK_SHORT_NAMES, objects)
             .map(|part| (SECTION_SCRUBS, count(part), encode_scrubs(part))),
     );
     for condemn in fold.collected.facts() {

@@ -8,14 +8,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use lifeboat_format::key::{ObjectKey, ObjectName};
-use lifeboat_format::scrub::{Condition, ObjectTag, ScrubFact, ScrubNote};
+use lifeboat_format::scrub::{Condition, ScrubFact, ScrubNote, ShortName};
 
 use crate::log::LiveObject;
 
 /// What scrubs have found so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    objects: HashMap<ObjectTag, Seen>,
+    objects: HashMap<ShortName, Seen>,
     /// When the scrub began that appended the note of this number.
     runs: BTreeMap<u64, u64>,
 }
@@ -37,12 +37,12 @@ impl Ledger {
         let ScrubNote { when, objects } = note;
         self.runs.insert(number, when);
         let seen = |condition| Seen { when, condition, number };
-        self.objects.extend(objects.into_iter().map(|(tag, found)| (tag, seen(found))));
+        self.objects.extend(objects.into_iter().map(|(name, found)| (name, seen(found))));
     }
 
     /// What was last found of an object; nothing if it was never read.
     pub fn seen(&self, name: &ObjectName) -> Option<&Seen> {
-        self.objects.get(&ObjectTag::from(name))
+        self.objects.get(&ShortName::from(name))
     }
 
     /// When the last scrub began.
@@ -68,13 +68,13 @@ impl Ledger {
 
     /// What a checkpoint must hold so that a fold from it answers alike for all objects that count.
     pub(super) fn facts(&self, objects: &HashMap<ObjectKey, LiveObject>) -> Vec<ScrubFact> {
-        let mut found: BTreeMap<u64, BTreeMap<ObjectTag, Condition>> = BTreeMap::new();
+        let mut found: BTreeMap<u64, BTreeMap<ShortName, Condition>> = BTreeMap::new();
         let mut wanted: HashSet<u64> = self.runs.keys().next_back().copied().into_iter().collect();
         for (key, live) in objects {
-            let Some(tag) = key.name().as_ref().map(ObjectTag::from) else { continue };
-            match self.objects.get(&tag) {
+            let Some(name) = key.name().as_ref().map(ShortName::from) else { continue };
+            match self.objects.get(&name) {
                 Some(seen) => {
-                    found.entry(seen.number).or_default().insert(tag, seen.condition.clone());
+                    found.entry(seen.number).or_default().insert(name, seen.condition.clone());
                 }
                 None => wanted.extend(self.run_before(live.entry).map(|(number, _)| number)),
             }
@@ -100,7 +100,7 @@ mod tests {
 
     fn note(when: u64, objects: &[(u64, Condition)]) -> ScrubNote {
         let of =
-            |(number, found): &(u64, Condition)| (ObjectTag::from(&name(*number)), found.clone());
+            |(number, found): &(u64, Condition)| (ShortName::from(&name(*number)), found.clone());
         ScrubNote { when, objects: objects.iter().map(of).collect() }
     }
 

@@ -21,6 +21,7 @@ use crate::open::testing::{
 use crate::open::{OpenOptions, Repository, open};
 
 mod model;
+mod notes;
 
 const RUN: RunId = RunId([5; 16]);
 

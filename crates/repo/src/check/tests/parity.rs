@@ -1,3 +1,5 @@
+//! Packs with parity: what a check says of those that it makes whole, and of those that it does not.
+
 use lifeboat_format::pack::Footer;
 
 use super::*;
