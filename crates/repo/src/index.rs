@@ -612,7 +612,7 @@ impl Index {
     fn healed(&self, place: &Location) -> Option<Location> {
         let pack = self.believed().standing(&place.frame.pack);
         let is_other = pack != place.frame.pack;
-        is_other.then(|| Location { frame: FrameRef { pack, ..place.frame }, ..*place })
+        is_other.then_some(Location { frame: FrameRef { pack, ..place.frame }, ..*place })
     }
 
     fn table(&self) -> Arc<Table> {

@@ -15,6 +15,11 @@ fn append_draft(repository: &Repository, fold: &mut Fold, draft: &EntryDraft) ->
     append(repository, fold, |_| Ok(Decision::Append(draft.clone()))).unwrap().unwrap().number
 }
 
+/// An entry that means nothing, which its author is told.
+fn append_void(repository: &Repository, fold: &mut Fold, draft: &EntryDraft) {
+    append(repository, fold, |_| Ok(Decision::Append(draft.clone()))).unwrap_err();
+}
+
 fn id(first: u8) -> SnapshotId {
     SnapshotId([first; 16])
 }
@@ -91,16 +96,16 @@ fn a_delete_closes_a_condemn_once_and_only_one() {
     assert!(is_condemned(&fold, 2), "the other one is open");
     // Again, for what it spared; and of a condemn that is none.
     for number in [one, first, 99] {
-        append_draft(&repository, &mut fold, &delete(number, &[object(2)], &[]));
+        append_void(&repository, &mut fold, &delete(number, &[object(2)], &[]));
     }
     assert!(counts(&fold, 2));
     assert_eq!(fold.void_count(), 3);
     append_draft(&repository, &mut fold, &delete(other, &[object(2)], &[]));
     assert!(!counts(&fold, 2) && fold.condemns().is_empty());
     // A condemn of the future, or of no head at all, can't have spared anything.
-    append_draft(&repository, &mut fold, &condemn(99, &[object(1)], &[]));
+    append_void(&repository, &mut fold, &condemn(99, &[object(1)], &[]));
     let headless = EntryDraft { mark: None, ..condemn(0, &[object(1)], &[]) };
-    append_draft(&repository, &mut fold, &headless);
+    append_void(&repository, &mut fold, &headless);
     assert_eq!((fold.void_count(), fold.condemns().len()), (5, 0));
 }
 
