@@ -20,6 +20,7 @@ pub mod log;
 pub mod open;
 pub mod pace;
 pub mod packer;
+pub mod planted;
 mod reach;
 pub mod reader;
 pub mod slots;

@@ -15,6 +15,7 @@ use super::{GcReport, Run};
 use crate::error::{Error, Kind, Result};
 use crate::index::{Found, Index};
 use crate::log::{Condemn, Decision, EntryDraft, Fold, append};
+use crate::planted::{Planted, is_planted};
 use crate::reach::Reach;
 
 /// Objects that are removed between two looks at whether to go on.
@@ -37,7 +38,13 @@ pub(super) fn delete(run: &mut Run<'_>, number: u64, report: &mut GcReport) -> R
         (spared, gone) = condemn.objects.iter().copied().partition(is_spared);
         let live: HashSet<&SnapshotId> =
             living.live.iter().map(|(_, snapshot)| &snapshot.id).collect();
-        let dead = condemn.gone.iter().filter(|id| !live.contains(id)).copied();
+        let is_dead =
+            |id: &&SnapshotId| !live.contains(id) || is_planted(Planted::DeleterTakesRestored);
+        let dead = condemn.gone.iter().filter(is_dead).copied();
+        if is_planted(Planted::RemovesFirst) {
+            let keys = gone.iter().map(|object| object.kind.key(object.name));
+            keys.for_each(|key| drop(repository.io().delete(&key)));
+        }
         Ok(Decision::Append(EntryDraft {
             objects: gone.clone(),
             closes: Some(number),
@@ -74,7 +81,10 @@ impl Sparing {
     ) -> Result<()> {
         let was_unseen = |(entry, snapshot): &&(u64, lifeboat_format::snapshot::Snapshot)| {
             let is_between = *entry > condemn.mark && *entry < number;
-            (is_between || condemn.gone.contains(&snapshot.id)) && !self.seen.contains(&snapshot.id)
+            let is_between = is_between && !is_planted(Planted::DeleterLooksSinceCondemn);
+            let is_back =
+                condemn.gone.contains(&snapshot.id) && !is_planted(Planted::DeleterMissesRestores);
+            (is_between || is_back) && !self.seen.contains(&snapshot.id)
         };
         let unseen: Vec<_> = living.live.iter().filter(was_unseen).collect();
         if unseen.is_empty() {
@@ -103,7 +113,8 @@ impl Sparing {
     }
 
     fn is_relied_on(&self, condemn: &Condemn, key: &ObjectKey) -> bool {
-        condemn.relied.iter().any(|relied| relied.kind.key(relied.name) == *key)
+        !is_planted(Planted::DeleterMissesRelied)
+            && condemn.relied.iter().any(|relied| relied.kind.key(relied.name) == *key)
     }
 }
 
