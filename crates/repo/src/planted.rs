@@ -13,8 +13,6 @@ pub enum Planted {
     WriterLooksAtNothing = 1,
     /// A writer does not ask whether a collector took what it has put itself for orphans.
     WriterTrustsItsOwn,
-    /// A writer says that it relies on condemned packs, not on the condemned segments that find them.
-    WriterNamesPacksOnly,
     /// A writer relies on condemned objects as on any other, without a word.
     WriterReliesOnCondemned,
     /// A writer takes everything over from a parent, whatever collectors under way say of it.
@@ -37,10 +35,9 @@ pub enum Planted {
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::WriterLooksAtNothing,
         Self::WriterTrustsItsOwn,
-        Self::WriterNamesPacksOnly,
         Self::WriterReliesOnCondemned,
         Self::WriterTrustsItsParent,
         Self::DeleterLooksSinceCondemn,

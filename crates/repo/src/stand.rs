@@ -36,7 +36,8 @@ impl Begun {
         Self { next_number: fold.next_number() }
     }
 
-    fn saw_all_collections(self, fold: &Fold) -> bool {
+    /// Whether nothing was condemned or deleted since, as far as this fold knows.
+    pub fn saw_all_collections(self, fold: &Fold) -> bool {
         fold.last_collection().is_none_or(|number| number < self.next_number)
     }
 }
@@ -63,7 +64,6 @@ pub fn relied_on(
     begun: Begun,
     own: &[ListedObject],
     snapshot: &Snapshot,
-    cancel: &Cancel,
 ) -> Result<Vec<ReliedObject>> {
     if begun.saw_all_collections(fold) || is_planted(Planted::WriterLooksAtNothing) {
         return Ok(Vec::new());
@@ -85,22 +85,20 @@ pub fn relied_on(
     for object in own.iter().filter(|object| object.kind == ObjectKind::Index) {
         index.add(key(object), object.size)?;
     }
-    let is_named = |key: &ObjectKey| {
-        let is_missed =
-            matches!(key, ObjectKey::Index(_)) && is_planted(Planted::WriterNamesPacksOnly);
-        fold.is_condemned(key) && !is_missed
-    };
-    let mut condemned: HashSet<ObjectKey> = own.iter().map(key).filter(&is_named).collect();
+    let is_condemned = |key: &ObjectKey| fold.is_condemned(key);
+    let mut condemned: HashSet<ObjectKey> = own.iter().map(key).filter(is_condemned).collect();
     let mut visit = |id: &_, found: &[Found]| {
         if found.is_empty() {
             return Err(gone(format!("chunk {id}")));
         }
         for Found { pack, segment, .. } in found {
-            condemned.extend([*pack, *segment].into_iter().filter(&is_named));
+            condemned.extend([*pack, *segment].into_iter().filter(is_condemned));
         }
         Ok(())
     };
-    let mut reach = Reach::new(repository, &index, cancel, &mut visit);
+    // A run that was asked to stop looks, too: otherwise what it has done until then would not count.
+    let cancel = Cancel::new();
+    let mut reach = Reach::new(repository, &index, &cancel, &mut visit);
     let unreadable = |error: Error| match error.kind() {
         Kind::NotFound => gone(error.to_string()),
         _ => error,
