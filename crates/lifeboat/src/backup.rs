@@ -34,13 +34,14 @@ use lifeboat_repo::index::{Index, LostSegment};
 use lifeboat_repo::log::Fold;
 use lifeboat_repo::open::Repository;
 use lifeboat_repo::packer::{Packer, PackerOptions};
+use lifeboat_repo::stand::Begun;
 
 use self::commit::Committer;
 use self::parent::Parents;
 use self::sequence::Sequence;
 use self::split::Crew;
 use crate::context::Context;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::monitor::Phase;
 use crate::report::ProblemLog;
 use crate::source::meta::MetaReader;
@@ -72,8 +73,10 @@ pub fn backup(
     let mut tries = 0;
     let mut report = loop {
         tries += 1;
-        match attempt(repository, options, context, &roots, tries > 1) {
-            Err(error) if error.kind() == Kind::Collected && tries < TRIES_MAX => {
+        let fold = Fold::load(repository)?;
+        let begun = Begun::at(&fold);
+        match attempt(repository, options, context, &roots, fold, tries > 1) {
+            Err(error) if tries < TRIES_MAX && is_collected(repository, begun, &error) => {
                 tracing::warn!(%error, "a collection came between; what it took is stored again");
             }
             outcome => break outcome?,
@@ -83,17 +86,31 @@ pub fn backup(
     Ok(report)
 }
 
-/// One run from the head of the log as it is now; `doubtful` is whether what a parent reaches is to be looked for.
+/// Whether a collection that came after `begun` has brought a run to its end: what it took may be found missing at once,
+/// and not only at the commit.
+fn is_collected(repository: &Repository, begun: Begun, error: &Error) -> bool {
+    let came_between = || {
+        let fold = Fold::load(repository);
+        fold.is_ok_and(|fold| !begun.saw_all_collections(&fold))
+    };
+    match error.kind() {
+        Kind::Collected => true,
+        Kind::NotFound | Kind::Corrupt => came_between(),
+        _ => false,
+    }
+}
+
+/// One run from the head of this fold; `doubtful` is whether what a parent reaches is to be looked for.
 fn attempt(
     repository: &Repository,
     options: &BackupOptions,
     context: &Context<'_>,
     roots: &[roots::BackupRoot],
+    fold: Fold,
     doubtful: bool,
 ) -> Result<BackupReport> {
     let asked_before = repository.io().meter().snapshot();
     let source = commit::source(options, roots);
-    let fold = Fold::load(repository)?;
     if !options.dry_run {
         fold.require_appendable()?;
     }

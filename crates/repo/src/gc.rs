@@ -131,6 +131,11 @@ impl Tally {
         self.objects += 1;
         self.bytes += bytes;
     }
+
+    fn add_all(&mut self, others: Self) {
+        self.objects += others.objects;
+        self.bytes += others.bytes;
+    }
 }
 
 /// What came of a collection.
@@ -171,40 +176,24 @@ pub struct GcReport {
 /// can't be read, since what it needs is then not known; the store's; [`Kind::Cancelled`].
 pub fn collect(repository: &Repository, options: &GcOptions) -> Result<GcReport> {
     let mut report = GcReport { dry_run: options.dry_run, ..GcReport::default() };
-    let mut run = Run::begin(repository, options)?;
-    run.delete_due(&mut report)?;
     let mut tries = 0;
     loop {
-        options.go_on(repository)?;
         tries += 1;
-        match run.condemn(&mut report)? {
-            Condemned::Done => break,
-            Condemned::Overtaken if tries < TRIES_MAX => {
-                tracing::debug!("another collection came between; this one is planned anew");
+        let mut run = Run::begin(repository, options)?;
+        let last = run.fold.last_collection();
+        match run.collect(&mut report) {
+            // What this one was about to read another one has removed.
+            Err(error)
+                if matches!(error.kind(), Kind::NotFound | Kind::Corrupt)
+                    && tries < TRIES_MAX
+                    && run.is_overtaken(last)? =>
+            {
+                tracing::debug!(%error, "another collection came between; this one begins anew");
                 report = report.planned_anew();
             }
-            Condemned::Overtaken => {
-                return Err(Error::new(Kind::Unavailable, "collect", repository.io().describe())
-                    .because("other collections came between each time")
-                    .hint("one collector is enough: run it again when the other has ended"));
-            }
+            outcome => return outcome.map(|()| report),
         }
     }
-    if options.delay.is_zero() {
-        let deleted = report.deleted;
-        run.delete_due(&mut report)?;
-        // Index segments of packs that are gone now have nothing to say any more.
-        if report.deleted != deleted && run.condemn_segments(&mut report)? == Condemned::Done {
-            run.delete_due(&mut report)?;
-        }
-    }
-    run.count_waiting(&mut report);
-    if !options.dry_run
-        && let Err(error) = checkpoint::maybe_write(repository, &run.fold)
-    {
-        tracing::warn!(%error, "the log's next checkpoint is left to a later run");
-    }
-    Ok(report)
 }
 
 impl GcOptions {
@@ -217,6 +206,17 @@ impl GcOptions {
 }
 
 impl GcReport {
+    /// Adds what a further round has done; what was found by the first one stays.
+    fn add(&mut self, later: &Self) {
+        self.repacked.add_all(later.repacked);
+        self.copied_bytes += later.copied_bytes;
+        self.condemned.add_all(later.condemned);
+        self.orphans.add_all(later.orphans);
+        self.deleted.add_all(later.deleted);
+        self.spared.add_all(later.spared);
+        self.removed.add_all(later.removed);
+    }
+
     /// What stays true when a plan is given up.
     fn planned_anew(self) -> Self {
         let Self { repacked, copied_bytes, deleted, spared, removed, dry_run, .. } = self;
@@ -247,6 +247,54 @@ impl<'a> Run<'a> {
         let run = Self { repository, options, fold, id: RunId(repository.random()?) };
         run.require_no_doubt()?;
         Ok(run)
+    }
+
+    /// All steps, one after another.
+    fn collect(&mut self, report: &mut GcReport) -> Result<()> {
+        self.delete_due(report)?;
+        self.condemn_at_last(report)?;
+        if self.options.delay.is_zero() {
+            let deleted = report.deleted;
+            self.delete_due(report)?;
+            // Index segments of packs that are gone now have nothing to say any more.
+            if report.deleted != deleted {
+                let mut again = GcReport::default();
+                if self.condemn_segments(&mut again)? == Condemned::Done {
+                    self.delete_due(&mut again)?;
+                }
+                report.add(&again);
+            }
+        }
+        self.count_waiting(report);
+        if !self.options.dry_run
+            && let Err(error) = checkpoint::maybe_write(self.repository, &self.fold)
+        {
+            tracing::warn!(%error, "the log's next checkpoint is left to a later run");
+        }
+        Ok(())
+    }
+
+    /// Condemns, and marks anew for as long as other collectors are faster.
+    fn condemn_at_last(&mut self, report: &mut GcReport) -> Result<()> {
+        for _ in 0..TRIES_MAX {
+            self.options.go_on(self.repository)?;
+            match self.condemn(report)? {
+                Condemned::Done => return Ok(()),
+                Condemned::Overtaken => {
+                    tracing::debug!("another collection came between; this one is planned anew");
+                    *report = report.clone().planned_anew();
+                }
+            }
+        }
+        Err(Error::new(Kind::Unavailable, "collect", self.repository.io().describe())
+            .because("other collections came between each time")
+            .hint("one collector is enough: run it again when the other has ended"))
+    }
+
+    /// Whether anything was condemned or deleted after the entry `last`.
+    fn is_overtaken(&mut self, last: Option<u64>) -> Result<bool> {
+        self.fold.refresh(self.repository.io())?;
+        Ok(self.fold.last_collection() != last)
     }
 
     /// Refuses where an entry of the log is lost, which may have said that something counts.

@@ -22,6 +22,7 @@ mod mend;
 pub mod open;
 pub mod pace;
 pub mod packer;
+pub mod planted;
 mod reach;
 pub mod reader;
 pub mod scrub;

@@ -171,10 +171,11 @@ impl Snapshots {
             self.replaced.extend(replaced.map(|by| (snapshot.id, by.id)));
             known.standing = if let Some(entry) = hidden(&snapshot.id) {
                 Standing::Forgotten { entry }
+            } else if let Some((_, by)) = superseded.into_iter().find(|(by, _)| is_entitled(by)) {
+                // With other marks or without: otherwise what it reaches would be needed for ever.
+                Standing::Superseded(*by)
             } else if let Some(by) = replaced {
                 Standing::Replaced(by.id)
-            } else if let Some((_, by)) = superseded.into_iter().find(|(by, _)| is_entitled(by)) {
-                Standing::Superseded(*by)
             } else {
                 Standing::Live
             };

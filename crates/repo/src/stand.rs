@@ -20,6 +20,7 @@ use crate::index::{Found, Index};
 use crate::log::collected::relied;
 use crate::log::{Condemn, Fold};
 use crate::open::Repository;
+use crate::planted::{Planted, is_planted};
 use crate::reach::Reach;
 
 /// What a run began with.
@@ -35,7 +36,8 @@ impl Begun {
         Self { next_number: fold.next_number() }
     }
 
-    fn saw_all_collections(self, fold: &Fold) -> bool {
+    /// Whether nothing was condemned or deleted since, as far as this fold knows.
+    pub fn saw_all_collections(self, fold: &Fold) -> bool {
         fold.last_collection().is_none_or(|number| number < self.next_number)
     }
 }
@@ -45,7 +47,8 @@ impl Begun {
 pub fn is_protected(fold: &Fold, snapshot: &SnapshotId, entry: u64) -> bool {
     // The mark saw it, or it was decided with the condemn in sight.
     let spares = |(number, condemn): (&u64, &Condemn)| {
-        (entry <= condemn.mark || entry > *number) && !condemn.gone.contains(snapshot)
+        is_planted(Planted::WriterTrustsItsParent)
+            || (entry <= condemn.mark || entry > *number) && !condemn.gone.contains(snapshot)
     };
     fold.condemns().iter().all(spares)
 }
@@ -61,9 +64,8 @@ pub fn relied_on(
     begun: Begun,
     own: &[ListedObject],
     snapshot: &Snapshot,
-    cancel: &Cancel,
 ) -> Result<Vec<ReliedObject>> {
-    if begun.saw_all_collections(fold) {
+    if begun.saw_all_collections(fold) || is_planted(Planted::WriterLooksAtNothing) {
         return Ok(Vec::new());
     }
     let gone = |what: String| {
@@ -72,7 +74,10 @@ pub fn relied_on(
             .hint("run it again: what it has stored is found and not stored again")
     };
     let key = |object: &ListedObject| object.kind.key(object.name);
-    if let Some(object) = own.iter().find(|object| fold.is_lately_gone(&key(object))) {
+    let is_gone = |object: &&ListedObject| {
+        fold.is_lately_gone(&key(object)) && !is_planted(Planted::WriterTrustsItsOwn)
+    };
+    if let Some(object) = own.iter().find(is_gone) {
         return Err(gone(key(object).to_string()));
     }
     // What only a lost segment knows of is missed by what is looked up.
@@ -80,18 +85,20 @@ pub fn relied_on(
     for object in own.iter().filter(|object| object.kind == ObjectKind::Index) {
         index.add(key(object), object.size)?;
     }
-    let mut condemned: HashSet<ObjectKey> =
-        own.iter().map(key).filter(|key| fold.is_condemned(key)).collect();
+    let is_condemned = |key: &ObjectKey| fold.is_condemned(key);
+    let mut condemned: HashSet<ObjectKey> = own.iter().map(key).filter(is_condemned).collect();
     let mut visit = |id: &_, found: &[Found]| {
         if found.is_empty() {
             return Err(gone(format!("chunk {id}")));
         }
         for Found { pack, segment, .. } in found {
-            condemned.extend([*pack, *segment].into_iter().filter(|key| fold.is_condemned(key)));
+            condemned.extend([*pack, *segment].into_iter().filter(is_condemned));
         }
         Ok(())
     };
-    let mut reach = Reach::new(repository, &index, cancel, &mut visit);
+    // A run that was asked to stop looks, too: otherwise what it has done until then would not count.
+    let cancel = Cancel::new();
+    let mut reach = Reach::new(repository, &index, &cancel, &mut visit);
     let unreadable = |error: Error| match error.kind() {
         Kind::NotFound => gone(error.to_string()),
         _ => error,

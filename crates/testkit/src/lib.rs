@@ -7,6 +7,7 @@ pub mod clock;
 pub mod crash;
 pub mod entropy;
 pub mod fault;
+pub mod hook;
 pub mod link;
 pub mod proxy;
 pub mod same_tree;

@@ -97,13 +97,13 @@ impl<'a> Committer<'a> {
         let is_checkpoint = progress.checkpoint.is_some();
         let mut snapshot = self.snapshot(job, progress)?;
         let until = snapshot.hold_until.map(hold_end);
-        let (begun, cancel, own) = (self.begun, &job.context.cancel, objects.clone());
+        let (begun, own) = (self.begun, objects.clone());
         let seal = |head: &Fold| {
             // Another writer of the same key may have come before since.
             let last = head.last_snapshot_of(job.repository);
             snapshot.sequence = last.as_ref().map_or(0, |last| last.sequence) + 1;
             snapshot.previous = last.map(|last| last.hash);
-            let relied = stand::relied_on(job.repository, head, begun, &own, &snapshot, cancel)?;
+            let relied = stand::relied_on(job.repository, head, begun, &own, &snapshot)?;
             Ok((snapshots::seal(job.repository, &snapshot)?, relied))
         };
         let committed =

@@ -33,7 +33,7 @@ fn now() -> GcOptions {
     }
 }
 
-fn forget_one(repository: &Repository, id: SnapshotId) {
+pub(crate) fn forget_one(repository: &Repository, id: SnapshotId) {
     let mut fold = Fold::load(repository).unwrap();
     let choose = |_: &Fold, _: &_| Ok(vec![id]);
     let gone = forget(repository, &mut fold, &Guards::OFF, &Why::default(), choose).unwrap();

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "figures")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod beside;
 mod collected;
 mod company;
 mod faults;

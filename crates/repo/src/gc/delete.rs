@@ -10,12 +10,14 @@ use std::sync::Arc;
 use lifeboat_format::entry::{ListedObject, LogKind};
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::key::ObjectKey;
+use lifeboat_format::snapshot::Snapshot;
 
 use super::living::Living;
 use super::{GcReport, Run};
 use crate::error::{Error, Kind, Result};
 use crate::index::{Found, Index};
 use crate::log::{Condemn, Decision, EntryDraft, Fold, append, seal_remark};
+use crate::planted::{Planted, is_planted};
 use crate::reach::Reach;
 
 /// Objects that are removed between two looks at whether to go on.
@@ -40,7 +42,13 @@ pub(super) fn delete(run: &mut Run<'_>, number: u64, report: &mut GcReport) -> R
         (spared, gone) = condemn.objects.iter().copied().partition(is_spared);
         let live: HashSet<&SnapshotId> =
             living.live.iter().map(|(_, snapshot)| &snapshot.id).collect();
-        let dead = condemn.gone.iter().filter(|id| !live.contains(id)).copied();
+        let is_dead =
+            |id: &&SnapshotId| !live.contains(id) || is_planted(Planted::DeleterTakesRestored);
+        let dead = condemn.gone.iter().filter(is_dead).copied();
+        if is_planted(Planted::RemovesFirst) {
+            let keys = gone.iter().map(|object| object.kind.key(object.name));
+            keys.for_each(|key| drop(repository.io().delete(&key)));
+        }
         Ok(Decision::Append(EntryDraft {
             objects: gone.clone(),
             closes: Some(number),
@@ -76,11 +84,15 @@ impl Sparing {
         condemn: &Condemn,
         living: &Living,
     ) -> Result<()> {
-        let is_between = |entry: u64| entry > condemn.mark && entry < number;
-        let came_back = living
-            .live
-            .iter()
-            .filter(|(entry, snapshot)| !is_between(*entry) && condemn.gone.contains(&snapshot.id));
+        let is_between = |entry: u64| {
+            let is_between = entry > condemn.mark && entry < number;
+            is_between && !is_planted(Planted::DeleterLooksSinceCondemn)
+        };
+        let is_back = |snapshot: &Snapshot| {
+            condemn.gone.contains(&snapshot.id) && !is_planted(Planted::DeleterMissesRestores)
+        };
+        let came_back =
+            living.live.iter().filter(|(entry, snapshot)| !is_between(*entry) && is_back(snapshot));
         let all = living.live.iter().chain(&living.dead);
         let unseen: Vec<_> = all
             .filter(|(entry, _)| is_between(*entry))
@@ -113,7 +125,8 @@ impl Sparing {
     }
 
     fn is_relied_on(&self, condemn: &Condemn, key: &ObjectKey) -> bool {
-        condemn.relied.iter().any(|relied| relied.kind.key(relied.name) == *key)
+        !is_planted(Planted::DeleterMissesRelied)
+            && condemn.relied.iter().any(|relied| relied.kind.key(relied.name) == *key)
     }
 }
 

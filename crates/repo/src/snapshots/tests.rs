@@ -55,6 +55,20 @@ fn checkpoints_give_way_to_later_snapshots_of_their_source() {
     assert_eq!(firsts(loaded.latest(&Filter::default())), [4]);
 }
 
+/// What the first form reaches was kept for ever, and nobody could forget it: no list showed it.
+#[test]
+fn a_checkpoint_with_other_marks_gives_way_in_all_forms() {
+    let (repository, mut fold, loaded) = with(&[checkpoint(1, "a", 1)]);
+    let first = loaded.all()[0].snapshot.id;
+    let edit = TagEdit { add: vec!["mark".to_owned()], ..TagEdit::default() };
+    tag(&repository, &mut fold, first, &edit).unwrap();
+    put(&repository, &mut fold, &snapshot(2, "a", 2));
+    let loaded = Snapshots::load(&repository, &fold).unwrap();
+    let superseded = Standing::Superseded(loaded.all()[2].snapshot.id);
+    let standings: Vec<Standing> = loaded.all().iter().map(|known| known.standing).collect();
+    assert_eq!(standings, [superseded, superseded, Standing::Live]);
+}
+
 #[test]
 fn filters_and_order() {
     let tagged =
