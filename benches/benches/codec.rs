@@ -1,5 +1,5 @@
 //! The stages from bytes to bytes, on one core: *cut*, *hash*, *compress*, *inflate*, *seal*, *open*; and
-//! the derivation of a key.
+//! the derivation of a key, and the parity of a pack.
 //!
 //! Throughput is in plaintext bytes everywhere, so that figures can be compared: a byte of a first backup
 //! takes the sum of the times of *cut*, *hash* (twice: its chunk's id, its file's content), *compress*
@@ -8,6 +8,7 @@
 //! noise: what is missing is ours. `derive` is slow on purpose, and what somebody who guesses pays.
 
 use std::hint::black_box;
+use std::ops::Range;
 
 use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
@@ -17,6 +18,7 @@ use lifeboat_codec::compress::{Compressor, Decompressor, Level, looks_random};
 use lifeboat_codec::cut::{Cutter, Params};
 use lifeboat_codec::hash::{ContentHasher, IdKeys};
 use lifeboat_codec::kdf;
+use lifeboat_codec::parity::{Code, Column};
 use lifeboat_codec::seal::{NO_EXTRA, ObjectOpener, ObjectSealer, Subject, TAG_BYTES};
 use lifeboat_format::envelope::{ObjectType, Preamble, Role};
 use lifeboat_format::id::RepositoryId;
@@ -219,5 +221,45 @@ fn sealer_and_opener() -> (ObjectSealer, ObjectOpener) {
     (sealer, opener)
 }
 
-criterion_group!(stages, cut, hash, compress, inflate, seal, open, derive);
+/// A pack's body and the parity that 3 % are, as the packer makes it; and all of its parity's worth made again.
+fn parity(criterion: &mut Criterion) {
+    const STRIPES: usize = 128;
+    const PARITY: usize = 4;
+    const WORK_BYTES: usize = 1 << 20;
+    let body = noise(32 << 20);
+    let size = body.len() / STRIPES;
+    let code = Code::new(STRIPES, PARITY, size).expect("far from the limits");
+    let mut group = criterion.benchmark_group("parity");
+    group.throughput(Throughput::Bytes(body.len() as u64)).sample_size(20);
+    let fill = |column: &mut Column, range: &Range<usize>| {
+        column.begin(range.len()).expect("a multiple of the unit");
+        for (stripe, bytes) in body.chunks_exact(size).enumerate() {
+            column.stripe_mut(stripe).copy_from_slice(&bytes[range.clone()]);
+        }
+    };
+    let mut column = Column::new(code).expect("far from the limits");
+    group.bench_function("make", |bencher| {
+        bencher.iter(|| {
+            for range in code.columns(WORK_BYTES) {
+                fill(&mut column, &range);
+                column.make_parity().expect("all stripes are there");
+            }
+        });
+    });
+    group.bench_function("rebuild", |bencher| {
+        bencher.iter(|| {
+            for range in code.columns(4 * WORK_BYTES) {
+                fill(&mut column, &range);
+                column.rebuild(&[0, 1, 2, 3]).expect("as many as there is parity");
+            }
+        });
+    });
+    group.bench_function("reed-solomon-simd", |bencher| {
+        let stripes: Vec<&[u8]> = body.chunks_exact(size).collect();
+        bencher.iter(|| reed_solomon_simd::encode(STRIPES, PARITY, black_box(&stripes)));
+    });
+    group.finish();
+}
+
+criterion_group!(stages, cut, hash, compress, inflate, seal, open, derive, parity);
 criterion_main!(stages);

@@ -4,6 +4,7 @@
 //! alike; but for [`index`], whose repository no program could make in time. The benchmarks of single stages are under `benches/`, with criterion, and their bytes
 //! come from [`input`].
 
+pub mod collect;
 pub mod compare;
 pub mod corpus;
 pub mod index;

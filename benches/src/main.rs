@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use bench::{
+    collect::{self, collect},
     compare::{self, compare},
     corpus::{self, Spec},
     index::{self, index},
@@ -61,6 +62,16 @@ enum Verb {
         /// The same where faults are compared with none, in ms
         #[arg(long, default_value_t = 50)]
         delay: u64,
+        #[command(flatten)]
+        scene: Scene,
+    },
+    /// Forget half of many snapshots, and time the collection beside that of a peer
+    Collect {
+        /// How many snapshots
+        #[arg(long, default_value_t = 100)]
+        snapshots: u32,
+        #[command(flatten)]
+        size: Size,
         #[command(flatten)]
         scene: Scene,
     },
@@ -175,6 +186,10 @@ fn main() -> Result<()> {
                 delay: Duration::from_millis(delay),
             };
             link(options, &scene.place("link")?, &scene.results)
+        }
+        Verb::Collect { snapshots, size, scene } => {
+            let options = collect::Options { spec: size.spec()?, snapshots };
+            collect(options, &scene.place("history")?, &scene.results)
         }
         Verb::Efficiency { size, scene } => {
             efficiency(size.spec()?, &scene.place("volume")?, &scene.results)

@@ -114,5 +114,58 @@ def padme():
     return [[length, padded(length)] for length in (2, 9, 100, 4097, 1_000_000, 33_554_433)]
 
 
+def parity():
+    """Five stripes of 128 bytes and three of parity, by plain interpolation as docs/format.md says it."""
+    basis = [0x0001, 0xACCA, 0x3C0E, 0x163E, 0xC582, 0xED2E, 0x914C, 0x4012, 0x6C98, 0x10D8, 0x6A72, 0xB900,
+             0xFDB8, 0xFB34, 0xFF38, 0x991E]
+    element = [0]
+    for one in basis:
+        element += [one ^ other for other in element]
+    number = {value: at for at, value in enumerate(element)}
+
+    def times(a, b):
+        product = 0
+        while b:
+            product ^= a if b & 1 else 0
+            a, b = a << 1 ^ (0x1002D if a & 0x8000 else 0), b >> 1
+        return product
+
+    def inverse(a):  # To the power of 2^16 - 2.
+        power, result = a, 1
+        for _ in range(15):
+            power = times(power, power)
+            result = times(result, power)
+        return result
+
+    def interpolate(points, values, at):
+        total = 0
+        for one, value in zip(points, values):
+            for other in points:
+                if other != one:
+                    quotient = times(element[at] ^ element[other], inverse(element[one] ^ element[other]))
+                    value = times(value, quotient)
+            total ^= value
+        return total
+
+    def symbols(stripe):  # Of 64 bytes the first half are low bytes, the second half high ones.
+        return [element[block[i] | block[i + 32] << 8]
+                for block in (stripe[at:at + 64] for at in range(0, len(stripe), 64)) for i in range(32)]
+
+    body = [bytes((stripe * 37 + i * (stripe + 3)) % 256 for i in range(128)) for stripe in range(5)]
+    count, chunk = 3, 4
+    columns = [symbols(stripe) for stripe in body] + [[0] * 64] * (-len(body) % chunk)
+    made = []
+    for at in range(count):
+        sums = [0] * 64
+        for first in range(0, len(columns), chunk):
+            points = range(chunk + first, 2 * chunk + first)
+            for i in range(64):
+                sums[i] ^= interpolate(points, [columns[first + k][i] for k in range(chunk)], at)
+        numbers = [number[value] for value in sums]
+        made.append(b"".join(bytes(n & 255 for n in half) + bytes(n >> 8 for n in half)
+                             for half in (numbers[:32], numbers[32:])))
+    return {"body": [stripe.hex() for stripe in body], "parity": [stripe.hex() for stripe in made]}
+
+
 print(json.dumps({"hash": hashes(), "seal": seals(), "sign": signatures(), "kdf": kdf(),
-                  "cut": cuts(), "padme": padme()}, indent=1))
+                  "cut": cuts(), "padme": padme(), "parity": parity()}, indent=1))

@@ -6,6 +6,7 @@ use crate::step::{cargo, root, run, step};
 
 /// What is measured, and on how much.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one of the user's switches")]
 pub(crate) struct Options {
     /// Install restic, rustic and borg first (benches/peers/install.sh)
     #[arg(long)]
@@ -16,6 +17,9 @@ pub(crate) struct Options {
     /// Only a repository of a hundred million chunks; needs 50 GB of disk
     #[arg(long, conflicts_with = "link")]
     index: bool,
+    /// Only a collection beside `restic prune`, after half of many snapshots were forgotten
+    #[arg(long, conflicts_with_all = ["link", "index"])]
+    collect: bool,
     /// Size of the corpus in GiB
     #[arg(long, default_value_t = 3.0)]
     gib: f64,
@@ -38,6 +42,7 @@ pub(crate) fn bench(options: &Options) -> Result<()> {
     let verbs = match options {
         Options { link: true, .. } => vec![vec!["link"]],
         Options { index: true, .. } => vec![vec!["index", "--gib", &gib]],
+        Options { collect: true, .. } => vec![vec!["collect", "--gib", &gib]],
         _ => {
             vec![
                 vec!["compare", "--gib", &gib],

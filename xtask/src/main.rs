@@ -9,6 +9,7 @@ mod bench;
 mod ci;
 mod deep;
 mod fixtures;
+mod model;
 mod servers;
 mod setup;
 mod step;
@@ -41,6 +42,8 @@ enum Verb {
     WithServers(servers::Options),
     /// Run what takes too long for every change: fuzzing, Garage, a virtual machine
     Deep(deep::Options),
+    /// Search through the protocol's model for minutes to hours
+    Model(model::Options),
     /// Build the corpus and time Lifeboat beside the installed peers
     Bench(bench::Options),
     /// Make the golden fixtures anew (only ever for a new format version)
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Verb::Tidy(options) => step::step("tidy", || tidy::tidy(&options)),
         Verb::WithServers(options) => servers::with_servers(&options),
         Verb::Deep(options) => deep::deep(&options),
+        Verb::Model(options) => model::model(&options),
         Verb::Bench(options) => bench::bench(&options),
         Verb::Fixtures => fixtures::regenerate(),
     };

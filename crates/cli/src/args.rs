@@ -7,8 +7,11 @@ mod backup;
 mod find;
 mod gc;
 mod key;
+mod log;
 #[cfg(feature = "mount")]
 mod mount;
+mod retention;
+mod scrub;
 mod select;
 mod size;
 
@@ -20,8 +23,13 @@ pub(crate) use self::backup::{BackupArgs, KindArg};
 pub(crate) use self::find::{FindArgs, SizeTest};
 pub(crate) use self::gc::GcArgs;
 pub(crate) use self::key::{InitArgs, KeyArgs, KeyCommand, NewKeyArgs};
+pub(crate) use self::log::LogArgs;
 #[cfg(feature = "mount")]
 pub(crate) use self::mount::MountArgs;
+pub(crate) use self::retention::{
+    ForgetArgs, HoldArgs, RetentionArgs, RetentionCommand, RuleArgs, SimulateArgs,
+};
+pub(crate) use self::scrub::{HealArgs, ScrubArgs};
 pub(crate) use self::select::{SelectArgs, SnapshotPath};
 pub(crate) use self::size::{ByteSize, Period};
 
@@ -96,7 +104,7 @@ pub(crate) struct PoliteArgs {
     /// disk's scheduler must be BFQ or mq-deadline [env: LIFEBOAT_IO_CLASS] [default: as it was started]
     #[arg(long, global = true, value_name = "CLASS")]
     pub(crate) io_class: Option<String>,
-    /// Lets backup, restore and check work less while other programs wait longer than PERCENT of the time
+    /// Lets backup, restore, check and scrub work less while other programs wait longer than PERCENT of the time
     /// for the CPU or a disk, as the kernel's pressure stall information tells; 10 if it is not given.
     /// 0 is never [env: LIFEBOAT_YIELD_TO_LOAD] [default: 0]
     #[arg(long, global = true, value_name = "PERCENT", num_args = 0..=1, require_equals = true)]
@@ -156,10 +164,18 @@ pub(crate) enum Command {
     /// Shows snapshots as files in a directory, for reading only
     #[cfg(feature = "mount")]
     Mount(MountArgs),
+    /// Shows who changed what in the repository, when and why
+    Log(LogArgs),
     /// Shows any object of the repository, decoded
     Inspect(InspectArgs),
     /// Changes the tags of snapshots
     Tag(TagArgs),
+    /// Lets go of snapshots, by rules or by name, and brings them back
+    Forget(Box<ForgetArgs>),
+    /// Makes sure that snapshots can't be forgotten, until a time or until they are released
+    Hold(HoldArgs),
+    /// Tries out rules of what to keep
+    Retention(Box<RetentionArgs>),
     /// Shows sizes, and what deduplication and compression gained
     Stats(StatsArgs),
     /// Manages passphrases and key files
@@ -168,6 +184,10 @@ pub(crate) enum Command {
     Gc(GcArgs),
     /// Looks for damage in the repository
     Check(CheckArgs),
+    /// Reads back a part of what is stored, so that all of it is read in time, and remembers what was read when
+    Scrub(ScrubArgs),
+    /// Puts damaged packs beside themselves once more, whole: by their own parity, or from a copy
+    Heal(HealArgs),
     /// Looks at the configuration file and what it leads to
     Config(ConfigArgs),
     /// Tries out what a store can do, and says what that rules out
@@ -277,7 +297,7 @@ pub(crate) struct SnapshotsArgs {
     /// Only these: beginnings of ids, or `latest`
     #[arg(value_name = "SNAPSHOT")]
     pub(crate) snapshots: Vec<String>,
-    /// Shows checkpoints of interrupted runs and snapshots that were replaced, too
+    /// Shows checkpoints of interrupted runs and snapshots that were replaced or forgotten, too
     #[arg(short, long)]
     pub(crate) all: bool,
     #[command(flatten)]

@@ -8,18 +8,24 @@ mod config;
 mod diff;
 mod doctor;
 mod find;
+mod forget;
 mod gc;
 mod heads;
+mod heal;
 mod heard;
+mod hold;
 mod init;
 mod inspect;
 mod key;
+mod log;
 mod ls;
 #[cfg(feature = "mount")]
 mod mount;
 mod open;
 mod paths;
 mod restore;
+mod retention;
+mod scrub;
 mod session;
 mod snapshots;
 mod stats;
@@ -49,12 +55,18 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::Cat(args) => cat::run(&args, settings, output),
         #[cfg(feature = "mount")]
         Command::Mount(args) => mount::run(&args, settings, output),
+        Command::Log(args) => log::run(&args, settings, output),
         Command::Inspect(args) => inspect::run(&args, settings, output),
         Command::Tag(args) => tag::run(&args, settings, output),
+        Command::Forget(args) => forget::run(&args, settings, output),
+        Command::Hold(args) => hold::run(&args, settings, output),
+        Command::Retention(args) => retention::run(&args, settings, output),
         Command::Stats(args) => stats::run(&args, settings, output),
         Command::Key(args) => key::run(args, settings, output),
         Command::Gc(args) => gc::run(&args, settings, output),
         Command::Check(args) => check::run(&args, settings, output),
+        Command::Heal(args) => heal::run(&args, settings, output),
+        Command::Scrub(args) => scrub::run(&args, settings, output),
         Command::Config(args) => config::run(&args, settings, output),
         Command::Doctor(args) => doctor::run(&args, settings, output),
         Command::Completions(args) => completions::run(&args, output),

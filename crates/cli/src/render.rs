@@ -4,6 +4,7 @@
 //! progress and notices go to stderr.
 
 mod base64;
+mod calendar;
 mod entry;
 mod human;
 mod progress;
@@ -15,8 +16,9 @@ use std::io::Write as _;
 use serde::Serialize;
 
 pub(crate) use self::base64::Base64;
+pub(crate) use self::calendar::Calendar;
 pub(crate) use self::entry::EntryView;
-pub(crate) use self::human::{bytes, count, digits, duration, ratio, time_text};
+pub(crate) use self::human::{bytes, count, digits, duration, ratio, time_text, time_text_in};
 pub(crate) use self::progress::{LineMonitor, progress_monitor};
 pub(crate) use self::stream::{Gone, Stream, closed};
 pub(crate) use self::table::Table;

@@ -12,6 +12,7 @@ pub mod entropy;
 pub mod error;
 pub mod hash;
 pub mod kdf;
+pub mod parity;
 pub mod seal;
 pub mod sign;
 #[cfg(test)]

@@ -39,8 +39,10 @@ pub const SECTION_PACKS: u8 = 3;
 pub const SECTION_MERGES: u8 = 5;
 /// The section of snapshots that are hidden or held.
 pub const SECTION_KEEPING: u8 = 6;
-/// The section of `condemn`s that no `delete` has closed. (8 is reserved.)
+/// The section of `condemn`s that no `delete` has closed.
 pub const SECTION_CONDEMNS: u8 = 7;
+/// The section of what scrubs have found.
+pub const SECTION_SCRUBS: u8 = 8;
 /// The section of snapshots that are gone for good.
 pub const SECTION_GONE: u8 = 9;
 /// The section of merged index segments that are gone for good, before the merges that speak of them.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{LogId, PublicKey, RepositoryId};
 use crate::keys::SigningRole;
-use crate::pack::FRAME_RAW_MAX;
+use crate::pack::{FRAME_RAW_MAX, PARITY_MAX};
 use crate::time::Time;
 use crate::{Error, FORMAT_VERSION, Result, hex};
 
@@ -23,8 +23,11 @@ pub const SIGNATURE_CONTEXT: &[u8] = b"lifeboat 1 config";
 /// and each says that it is the only one.
 pub const EXCLUSIVE: &str = "exclusive";
 
+/// The feature of a repository whose packs have parity: who does not know it would write some without.
+pub const PARITY: &str = "parity";
+
 /// The features without which nothing may be written, and which this version has.
-const WRITE_FEATURES: [&str; 1] = [EXCLUSIVE];
+const WRITE_FEATURES: [&str; 2] = [EXCLUSIVE, PARITY];
 
 const WHAT: &str = "config";
 const SIGNATURE_MEMBER: &str = ",\n  \"signature\": \"";
@@ -56,8 +59,28 @@ pub struct Config {
     pub tree_frame_bytes: u32,
     /// How large a pack becomes, in bytes.
     pub pack_bytes: u64,
+    /// How much parity packs have; none in repositories that were made before there was any.
+    #[serde(default, skip_serializing_if = "Parity::is_none")]
+    pub parity: Parity,
     /// The keys that may sign, and what.
     pub keys: Vec<GrantedKey>,
+}
+
+/// How much parity packs have, in thousandths of their bodies, up to [`PARITY_MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Parity {
+    /// Of data packs.
+    pub data_permille: u16,
+    /// Of tree packs.
+    pub tree_permille: u16,
+}
+
+impl Parity {
+    /// Whether no pack has any.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Names of features that a program must know.
@@ -129,6 +152,7 @@ impl Config {
             frame_bytes: 1 << 20,
             tree_frame_bytes: 256 << 10,
             pack_bytes: 32 << 20,
+            parity: Parity::default(),
             keys,
         }
     }
@@ -215,6 +239,10 @@ impl Config {
         }
         if self.frame_bytes.max(self.tree_frame_bytes) > FRAME_RAW_MAX {
             return refuse("frames of more than 16 MiB".to_owned());
+        }
+        let Parity { data_permille, tree_permille } = self.parity;
+        if data_permille.max(tree_permille) > PARITY_MAX {
+            return refuse("more parity than there is to protect".to_owned());
         }
         if self.root().is_none() {
             return refuse("no key has the role \"root\"".to_owned());

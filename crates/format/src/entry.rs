@@ -13,6 +13,7 @@ use crate::id::{LogId, ObjectHash, PublicKey, RunId, SnapshotId};
 use crate::index::IdPrefix;
 use crate::index::prefix::{decode_prefixes, encode_prefixes};
 use crate::key::{ObjectKey, ObjectName};
+use crate::scrub::ScrubNote;
 use crate::{Error, Result};
 
 pub use self::hold::Until;
@@ -50,6 +51,7 @@ mod field {
     pub(super) const MARK: u64 = 16;
     pub(super) const CLOSES: u64 = 17;
     pub(super) const GONE: u64 = 18;
+    pub(super) const SCRUB: u64 = 20;
 }
 
 /// What an entry says.
@@ -212,6 +214,8 @@ pub struct LogHeader {
     pub closes: Option<u64>,
     /// Snapshots that a `condemn`'s mark took for dead, or that are gone for good by a `delete`.
     pub gone: Vec<SnapshotId>,
+    /// What a scrub has found; only notes have it.
+    pub scrub: Option<ScrubNote>,
 }
 
 /// An entry as it was read: its signature is not yet checked.
@@ -239,6 +243,7 @@ impl LogHeader {
             self.mark.is_some(),
             self.closes.is_some(),
             !self.gone.is_empty(),
+            self.scrub.is_some(),
         ];
         cbor::map(&mut out, 10 + optional.into_iter().filter(|is_there| *is_there).count());
         cbor::uint(&mut out, field::LOG);
@@ -285,6 +290,10 @@ impl LogHeader {
             cbor::uint(&mut out, field::GONE);
             encode_ids(&mut out, &self.gone);
         }
+        if let Some(note) = &self.scrub {
+            cbor::uint(&mut out, field::SCRUB);
+            note.encode(&mut out);
+        }
         out
     }
 
@@ -330,6 +339,7 @@ impl LogHeader {
             mark: None,
             closes: None,
             gone: Vec::new(),
+            scrub: None,
         };
         for _ in 0..pairs {
             let at = from.position();
@@ -367,6 +377,10 @@ impl LogHeader {
                 }
             }
             field::MERGED => self.merged = decode_segments(from)?,
+            // Of other kinds nobody believes it.
+            field::SCRUB if self.kind == LogKind::Note => {
+                self.scrub = Some(ScrubNote::decode(from)?);
+            }
             field::PREFIXES => self.prefixes = decode_prefixes(from, self.objects.len())?,
             field::IDS => self.ids = decode_ids(from)?,
             field::UNTIL => self.until = Some(Until::from_number(from.uint()?)),

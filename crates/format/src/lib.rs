@@ -23,6 +23,7 @@ pub mod key;
 pub mod keys;
 pub mod keyslot;
 pub mod pack;
+pub mod scrub;
 pub mod snapshot;
 pub mod time;
 pub mod tree;

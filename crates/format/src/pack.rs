@@ -1,12 +1,13 @@
 //! Packs: many sealed frames in one object, with a trailer that finds them again and checksums that need no key.
 //!
-//! Owns the trailer, the stripe table, the footer and the padding. Knows bytes and chunk ids; not the store, the index
-//! or the sealing.
+//! Owns the trailer, the stripe table, the footer, the padding and how much parity there is. Knows bytes and chunk ids;
+//! not the store, the index, the sealing, or how parity is computed.
 //!
 //! Invariants: frames do not overlap and lie between preamble and trailer; chunks lie within their frames.
 
 mod footer;
 mod padding;
+mod parity;
 mod stripes;
 mod trailer;
 
@@ -14,7 +15,10 @@ pub(crate) use trailer::frame_fault;
 
 pub use footer::{FOOTER_LEN, Footer, TAIL_LEN};
 pub use padding::{padding, padme};
-pub use stripes::{STRIPE_SIZE, Stripes, build_tail, damaged_stripes, parse_stripes};
+pub use parity::{PARITY_MAX, parity_len, stripe_bytes};
+pub use stripes::{
+    STRIPE_SIZE, Stripes, build_tail, damaged_stripes, parse_stripes, stripe_checksum,
+};
 pub use trailer::{
     ChunkRecord, FrameRecord, TRAILER_HEADER_LEN, TRAILER_RAW_MAX, Trailer, TrailerHeader,
 };

@@ -37,7 +37,37 @@ pub struct Growth {
     pub grown_bytes: u64,
 }
 
+/// What a snapshot says of the run that made it, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// All its files together.
+    pub bytes: u64,
+    /// What was new of them, before compression.
+    pub new_bytes: u64,
+    /// What was stored for it.
+    pub stored_bytes: u64,
+}
+
 impl Growth {
+    /// What snapshots of one source, the oldest first, say of its growth; none where there is no second to compare with
+    /// the first, which stored everything.
+    #[must_use]
+    pub fn measured(snapshots: &[Measured]) -> Option<Self> {
+        let (first, later) = snapshots.split_first()?;
+        let (last, runs) = (later.last()?, later.len() as u64);
+        let sum = |of: fn(&Measured) -> u64, list: &[Measured]| {
+            list.iter().fold(0, |sum: u64, one| sum.saturating_add(of(one)))
+        };
+        let added_bytes = sum(|one| one.stored_bytes, later) / runs;
+        let grown = last.bytes.saturating_sub(first.bytes) / runs;
+        // As much smaller as all that was new has become, compressed and sealed.
+        let new_bytes = sum(|one| one.new_bytes, snapshots).max(1);
+        let stored_bytes = sum(|one| one.stored_bytes, snapshots);
+        let grown = u128::from(grown) * u128::from(stored_bytes) / u128::from(new_bytes);
+        let grown_bytes = u64::try_from(grown).unwrap_or(u64::MAX).min(added_bytes);
+        Some(Self { stored_bytes, added_bytes, grown_bytes })
+    }
+
     /// How much is stored after so many backups, of which so many are kept, in bytes.
     ///
     /// What the source has grown by stays as long as anything does; what replaces something is needed by the snapshots

@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{} is there: left alone", folder.display());
             continue;
         }
-        let files = write::golden(fixture.level, lifeboat_store::mem())?;
+        let files = write::golden(fixture.level, fixture.parity, lifeboat_store::mem())?;
         for (path, bytes) in &files {
             put(&folder.join(path), bytes)?;
         }

@@ -9,7 +9,7 @@
 //! can be known, the snapshots and paths that it hits. Memory is bounded: one bit for each record of
 //! the index and each of two sets, and lists of what is lost that are cut at a limit.
 
-mod data;
+pub(crate) mod data;
 mod digest;
 mod lost;
 mod objects;
@@ -17,6 +17,7 @@ pub(crate) mod pack;
 mod records;
 mod references;
 mod report;
+mod stripes;
 mod trees;
 
 use std::cell::RefCell;
@@ -278,10 +279,11 @@ impl Check<'_> {
 
 /// Whether an error says that an object is bad, and not that the store or the caller is.
 fn is_of_the_object(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        Kind::Corrupt | Kind::NotFound | Kind::Unsupported | Kind::WrongKey | Kind::Denied
-    )
+    error.is_unreadable()
+        || matches!(
+            error.kind(),
+            Kind::Corrupt | Kind::NotFound | Kind::Unsupported | Kind::WrongKey | Kind::Denied
+        )
 }
 
 #[cfg(test)]

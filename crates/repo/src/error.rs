@@ -99,6 +99,20 @@ impl Error {
         &self.subject
     }
 
+    /// Whether the store is there and could not read the object all the same, as a disk with a bad sector:
+    /// repeating the call is not expected to help.
+    pub fn is_unreadable(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            let of_store = error.downcast_ref::<store::Error>();
+            if of_store.is_some_and(|error| error.kind() == store::ErrorKind::Other) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// Wraps an error of the store; the key is in its text already.
     pub fn store(operation: &'static str, cause: store::Error) -> Self {
         let kind = match cause.kind() {

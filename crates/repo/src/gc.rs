@@ -5,7 +5,7 @@
 //!      ─► condemn (an entry) ......... a day later ......... delete (an entry) ─► remove the objects
 //! ```
 //!
-//! Rules P10 and P11 of docs/protocol.md and why they are safe. Knows the log, the index and what trees reach; nothing of
+//! Rules P10 to P17 of docs/protocol.md, which says why they are safe. Knows the log, the index and what trees reach; nothing of
 //! files, and no rule of retention: what is forgotten, and since when, the log says.
 //!
 //! Invariants: nothing is condemned where anything is in doubt: a damaged entry, a lost segment, a snapshot or a tree that
@@ -31,6 +31,7 @@ use serde::Serialize;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::index::Index;
+use crate::index::merge::{MergeOptions, TARGET_BYTES, compact_segments, merge_segments};
 use crate::log::{Fold, checkpoint};
 use crate::open::Repository;
 
@@ -43,6 +44,8 @@ use self::plan::Plan;
 pub const DELAY: Duration = Duration::from_secs(24 * 3600);
 /// How long a forgotten snapshot can be had back by default: seven days.
 pub const TRASH_PERIOD: Duration = Duration::from_secs(7 * 24 * 3600);
+/// So many merges of index segments in one run.
+const MERGES_MAX: u64 = 64;
 /// How often a collection begins anew because another one came between.
 const TRIES_MAX: u32 = 8;
 
@@ -90,6 +93,8 @@ pub struct GcOptions {
     pub compression: Compression,
     /// How many threads copy.
     pub threads: usize,
+    /// The program, as the entries of the log say it, such as `lifeboat 0.1.0`.
+    pub tool: String,
     /// Only says what would be done.
     pub dry_run: bool,
     /// Asks the run to stop.
@@ -105,6 +110,7 @@ impl Default for GcOptions {
             max_repack: None,
             compression: Compression::default(),
             threads: 1,
+            tool: String::new(),
             dry_run: false,
             cancel: Cancel::new(),
         }
@@ -124,11 +130,6 @@ impl Tally {
     fn add(&mut self, bytes: u64) {
         self.objects += 1;
         self.bytes += bytes;
-    }
-
-    fn add_all(&mut self, others: Self) {
-        self.objects += others.objects;
-        self.bytes += others.bytes;
     }
 }
 
@@ -200,17 +201,6 @@ impl GcOptions {
 }
 
 impl GcReport {
-    /// Adds what a further round has done; what was found by the first one stays.
-    fn add(&mut self, later: &Self) {
-        self.repacked.add_all(later.repacked);
-        self.copied_bytes += later.copied_bytes;
-        self.condemned.add_all(later.condemned);
-        self.orphans.add_all(later.orphans);
-        self.deleted.add_all(later.deleted);
-        self.spared.add_all(later.spared);
-        self.removed.add_all(later.removed);
-    }
-
     /// What stays true when a plan is given up.
     fn planned_anew(self) -> Self {
         let Self { repacked, copied_bytes, deleted, spared, removed, dry_run, .. } = self;
@@ -251,12 +241,8 @@ impl<'a> Run<'a> {
             let deleted = report.deleted;
             self.delete_due(report)?;
             // Index segments of packs that are gone now have nothing to say any more.
-            if report.deleted != deleted {
-                let mut again = GcReport::default();
-                if matches!(self.condemn(&mut again)?, Condemned::Done) {
-                    self.delete_due(&mut again)?;
-                }
-                report.add(&again);
+            if report.deleted != deleted && self.condemn_segments(report)? == Condemned::Done {
+                self.delete_due(report)?;
             }
         }
         self.count_waiting(report);
@@ -327,12 +313,13 @@ impl<'a> Run<'a> {
         let index = Arc::new(Index::load(self.repository, &self.fold)?);
         index.look_for_pieces(|_lost| ())?;
         let usage = mark::mark(self, &index, &living)?;
-        let mut plan = Plan::new(self, &index, &usage)?;
+        let mut plan = Plan::new(self, &usage);
         report.packs = usage.packs();
         report.used_bytes = usage.used_bytes();
         report.repacked = plan.repacked(&usage);
         orphans::add(self, &mut plan)?;
         if self.options.dry_run {
+            plan.add_segments(self, &usage);
             report.condemned = plan.tally();
             report.orphans = plan.orphans;
             report.copied_bytes = plan.to_copy(&usage);
@@ -341,7 +328,35 @@ impl<'a> Run<'a> {
         if !plan.repack.is_empty() {
             report.copied_bytes += repack::repack(self, &index, &usage, &plan)?;
         }
-        condemn::condemn(self, mark_head, living.dead, plan, report)
+        self.tidy_index(&index, &usage)?;
+        plan.add_segments(self, &usage);
+        condemn::condemn(self, mark_head, living.dead_ids(), plan, report)
+    }
+
+    /// As [`condemn`](Self::condemn), of index segments only: for that no tree need be read. If another collection comes
+    /// between, they are left to a later run.
+    fn condemn_segments(&mut self, report: &mut GcReport) -> Result<Condemned> {
+        let mark_head = self.fold.head();
+        let index = Index::load(self.repository, &self.fold)?;
+        let usage = mark::segments(&index)?;
+        self.tidy_index(&index, &usage)?;
+        let mut plan = Plan::default();
+        plan.add_segments(self, &usage);
+        condemn::condemn(self, mark_head, Vec::new(), plan, report)
+    }
+
+    /// Writes segments anew that speak much of what is gone, and merges what has become too many.
+    fn tidy_index(&mut self, index: &Index, usage: &mark::Usage) -> Result<()> {
+        let options = MergeOptions {
+            level: self.options.compression.level(),
+            target: TARGET_BYTES,
+            merges_max: MERGES_MAX,
+            cancel: self.options.cancel.clone(),
+        };
+        let wasteful = usage.wasteful();
+        compact_segments(self.repository, &mut self.fold, index, self.id, &options, &wasteful)?;
+        merge_segments(self.repository, &mut self.fold, index, self.id, &options)?;
+        Ok(())
     }
 
     /// What is condemned and not deleted yet.

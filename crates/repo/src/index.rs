@@ -8,7 +8,8 @@
 //! is fetched block by block into a cache of bounded size. Knows ids and places; not what the chunks mean.
 //!
 //! Invariants: memory is bounded by the caches and by the segments that have records of all ids, which
-//! merging keeps few; not by the number of chunks. The segment of the earliest entry answers first.
+//! merging keeps few; not by the number of chunks. The segment of the earliest entry answers first; where a pack
+//! was healed, its place is the new object's, and the damaged one's a further copy.
 
 mod believed;
 mod cache;
@@ -443,10 +444,10 @@ impl Index {
         let reliable = self.first(id, |_, segment| {
             let Some((_, record)) = self.find(segment, id)? else { return Ok(None) };
             let location = segment.location(&self.cache, &record)?;
-            Ok(Some(location).filter(|location| {
-                believed.may_rely_on(&location.frame.pack)
-                    || is_planted(Planted::WriterReliesOnCondemned)
-            }))
+            let is_reliable = believed.may_rely_on(&location.frame.pack)
+                && believed.may_rely_on(&segment.key())
+                || is_planted(Planted::WriterReliesOnCondemned);
+            Ok(is_reliable.then_some(location))
         });
         match reliable {
             Err(error) if is_damage(&error) => {
@@ -469,6 +470,7 @@ impl Index {
         let best = self.first(id, |place, segment| {
             let Some((record, found)) = self.find(segment, id)? else { return Ok(None) };
             let pack = segment.location(&self.cache, &found)?.frame.pack;
+            let pack = believed.standing(&pack);
             let at = Ordinal { segment: place, record };
             let found = Found { at, segment: segment.key(), pack };
             if believed.may_rely_on(&pack) && believed.may_rely_on(&found.segment) {
@@ -486,9 +488,18 @@ impl Index {
         *believed = Arc::new(believed.avoiding(packs));
     }
 
-    /// The segments, in the order of [`Ordinal::segment`].
-    pub(crate) fn segment_keys(&self) -> Vec<ObjectKey> {
-        self.table().slots().iter().map(|slot| slot.key).collect()
+    /// The pack that stands for this one: itself, but for one that was healed.
+    pub(crate) fn standing(&self, pack: &ObjectKey) -> ObjectKey {
+        self.believed().standing(pack)
+    }
+
+    /// How many records each segment has, those of packs that are gone among them.
+    ///
+    /// # Errors
+    /// When one can't be opened.
+    pub(crate) fn record_counts(&self) -> Result<Vec<(ObjectKey, u64)>> {
+        let count = |slot: &Arc<Slot>| Ok((slot.key, self.segment(slot)?.record_count()));
+        self.table().slots().iter().map(count).collect()
     }
 
     /// The place of the record that counts.
@@ -599,6 +610,13 @@ impl Index {
         }
     }
 
+    /// The same place in the pack that took the place of a damaged one; `None` for most.
+    fn healed(&self, place: &Location) -> Option<Location> {
+        let pack = self.believed().standing(&place.frame.pack);
+        let is_other = pack != place.frame.pack;
+        is_other.then_some(Location { frame: FrameRef { pack, ..place.frame }, ..*place })
+    }
+
     fn table(&self) -> Arc<Table> {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -610,13 +628,16 @@ impl Locate for Index {
             Some((_, record)) => segment.location(&self.cache, &record).map(Some),
             None => Ok(None),
         })
+        .map(|place| place.map(|place| self.healed(&place).unwrap_or(place)))
     }
 
     fn copies(&self, id: &ChunkId) -> Result<Vec<Location>> {
         let mut copies = Vec::new();
         let outcome = self.first(id, |_, segment| {
             if let Some((_, record)) = self.find(segment, id)? {
-                copies.push(segment.location(&self.cache, &record)?);
+                let place = segment.location(&self.cache, &record)?;
+                copies.extend(self.healed(&place));
+                copies.push(place);
             }
             // On to the next one, whatever was found.
             Ok(None::<()>)

@@ -92,6 +92,11 @@ impl Keyring {
         })
     }
 
+    /// Whether the bundle can open objects of this type at all.
+    pub fn has_key_of(&self, object_type: ObjectType) -> bool {
+        self.role_key(object_type, self.newest_epoch()).is_ok()
+    }
+
     /// The first signing key with `role`.
     ///
     /// # Errors

@@ -15,8 +15,10 @@ pub(crate) mod collected;
 mod commit;
 mod fetch;
 mod fold;
+pub mod history;
 mod judge;
 mod keeping;
+mod ledger;
 mod merges;
 pub(crate) mod remark;
 #[cfg(test)]
@@ -29,8 +31,9 @@ pub use self::collected::Condemn;
 pub use self::commit::{commit, commit_copies, commit_snapshot};
 pub use self::fold::{Fold, LiveObject, SnapshotRecord, VoidEntry};
 pub use self::keeping::Hold;
+pub use self::ledger::{Ledger, Seen};
 pub use self::merges::{LiveSegment, Merges};
-pub use self::remark::{reason, seal_remark};
+pub use self::remark::seal_remark;
 
 /// The last entry of a log, or one that was the last when somebody looked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

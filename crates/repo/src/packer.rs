@@ -14,7 +14,10 @@
 mod balance;
 mod finish;
 mod framer;
+mod parity;
 mod state;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

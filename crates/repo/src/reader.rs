@@ -8,8 +8,9 @@
 //! is needed ([`ChunkSource::expect`]), bounded in bytes.
 //!
 //! Invariants: no chunk is given out whose id was not computed again; what is kept between calls
-//! stays below the budget; each error names the chunk, the frame and the pack. Where one copy of a
-//! chunk is bad, the next one is tried. Threads that want one frame at once fetch it once.
+//! stays below the budget; each error names the chunk, the frame and the pack. Where a frame is bad, its
+//! pack's own parity makes it again; else the next copy of the chunk is tried. Threads that want one frame at
+//! once fetch it once.
 
 mod ahead;
 mod cache;
@@ -18,6 +19,7 @@ mod fetch;
 mod flight;
 mod frame;
 pub mod location;
+mod mended;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +34,7 @@ use self::ahead::Ahead;
 use self::cache::Lru;
 use self::flight::Flights;
 use self::frame::{OpenerCell, Scratch};
+use self::mended::Patches;
 use crate::error::{Error, Kind, Result};
 use crate::io::Io;
 use crate::keyring::Keyring;
@@ -89,6 +92,8 @@ struct Shared {
     scratch: Mutex<Vec<Scratch>>,
     range_max: u64,
     ahead: Ahead,
+    /// What own parity has made again of damaged packs.
+    patches: Patches,
     /// Reads what can't be had here.
     spare: OnceLock<Reader>,
     healed: AtomicU64,
@@ -109,6 +114,7 @@ impl Reader {
             scratch: Mutex::default(),
             range_max: (budget / RANGE_PART).clamp(*RANGE_BYTES.start(), *RANGE_BYTES.end()),
             ahead: Ahead::new(budget),
+            patches: Patches::new(budget),
             spare: OnceLock::new(),
             healed: AtomicU64::new(0),
         };

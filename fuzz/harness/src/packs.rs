@@ -4,8 +4,8 @@ use lifeboat_codec::seal::{NO_EXTRA, ObjectOpener};
 use lifeboat_format::compression::Packed;
 use lifeboat_format::envelope::{ObjectType, Role};
 use lifeboat_format::pack::{
-    FOOTER_LEN, Footer, Stripes, TAIL_LEN, Trailer, TrailerHeader, build_tail, damaged_stripes,
-    parse_stripes,
+    FOOTER_LEN, Footer, STRIPE_SIZE, Stripes, TAIL_LEN, Trailer, TrailerHeader, build_tail,
+    damaged_stripes, parse_stripes,
 };
 
 use crate::sealed::{opener, sealer, unpack};
@@ -18,9 +18,9 @@ const BUILT_MAX: u64 = 4 << 20;
 pub fn footer(input: &[u8]) -> bool {
     let Some(start) = input.len().checked_sub(TAIL_LEN) else { return false };
     let mut tail = input[start..].to_vec();
-    let body_len = tail[40..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    let pack_len =
-        body_len.div_ceil(1 << 20).saturating_mul(8).saturating_add(body_len).saturating_add(128);
+    let tables = tail[40..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let stripes = tail[48..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+    let pack_len = tables.saturating_add(8 * u64::from(stripes) + 128);
     let accepted = Footer::parse(&tail, pack_len).is_ok();
     for copy in [0, FOOTER_LEN] {
         let crc = crc32fast::hash(&tail[copy..copy + 60]);
@@ -31,6 +31,7 @@ pub fn footer(input: &[u8]) -> bool {
     if let Ok(footer) = first {
         assert_eq!(footer.encode(), tail[..FOOTER_LEN]);
         assert_eq!(footer.pack_len(), pack_len);
+        assert_eq!(footer.stripe_range(footer.stripe_count() - 1).end, tables);
     }
     accepted
 }
@@ -43,14 +44,16 @@ pub fn stripes(input: &[u8]) -> bool {
     let tables = table.repeat(2);
     let body_len = (count as u64) << 20;
     let stripes_crc = crc32fast::hash(table);
-    let footer = Footer { trailer_offset: 104, trailer_len: 36, body_len, stripes_crc };
+    let footer =
+        Footer { trailer_offset: 104, trailer_len: 36, body_len, parity_len: 0, stripes_crc };
     let checksums = parse_stripes(&tables, &footer).expect("its length and checksum are right");
     assert_eq!(checksums.len(), count);
-    let damaged = damaged_stripes(body, &checksums);
-    let mut stripes = Stripes::new();
+    let damaged = damaged_stripes(body, &footer, &checksums);
+    let mut stripes = Stripes::new(STRIPE_SIZE);
     stripes.update(body);
-    assert!(damaged_stripes(body, &stripes.finish()).is_empty());
-    damaged.len() <= count.max(1)
+    let whole = Footer { body_len: body.len() as u64, ..footer };
+    assert!(damaged_stripes(body, &whole, &stripes.finish()).is_empty());
+    damaged.len() <= count
 }
 
 /// The input is the plaintext of a trailer, of a pack that is as long as its frames want it.
@@ -93,7 +96,7 @@ pub fn sealed(input: &[u8]) -> bool {
     let mut bytes = plaintext.to_vec();
     sealer.seal(Role::Trailer, 0, &NO_EXTRA, &mut bytes).expect("sealed once");
     pack.extend(&bytes);
-    let mut stripes = Stripes::new();
+    let mut stripes = Stripes::new(STRIPE_SIZE);
     stripes.update(&pack);
     pack.extend(build_tail(stripes, bytes.len() as u64).expect("the trailer is in the body"));
     read_pack(&pack)
@@ -106,7 +109,7 @@ fn read_pack(pack: &[u8]) -> bool {
         &pack[index(range.start)..index(range.end)]
     };
     let checksums = parse_stripes(part(footer.stripes_range()), &footer).expect("just built");
-    assert!(damaged_stripes(part(0..footer.body_len), &checksums).is_empty());
+    assert!(damaged_stripes(part(footer.content_range()), &footer, &checksums).is_empty());
     let opener = opener(pack, ObjectType::DataPack).expect("just sealed");
     let sealed = part(footer.trailer_range());
     let plaintext = opener.open(Role::Trailer, 0, &NO_EXTRA, sealed).expect("just sealed");

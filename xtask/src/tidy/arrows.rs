@@ -11,7 +11,7 @@ use super::tree::Tree;
 use crate::step::{cargo, output_of};
 
 /// A crate and all of ours that it may depend on.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("lifeboat-format", &[]),
     ("lifeboat-codec", &["lifeboat-format"]),
     ("lifeboat-plan", &["lifeboat-format"]),
@@ -43,6 +43,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ),
     ("e2e", &["lifeboat-testkit"]),
     ("fuzz-harness", &["lifeboat-codec", "lifeboat-format"]),
+    ("protocol-model", &[]),
     ("xtask", &[]),
 ];
 

@@ -45,6 +45,10 @@ pub(crate) struct BackupArgs {
     /// now]
     #[arg(long, value_name = "TIME")]
     pub(crate) time: Option<String>,
+    /// Until then the snapshot can't be forgotten: a time such as 2027-11-20, or so long from now on, such
+    /// as 90d
+    #[arg(long, value_name = "TIME")]
+    pub(crate) hold_until: Option<String>,
     /// Says what would be stored, and stores nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::size::ByteSize;
+use super::size::{ByteSize, Percent};
 
 /// `init`
 #[derive(Debug, Args)]
@@ -15,6 +15,10 @@ pub(crate) struct InitArgs {
     /// The length of a pack
     #[arg(long, value_name = "SIZE", default_value = "32MiB")]
     pub(crate) pack_size: ByteSize,
+    /// How much parity data packs get, of their length: as much of a pack as this can be damaged, in as many places as it
+    /// has stripes of parity, and comes back whole without a copy. Packs of metadata always have 3%
+    #[arg(long, value_name = "PERCENT", default_value = "0%")]
+    pub(crate) parity: Percent,
 }
 
 /// `key`

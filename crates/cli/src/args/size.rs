@@ -1,4 +1,4 @@
-//! Sizes and periods as people type them: `256MiB`, `5m`.
+//! Sizes, periods and shares as people type them: `256MiB`, `5m`, `3%`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -63,6 +63,33 @@ impl FromStr for Period {
     }
 }
 
+/// A part of something, in thousandths: `3%`, `0.5%`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Percent(u16);
+
+impl Percent {
+    /// The thousandths; 1000 at most.
+    pub(crate) fn permille(self) -> u16 {
+        self.0
+    }
+}
+
+impl FromStr for Percent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("{text:?} is no percentage; write 3%, 0.5% or 0%, 100% at most");
+        let number = text.trim().strip_suffix('%').ok_or_else(bad)?.trim_end();
+        let (whole, tenths) = number.split_once('.').unwrap_or((number, "0"));
+        let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+        if !is_digits(whole) || !is_digits(tenths) || tenths.len() != 1 {
+            return Err(bad());
+        }
+        let permille = format!("{whole}{tenths}").parse().ok().filter(|permille| *permille <= 1000);
+        permille.map(Self).ok_or_else(bad)
+    }
+}
+
 fn split(text: &str) -> Option<(u64, &str)> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -73,7 +100,7 @@ fn split(text: &str) -> Option<(u64, &str)> {
 mod tests {
     use std::time::Duration;
 
-    use super::{ByteSize, Period};
+    use super::{ByteSize, Percent, Period};
 
     #[test]
     fn sizes() {
@@ -90,5 +117,17 @@ mod tests {
         assert_eq!("5m".parse(), Ok(Period(Duration::from_secs(300))));
         assert_eq!("90".parse(), Ok(Period(Duration::from_secs(90))));
         assert!("5 weeks".parse::<Period>().is_err());
+    }
+
+    #[test]
+    fn percentages() {
+        for (text, permille) in
+            [("3%", 30), ("0%", 0), ("0.5%", 5), ("12.3 %", 123), ("100%", 1000)]
+        {
+            assert_eq!(text.parse::<Percent>().unwrap().permille(), permille, "{text}");
+        }
+        for text in ["", "%", "3", ".5%", "3.%", "0.55%", "100.1%", "-1%", "+3%", "99999999%"] {
+            assert!(text.parse::<Percent>().is_err(), "{text}");
+        }
     }
 }

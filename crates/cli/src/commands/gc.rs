@@ -5,11 +5,12 @@ use lifeboat::monitor::{Monitor as _, Phase};
 use lifeboat_repo::gc::{GcOptions, GcReport, Tally, collect};
 use serde::Serialize;
 
+use super::open;
 use super::session::{self, Session};
 use super::traffic::Traffic;
 use crate::args::GcArgs;
 use crate::exit::End;
-use crate::render::{Output, bytes, count, duration, progress_monitor};
+use crate::render::{Output, bytes, count, progress_monitor};
 use crate::settings::Settings;
 use crate::signals::cancel_on_signals;
 
@@ -29,6 +30,7 @@ pub(super) fn run(args: &GcArgs, settings: &Settings, output: &Output) -> Result
         max_unused: args.max_unused.0,
         max_repack: args.max_repack.map(|size| size.0),
         threads: settings.threads,
+        tool: open::TOOL.to_owned(),
         dry_run: args.dry_run,
         cancel: cancel_on_signals()?,
         ..GcOptions::default()
@@ -49,12 +51,12 @@ pub(super) fn run(args: &GcArgs, settings: &Settings, output: &Output) -> Result
         let message_type = "gc_summary";
         output.document(&Document { message_type, report: &report, warnings, requests })?;
     } else {
-        output.lines(lines(&report, args))?;
+        output.lines(lines(&report))?;
     }
     Ok(End::Done)
 }
 
-fn lines(report: &GcReport, args: &GcArgs) -> Vec<String> {
+fn lines(report: &GcReport) -> Vec<String> {
     let tally = |Tally { objects, bytes: size }: Tally| {
         format!("{} ({})", count(objects, "object"), bytes(size))
     };
@@ -62,12 +64,12 @@ fn lines(report: &GcReport, args: &GcArgs) -> Vec<String> {
         if report.dry_run { planned.to_owned() } else { done.to_owned() }
     };
     let mut lines = vec![format!(
-        "{} need {} of {} in {}; {} need nothing any more",
-        count(report.live_snapshots, "snapshot"),
+        "{} of {} in {} are in use, by {}; {} no longer",
         bytes(report.used_bytes),
         bytes(report.packs.bytes),
         count(report.packs.objects, "pack"),
-        report.dead_snapshots,
+        count(report.live_snapshots, "snapshot"),
+        count(report.dead_snapshots, "snapshot"),
     )];
     if report.repacked.objects > 0 {
         lines.push(format!(
@@ -91,10 +93,9 @@ fn lines(report: &GcReport, args: &GcArgs) -> Vec<String> {
         lines.push(format!("spared {}, which are needed after all", tally(report.spared)));
     }
     if report.waiting.objects > 0 {
+        let waiting = tally(report.waiting);
         lines.push(format!(
-            "{} wait to be deleted; a run after {} does that",
-            tally(report.waiting),
-            duration(args.delay().as_secs_f64()),
+            "{waiting} wait to be deleted by a run after the delay (--delay, --now)"
         ));
     }
     lines

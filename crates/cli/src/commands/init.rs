@@ -29,6 +29,7 @@ pub(super) fn run(args: &InitArgs, settings: &Settings, output: &Output) -> Resu
     let repository = open::init(settings, output, WithoutKey::Ask, |options| {
         options.chunker = chunker;
         options.pack_bytes = pack_bytes;
+        options.parity.data_permille = args.parity.permille();
         Ok(())
     })?;
     let created = Created {

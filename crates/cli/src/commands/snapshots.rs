@@ -8,6 +8,7 @@ use lifeboat_format::time::Time;
 use lifeboat_repo::snapshots::{Known, Snapshots, Standing};
 use serde::Serialize;
 
+use super::open::system_clock;
 use super::session::{Session, chosen, filter, short};
 use super::time::until_text;
 use crate::args::SnapshotsArgs;
@@ -32,7 +33,6 @@ struct View<'a> {
     kind: &'a SnapshotKind,
     checkpoint: bool,
     standing: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     held_until: Option<String>,
     source: &'a str,
     host: &'a str,
@@ -145,12 +145,16 @@ fn standing(known: &Known) -> &'static str {
 }
 
 fn print(listed: &[&Known], all: bool, output: &Output) -> Result<()> {
+    let now = u64::try_from(system_clock().now().secs).unwrap_or(0);
     let mut table = Table::new(["ID", "Time", "Kind", "Host", "Files", "Size", "Tags", "Paths"]);
     for known in listed {
         let snapshot = &known.snapshot;
         let mut kind = kind_text(snapshot);
         if all && !known.is_live() {
             kind = format!("{kind}, {}", standing(known));
+        }
+        if known.hold.is_some_and(|hold| hold.until.holds_at(now)) {
+            kind.push_str(", held");
         }
         table.row(vec![
             short(snapshot),

@@ -34,6 +34,36 @@ pub(crate) fn parse_or_ago(option: &str, text: &str, now: Time) -> Result<Time> 
     }
 }
 
+/// The same, or a length of time, which is one after `now`; it has to be to come.
+///
+/// # Errors
+/// [`Usage`], which names the option.
+pub(crate) fn parse_to_come(option: &str, text: &str, now: Time) -> Result<Time> {
+    let has_unit = text.ends_with(|last: char| last.is_ascii_alphabetic());
+    let time = match text.parse::<Period>() {
+        Ok(Period(period)) if has_unit => {
+            let secs = i64::try_from(period.as_secs()).unwrap_or(i64::MAX);
+            Time { secs: now.secs.saturating_add(secs), ..now }
+        }
+        _ => parse(option, text)?,
+    };
+    if time <= now {
+        return Err(Usage(format!("{option} {text}: that time is over; name one to come")).into());
+    }
+    Ok(time)
+}
+
+/// A zone by its name, or this machine's.
+///
+/// # Errors
+/// [`Usage`] for one that nobody knows.
+pub(crate) fn zone(name: Option<&str>) -> Result<TimeZone> {
+    let Some(name) = name else { return Ok(TimeZone::system()) };
+    TimeZone::get(name).map_err(|error| {
+        Usage(format!("--time-zone {name:?}: {error}; write one like Europe/Berlin or UTC")).into()
+    })
+}
+
 /// Until when something is held, in UTC.
 pub(crate) fn until_text(until: Until) -> String {
     match until {

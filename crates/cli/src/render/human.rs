@@ -72,10 +72,15 @@ pub(crate) fn ratio(a: u64, b: u64) -> String {
 
 /// A time in the local zone, to the second.
 pub(crate) fn time_text(time: Time) -> String {
+    time_text_in(time, &jiff::tz::TimeZone::system())
+}
+
+/// A time in this zone, to the second.
+pub(crate) fn time_text_in(time: Time, zone: &jiff::tz::TimeZone) -> String {
     let nanos = i32::try_from(time.nanos).unwrap_or(0);
     match jiff::Timestamp::new(time.secs, nanos) {
         Ok(stamp) => {
-            let local = stamp.to_zoned(jiff::tz::TimeZone::system());
+            let local = stamp.to_zoned(zone.clone());
             local.strftime("%Y-%m-%d %H:%M:%S").to_string()
         }
         Err(_beyond_what_calendars_know) => format!("@{}", time.secs),

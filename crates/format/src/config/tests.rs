@@ -80,6 +80,29 @@ fn newer_formats_and_features_stop() {
 }
 
 #[test]
+fn parity_is_left_out_where_there_is_none() {
+    let none = String::from_utf8(config().encode(&[7; 64])).unwrap();
+    assert!(!none.contains("parity"));
+    let mut some = config();
+    some.parity = Parity { data_permille: 0, tree_permille: 30 };
+    some.features.write_required.push(PARITY.to_owned());
+    let text = String::from_utf8(some.encode(&[7; 64])).unwrap();
+    let read = SignedConfig::decode(text.as_bytes()).unwrap().config;
+    assert_eq!(read, some);
+    read.check_writable().unwrap();
+    let most = text.replace("\"tree_permille\": 30", "\"tree_permille\": 1000");
+    assert_eq!(SignedConfig::decode(most.as_bytes()).unwrap().config.parity.tree_permille, 1000);
+    for (from, to) in
+        [("30", "1001"), ("30", "-1"), ("30", "65536"), ("30", "3.5"), ("30", "\"3%\"")]
+    {
+        let case = text.replace(&format!("permille\": {from}"), &format!("permille\": {to}"));
+        assert_ne!(case, text);
+        let error = SignedConfig::decode(case.as_bytes()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Corrupt, "{case}");
+    }
+}
+
+#[test]
 fn refusals() {
     let text = String::from_utf8(config().encode(&[7; 64])).unwrap();
     for case in [

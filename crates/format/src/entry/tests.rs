@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::scrub::{Condition, ShortName};
 use crate::{Kind, hex};
 
 pub(crate) fn name(first: u8) -> ObjectName {
@@ -27,7 +28,16 @@ fn header() -> LogHeader {
         ids: Vec::new(),
         until: None,
         time: None,
+        scrub: None,
     }
+}
+
+fn scrub(when: u64) -> ScrubNote {
+    let objects = [
+        (ShortName::from(&name(1)), Condition::Verified),
+        (ShortName::from(&name(2)), Condition::Damaged(vec![1, 9])),
+    ];
+    ScrubNote { when, objects: objects.into() }
 }
 
 fn entry(header: &LogHeader, body: &[u8]) -> Vec<u8> {
@@ -148,6 +158,19 @@ fn refusals() {
     assert!(header_error(&twice).ends_with("field 9 where 10 must stand"));
 }
 
+/// A reader of commits does not stop, nor pass over one, for what is no matter of commits.
+#[test]
+fn only_notes_say_what_scrubs_have_found() {
+    let note = LogHeader { kind: LogKind::Note, scrub: Some(scrub(7)), ..header() };
+    assert_eq!(LogEntry::decode(&entry(&note, b"")).unwrap().header, note);
+    let commit = LogHeader { scrub: Some(scrub(7)), ..header() };
+    assert_eq!(LogEntry::decode(&entry(&commit, b"")).unwrap().header, header());
+    let mut odd = note.encode();
+    let len = odd.len();
+    odd[len - 1] = 0;
+    assert!(LogHeader::decode(&odd).is_err(), "stripes that do not ascend");
+}
+
 #[test]
 fn objects_of_unknown_kinds_are_refused() {
     let header = header();
@@ -203,6 +226,7 @@ prop_compose! {
             ids: keeping.0.into_iter().map(SnapshotId).collect(),
             until: keeping.1.map(Until::from_number),
             time: keeping.2,
+            scrub: (kind == LogKind::Note.number()).then(|| scrub(number)),
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::index::{
 use crate::key::{ObjectKey, ObjectName};
 use crate::keys::{ContentKeys, EpochKeys, Secret32};
 use crate::pack::{
-    ChunkRecord, Footer, FrameRecord, Stripes, TAIL_LEN, Trailer, TrailerHeader, build_tail,
-    parse_stripes,
+    ChunkRecord, Footer, FrameRecord, STRIPE_SIZE, Stripes, TAIL_LEN, Trailer, TrailerHeader,
+    build_tail, parse_stripes, stripe_bytes,
 };
 use crate::tree::{
     Child, Device, Entry, EntryKind, Extent, MovedXattr, NOTE_CHANGED_WHILE_READ, Node, PathKey,
@@ -172,8 +172,12 @@ fn body() -> Vec<u8> {
 
 fn packs() -> Vec<Sample> {
     let plaintext = trailer().encode(Codec::Stored, &trailer().encode_table()).unwrap();
-    let mut stripes = Stripes::new();
+    let mut stripes = Stripes::new(STRIPE_SIZE);
     stripes.update(&body());
+    let mut with_parity = Stripes::new(stripe_bytes(10_000));
+    with_parity.update(&body()[..10_000]);
+    with_parity.end_body();
+    with_parity.update(&body()[..4096]);
     vec![
         sample!(
             "pack trailer",
@@ -196,6 +200,19 @@ fn packs() -> Vec<Sample> {
             |bytes| {
                 let footer = Footer::parse(bytes, 1_100_000 + bytes.len() as u64)?;
                 assert_eq!(footer.trailer_range(), 1_099_000..1_100_000);
+                parse_stripes(&bytes[..bytes.len() - TAIL_LEN], &footer).map(drop)
+            }
+        ),
+        sample!(
+            "pack tail with parity",
+            "all that follows the first 10000 bytes of that body, of which the last 1000 are the sealed trailer, and a \
+             stripe of 4096 bytes that stands for parity: those that the body begins with",
+            false,
+            build_tail(with_parity, 1000).unwrap(),
+            |bytes| {
+                let footer = Footer::parse(bytes, 14_096 + bytes.len() as u64)?;
+                assert_eq!(footer.trailer_range(), 9000..10_000);
+                assert_eq!(footer.stripe_range(3), 10_000..14_096);
                 parse_stripes(&bytes[..bytes.len() - TAIL_LEN], &footer).map(drop)
             }
         ),

@@ -194,6 +194,7 @@ fn log_header() -> LogHeader {
         ids: Vec::new(),
         until: None,
         time: None,
+        scrub: None,
     }
 }
 

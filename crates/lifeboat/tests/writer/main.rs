@@ -9,6 +9,7 @@ mod company;
 mod faults;
 mod history;
 mod interrupted;
+mod keeping;
 mod large;
 mod outage;
 mod pace;

@@ -25,8 +25,18 @@ impl Span {
         self.numbers == [0; 5]
     }
 
+    /// The time after `start` by this much; none where no calendar has it.
+    #[must_use]
+    pub fn after(&self, start: &Zoned) -> Option<Zoned> {
+        start.checked_add(self.of_calendar()?).ok()
+    }
+
     /// The time before `end` by this much; none where no calendar has it.
     pub(super) fn before(&self, end: &Zoned) -> Option<Timestamp> {
+        end.checked_sub(self.of_calendar()?).ok().map(|start| start.timestamp())
+    }
+
+    fn of_calendar(&self) -> Option<jiff::Span> {
         let [years, months, weeks, days, hours] = self.numbers.map(i64::from);
         let span = jiff::Span::new()
             .try_years(years)
@@ -34,7 +44,7 @@ impl Span {
             .and_then(|span| span.try_weeks(weeks))
             .and_then(|span| span.try_days(days))
             .and_then(|span| span.try_hours(hours));
-        end.checked_sub(span.ok()?).ok().map(|start| start.timestamp())
+        span.ok()
     }
 }
 

@@ -65,3 +65,20 @@ fn what_grew_stays_and_what_was_replaced_stays_with_its_snapshot() {
     let huge = Growth { stored_bytes: u64::MAX, added_bytes: u64::MAX, grown_bytes: 1 };
     assert_eq!(huge.after(5, 5), u64::MAX);
 }
+
+#[test]
+fn growth_is_what_the_later_ones_added() {
+    let measured = |bytes, new_bytes, stored_bytes| Measured { bytes, new_bytes, stored_bytes };
+    let first = measured(1000, 1000, 500);
+    assert_eq!(Growth::measured(&[]), None);
+    assert_eq!(Growth::measured(&[first]), None);
+    // It grows by 20 each time, of which half is left, and 60 are changed.
+    let later = [measured(1020, 80, 40), measured(1040, 80, 40)];
+    let growth = Growth::measured(&[first, later[0], later[1]]).unwrap();
+    assert_eq!(growth, Growth { stored_bytes: 580, added_bytes: 40, grown_bytes: 10 });
+    // One that shrinks adds only what takes the place of something.
+    let growth = Growth::measured(&[first, measured(900, 10, 5)]).unwrap();
+    assert_eq!((growth.added_bytes, growth.grown_bytes), (5, 0));
+    let huge = measured(u64::MAX, 0, u64::MAX);
+    assert!(Growth::measured(&[measured(0, 0, u64::MAX), huge]).is_some());
+}

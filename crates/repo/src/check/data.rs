@@ -20,6 +20,7 @@ use crate::check::{Check, CheckProgress, is_of_the_object};
 use crate::error::Result;
 use crate::index::Index;
 use crate::log::Fold;
+use crate::open::Repository;
 use crate::reader::Locate as _;
 
 /// The largest pack that is held whole, in bytes: those of the default size, and what padding adds.
@@ -40,10 +41,42 @@ const WINDOW_BYTES: u64 = 4 << 20;
 type Object = (ObjectKey, u64);
 
 /// What came of reading one object.
-enum Outcome {
+pub(crate) enum Outcome {
     Pack(PackFindings),
     Segment(Option<String>),
     Unreadable(crate::Error),
+}
+
+/// How objects are read: with how much memory, by how many threads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    whole_max: u64,
+    window: u64,
+    /// How many threads there are to be.
+    pub(crate) threads: usize,
+}
+
+impl Reading {
+    /// Within three eighths of the memory; 0 threads are as many as there are cores and memory.
+    pub(crate) fn of(repository: &Repository, threads: usize) -> Self {
+        let memory = repository.memory_bytes() / 8 * 3;
+        let frames = FRAMES.max(FRAMES_PART * u64::from(repository.config().frame_bytes));
+        let (whole_max, window) = match repository.io().is_service() {
+            true => (memory.saturating_sub(frames).clamp(1 << 20, WHOLE_MAX), FAR_WINDOW),
+            false => (0, NEAR_WINDOW),
+        };
+        let wanted = match threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        };
+        let by_memory = usize::try_from(memory / (whole_max + frames)).unwrap_or(usize::MAX);
+        Self { whole_max, window, threads: wanted.min(by_memory).max(1) }
+    }
+
+    /// What reads packs; each thread has one of its own.
+    pub(crate) fn checker<'a>(&self, repository: &'a Repository) -> PackChecker<'a> {
+        PackChecker::new(repository, self.whole_max, self.window)
+    }
 }
 
 impl Check<'_> {
@@ -63,13 +96,7 @@ impl Check<'_> {
             .map(|(key, object)| (*key, object.size))
             .collect();
         objects.sort_unstable();
-        let memory = self.repository.memory_bytes() / 8 * 3;
-        let frames = FRAMES.max(FRAMES_PART * u64::from(self.repository.config().frame_bytes));
-        let (whole_max, window) = match self.repository.io().is_service() {
-            true => (memory.saturating_sub(frames).clamp(1 << 20, WHOLE_MAX), FAR_WINDOW),
-            false => (0, NEAR_WINDOW),
-        };
-        let threads = self.thread_count(memory / (whole_max + frames));
+        let reading = Reading::of(self.repository, self.options.threads);
         let (next, has_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let arrived = Mutex::new(&mut *self);
         let read = || -> Result<()> {
@@ -77,10 +104,12 @@ impl Check<'_> {
                 let check = arrived.lock().unwrap_or_else(PoisonError::into_inner);
                 (check.repository, check.options, check.progress)
             };
-            let mut checker = PackChecker::new(repository, whole_max, window);
+            let mut checker = reading.checker(repository);
             while let Some((key, size)) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
                 options.pace.wait(|| options.go_on(repository).map(|()| true))?;
-                let outcome = read_one(&mut checker, (index, digests), *key, *size)?;
+                let outcome = read_object(&mut checker, *key, *size, |trailer| {
+                    disagreements(index, digests, *key, trailer)
+                })?;
                 let mut check = arrived.lock().unwrap_or_else(PoisonError::into_inner);
                 check.take(*key, *size, outcome)?;
                 drop(check);
@@ -101,18 +130,10 @@ impl Check<'_> {
                 Ok(outcome)
             });
             let others: Vec<_> =
-                (1..threads).map(|_| scope.spawn(|| read().inspect_err(fails))).collect();
+                (1..reading.threads).map(|_| scope.spawn(|| read().inspect_err(fails))).collect();
             others.into_iter().try_for_each(joined)?;
             joined(first)
         })
-    }
-
-    fn thread_count(&self, by_memory: u64) -> usize {
-        let wanted = match self.options.threads {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            threads => threads,
-        };
-        wanted.min(usize::try_from(by_memory).unwrap_or(usize::MAX)).max(1)
     }
 
     fn take(&mut self, key: ObjectKey, size: u64, outcome: Outcome) -> Result<()> {
@@ -150,17 +171,19 @@ fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-fn read_one(
+/// Reads an object whole; `compare` is given the table of a pack, and may find fault.
+///
+/// # Errors
+/// The store's, where they say nothing of the object, and those of `compare`.
+pub(crate) fn read_object(
     checker: &mut PackChecker<'_>,
-    (index, digests): (&Index, &Digests),
     key: ObjectKey,
     size: u64,
+    compare: impl Fn(&Trailer) -> Result<Vec<String>>,
 ) -> Result<Outcome> {
     let outcome = match key {
         ObjectKey::Index(_) => read_segment(checker, key, size).map(Outcome::Segment),
-        _ => checker
-            .read(key, size, |trailer| disagreements(index, digests, key, trailer))
-            .map(Outcome::Pack),
+        _ => checker.read(key, size, compare).map(Outcome::Pack),
     };
     match outcome {
         Err(error) if is_of_the_object(&error) => Ok(Outcome::Unreadable(error)),

@@ -3,47 +3,56 @@
 //! Knows a pack and the keys that open it; whether the index agrees is asked by the caller. Its table is read
 //! first, and then each byte once, window by window: hashed for the name, for the stripes, and opened while
 //! the core has it at hand. What is wrong is told as precisely as the bytes allow: the damaged stripes need no key, the
-//! frames behind them name the chunks that are lost.
+//! frames behind them name the chunks that are lost. A pack that its own parity makes whole is read once more as that
+//! makes it, and only what is wrong with it then is lost.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 use lifeboat_codec::compress::Decompressor;
-use lifeboat_codec::hash::ContentHasher;
 use lifeboat_codec::seal::{NO_EXTRA, ObjectOpener};
 use lifeboat_format::envelope::{ObjectType, PREAMBLE_LEN, Preamble, Role};
-use lifeboat_format::id::{ChunkId, ObjectHash};
+use lifeboat_format::id::ChunkId;
 use lifeboat_format::key::ObjectKey;
-use lifeboat_format::pack::{
-    ChunkRecord, Footer, FrameRecord, STRIPE_SIZE, Stripes, TAIL_LEN, Trailer, TrailerHeader,
-    parse_stripes,
-};
+use lifeboat_format::pack::{ChunkRecord, Footer, FrameRecord, TAIL_LEN, Trailer, TrailerHeader};
 
+use crate::check::stripes::{Sums, read_layout, stripe_problems};
 use crate::error::{Error, Kind, Result};
 use crate::keyring::Keyring;
+use crate::mend::{self, Patch};
 use crate::open::Repository;
 use crate::reader::ChunkKind;
 
 /// How much of a pack's end comes with its footers, in bytes.
 const END_BYTES: u64 = 64 << 10;
+/// What a damaged pack may take of memory while its parity is worked on, at least, in bytes.
+const MEND_BYTES: u64 = 8 << 20;
+/// What is said of a pack that its own parity makes whole.
+const MENDED: &str = "its own parity makes it whole again (`lifeboat heal`)";
 /// Damaged stripes or frames of one pack that are named; any more are only counted.
-const NAMED_MAX: usize = 8;
+pub(super) const NAMED_MAX: usize = 8;
 
 /// What reading a pack found.
 #[derive(Debug, Default)]
-pub(super) struct PackFindings {
+pub(crate) struct PackFindings {
     /// What is wrong with it.
-    pub(super) problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
     /// Chunks of it that can't be had from it.
-    pub(super) lost: Vec<ChunkId>,
+    pub(crate) lost: Vec<ChunkId>,
     /// Whether nothing can be had from it.
-    pub(super) is_lost: bool,
+    pub(crate) is_lost: bool,
     /// Chunks that are what their ids say.
-    pub(super) verified: u64,
+    pub(crate) verified: u64,
+    /// Whether there was a key to look into it with.
+    pub(crate) is_opened: bool,
+    /// The stripes that do not have the checksum that they should.
+    pub(crate) damaged: Vec<u64>,
+    /// Whether its own parity made all of them again, and nothing else was wrong.
+    pub(crate) is_mended: bool,
 }
 
 /// Reads packs one after another; each thread has one of its own.
-pub(super) struct PackChecker<'a> {
+pub(crate) struct PackChecker<'a> {
     repository: &'a Repository,
     whole_max: u64,
     window: u64,
@@ -53,20 +62,26 @@ pub(super) struct PackChecker<'a> {
 }
 
 /// The bytes of one pack: all at hand, or its end and what is fetched as it is asked for.
-struct PackBytes<'a> {
+pub(super) struct PackBytes<'a> {
     repository: &'a Repository,
     key: ObjectKey,
-    len: u64,
+    pub(super) len: u64,
     /// Where `there` begins.
     start: u64,
     there: Bytes,
+    /// What is put in place of damaged bytes.
+    patch: Option<Patch>,
 }
 
 impl PackBytes<'_> {
-    fn read(&self, range: Range<u64>) -> Result<Bytes> {
-        match self.at_hand(&range) {
+    pub(super) fn read(&self, range: Range<u64>) -> Result<Bytes> {
+        let read = |range| match self.at_hand(&range) {
             Some(bytes) => Ok(bytes),
             None => self.repository.io().get_range(&self.key, range),
+        };
+        match &self.patch {
+            Some(patch) => patch.read(range, read),
+            None => read(range),
         }
     }
 
@@ -82,7 +97,8 @@ impl PackBytes<'_> {
         windows: &[Window],
         mut each: impl FnMut(&Window, &Bytes) -> Result<()>,
     ) -> Result<()> {
-        if self.start == 0 {
+        // What is damaged is perhaps not to be read at all.
+        if self.start == 0 || self.patch.is_some() {
             return windows
                 .iter()
                 .try_for_each(|window| each(window, &self.read(window.range.clone())?));
@@ -90,7 +106,8 @@ impl PackBytes<'_> {
         let mut read = windows.iter();
         let ranges = windows.iter().map(|window| window.range.clone());
         self.repository.io().each_range(&self.key, ranges, |bytes| {
-            read.next().map_or(Ok(()), |window| each(window, &bytes))
+            let Some(window) = read.next() else { return Ok(()) };
+            each(window, &bytes)
         })
     }
 }
@@ -128,12 +145,6 @@ fn windows(len: u64, frames: &[FrameRecord], bytes: u64) -> Vec<Window> {
     windows
 }
 
-/// Where a pack's parts are and what opens them.
-struct Layout {
-    footer: Footer,
-    checksums: Option<Vec<u32>>,
-}
-
 impl<'a> PackChecker<'a> {
     /// A checker that fetches packs of up to `whole_max` bytes with one request and holds them in memory, and
     /// larger ones in windows of `window` bytes.
@@ -161,17 +172,52 @@ impl<'a> PackChecker<'a> {
         &mut self,
         key: ObjectKey,
         size: u64,
-        compare: impl FnOnce(&Trailer) -> Result<Vec<String>>,
+        compare: impl Fn(&Trailer) -> Result<Vec<String>>,
+    ) -> Result<PackFindings> {
+        let mut pack = self.begin(key, size)?;
+        let found = match self.read_once(&pack, &compare) {
+            Ok(found) if !found.damaged.is_empty() => Ok(found),
+            Err(error) if error.is_unreadable() => Err(error),
+            done => return done,
+        };
+        let memory = self.whole_max.max(MEND_BYTES);
+        let patch = match mend::mend(self.repository.io(), key, size, memory) {
+            Ok(patch) => patch,
+            Err(error) => {
+                tracing::debug!(%error, "parity does not help");
+                return found;
+            }
+        };
+        let damaged = patch.stripes().to_vec();
+        pack.patch = Some(patch);
+        let mut mended = self.read_once(&pack, &compare)?;
+        let is_mended = mended.problems.is_empty();
+        let mut problems = stripe_problems(&damaged, read_layout(&pack)?.0.as_ref());
+        problems.push(MENDED.to_owned());
+        problems.append(&mut mended.problems);
+        limit(&mut problems);
+        Ok(PackFindings { problems, damaged, is_mended, ..mended })
+    }
+
+    /// Reads all bytes of the pack once, as they are or as its patch makes them.
+    fn read_once(
+        &mut self,
+        pack: &PackBytes<'_>,
+        compare: &impl Fn(&Trailer) -> Result<Vec<String>>,
     ) -> Result<PackFindings> {
         let mut findings = PackFindings::default();
-        let pack = self.begin(key, size)?;
         if pack.len < (PREAMBLE_LEN + TAIL_LEN) as u64 {
             findings.problems.push(format!("its {} bytes are too few for a pack", pack.len));
             findings.is_lost = true;
             return Ok(findings);
         }
-        let layout = read_layout(&pack, &mut findings)?;
-        let opened = match layout.as_ref().map(|layout| self.open(&pack, &layout.footer)) {
+        let (layout, problems) = read_layout(pack)?;
+        findings.problems = problems;
+        // Without its key a pack is verified by its name and its stripes.
+        let keyring = self.repository.keyring();
+        findings.is_opened = keyring.has_key_of(object_type(&pack.key));
+        let layout_to_open = layout.as_ref().filter(|_| findings.is_opened);
+        let opened = match layout_to_open.map(|layout| self.open(pack, &layout.footer)) {
             Some(Err(error)) if is_of_the_store(&error) => return Err(error),
             opened => opened,
         };
@@ -189,14 +235,14 @@ impl<'a> PackChecker<'a> {
                 if let Some((opener, trailer)) = table {
                     let frame = &trailer.frames[place];
                     let sealed = within(bytes, &window.range, frame)?;
-                    self.check_frame(key, opener, frame, sealed, of_frame, &mut of_frames);
+                    self.check_frame(pack.key, opener, frame, sealed, of_frame, &mut of_frames);
                 }
             }
             Ok(())
         })?;
-        sums.compare(key, layout.as_ref(), &mut findings);
+        sums.compare(pack.key, layout.as_ref(), &mut findings);
         match opened {
-            None => findings.is_lost = true,
+            None => findings.is_lost = layout.is_none(),
             Some(Err(error)) => findings.problems.push(error.to_string()),
             Some(Ok((_, trailer))) => {
                 findings.problems.append(&mut of_frames.problems);
@@ -214,11 +260,18 @@ impl<'a> PackChecker<'a> {
         let (repository, io) = (self.repository, self.repository.io());
         if size <= self.whole_max {
             let there = io.get(&key)?;
-            return Ok(PackBytes { repository, key, len: there.len() as u64, start: 0, there });
+            return Ok(PackBytes {
+                repository,
+                key,
+                len: there.len() as u64,
+                start: 0,
+                there,
+                patch: None,
+            });
         }
         let start = size.saturating_sub(END_BYTES);
         let there = io.get_range(&key, start..size)?;
-        Ok(PackBytes { repository, key, len: size, start, there })
+        Ok(PackBytes { repository, key, len: size, start, there, patch: None })
     }
 
     fn open(&mut self, pack: &PackBytes<'_>, footer: &Footer) -> Result<(ObjectOpener, Trailer)> {
@@ -292,10 +345,7 @@ impl<'a> PackChecker<'a> {
 /// What opens the parts of the pack that begins with `bytes`.
 pub(crate) fn open_pack(keyring: &Keyring, key: ObjectKey, bytes: &[u8]) -> Result<ObjectOpener> {
     const OPERATION: &str = "open";
-    let object_type = match key {
-        ObjectKey::Tree(_) => ObjectType::TreePack,
-        _ => ObjectType::DataPack,
-    };
+    let object_type = object_type(&key);
     let preamble = Preamble::decode(bytes).map_err(|cause| Error::format(OPERATION, key, cause))?;
     let role_key = keyring
         .role_key(object_type, preamble.epoch)
@@ -303,6 +353,13 @@ pub(crate) fn open_pack(keyring: &Keyring, key: ObjectKey, bytes: &[u8]) -> Resu
     // The keys opened the repository, so what does not fit is the pack.
     ObjectOpener::new(role_key, object_type, keyring.repository(), &preamble)
         .map_err(|cause| Error::new(Kind::Corrupt, OPERATION, key).because(cause))
+}
+
+fn object_type(key: &ObjectKey) -> ObjectType {
+    match key {
+        ObjectKey::Tree(_) => ObjectType::TreePack,
+        _ => ObjectType::DataPack,
+    }
 }
 
 /// The table of contents from its sealed bytes, which begin at `offset` in the pack.
@@ -327,90 +384,12 @@ pub(crate) fn read_trailer(
         .map_err(|cause| Error::format(OPERATION, key, cause))
 }
 
-fn read_layout(pack: &PackBytes<'_>, findings: &mut PackFindings) -> Result<Option<Layout>> {
-    let tail = pack.read(pack.len - TAIL_LEN as u64..pack.len)?;
-    let [first, last] = Footer::parse_both(&tail, pack.len);
-    let footer = match (first, last) {
-        (Ok(first), Ok(last)) => {
-            if first != last {
-                findings.problems.push("its two footers differ".to_owned());
-            }
-            last
-        }
-        (Err(cause), Ok(whole)) | (Ok(whole), Err(cause)) => {
-            findings.problems.push(format!("one of its footers is damaged: {cause}"));
-            whole
-        }
-        (Err(_), Err(cause)) => {
-            findings.problems.push(format!("both of its footers are damaged: {cause}"));
-            return Ok(None);
-        }
-    };
-    let tables = pack.read(footer.stripes_range())?;
-    let (one, other) = tables.split_at(tables.len() / 2);
-    if one != other {
-        findings.problems.push("its two tables of stripe checksums differ".to_owned());
-    }
-    let checksums = parse_stripes(&tables, &footer);
-    if let Err(cause) = &checksums {
-        findings.problems.push(cause.to_string());
-    }
-    Ok(Some(Layout { footer, checksums: checksums.ok() }))
-}
-
 /// A frame's bytes in those of its window.
 fn within<'b>(bytes: &'b [u8], window: &Range<u64>, frame: &FrameRecord) -> Result<&'b [u8]> {
     let start = usize::try_from(u64::from(frame.offset) - window.start).unwrap_or(usize::MAX);
     let end = start.saturating_add(frame.sealed_len as usize);
     let missing = || Error::new(Kind::Internal, "read", "a frame outside of its window");
     bytes.get(start..end).ok_or_else(missing)
-}
-
-/// What all bytes add up to: the hash for the name, and the checksums of the body's stripes.
-struct Sums {
-    hasher: ContentHasher,
-    stripes: Stripes,
-    body_left: u64,
-}
-
-impl Sums {
-    fn new(layout: Option<&Layout>) -> Self {
-        let body_left = layout.map_or(0, |layout| layout.footer.body_len);
-        Self { hasher: ContentHasher::new(), stripes: Stripes::new(), body_left }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        self.hasher.update(bytes);
-        let of_body = self.body_left.min(bytes.len() as u64);
-        self.body_left -= of_body;
-        self.stripes.update(&bytes[..usize::try_from(of_body).unwrap_or(bytes.len())]);
-    }
-
-    fn compare(self, key: ObjectKey, layout: Option<&Layout>, findings: &mut PackFindings) {
-        let body_len = layout.map_or(0, |layout| layout.footer.body_len);
-        if let Some(checksums) = layout.and_then(|layout| layout.checksums.as_ref()) {
-            let found = self.stripes.finish();
-            let damaged: Vec<u64> = (0..)
-                .zip(found.iter().zip(checksums))
-                .filter(|(_, (found, wanted))| found != wanted)
-                .map(|(place, _)| place)
-                .collect();
-            for stripe in damaged.iter().take(NAMED_MAX) {
-                let start = stripe * u64::from(STRIPE_SIZE);
-                let end = (start + u64::from(STRIPE_SIZE)).min(body_len);
-                findings
-                    .problems
-                    .push(format!("stripe {stripe} (bytes {start} to {end}) is damaged"));
-            }
-            if damaged.len() > NAMED_MAX {
-                findings.problems.push(format!("{} stripes are damaged in all", damaged.len()));
-            }
-        }
-        let hash = ObjectHash(self.hasher.finish());
-        if key.name().is_some_and(|name| name.hash != hash) {
-            findings.problems.push("its bytes do not have the hash that its name says".to_owned());
-        }
-    }
 }
 
 fn is_chunk(keyring: &Keyring, is_tree: bool, chunk: &ChunkRecord, frame: &[u8]) -> bool {

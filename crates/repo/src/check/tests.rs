@@ -1,3 +1,5 @@
+mod parity;
+
 use std::collections::BTreeMap;
 
 use lifeboat_format::envelope::PREAMBLE_LEN;

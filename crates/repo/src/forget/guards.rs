@@ -1,10 +1,11 @@
 //! Guards: what is not forgotten unless the user insists.
 //!
-//! Knows what there is and what would go. Pure.
+//! Knows what there is and what would go. Pure. A source is one of the key that signed it first: whoever calls its own
+//! snapshots by another's source must not make that one's last look like one of many.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use lifeboat_format::id::SnapshotId;
+use lifeboat_format::id::{PublicKey, SnapshotId};
 use lifeboat_format::snapshot::Outcome;
 
 use crate::error::{Error, Kind, Result};
@@ -32,16 +33,22 @@ impl Guards {
     pub fn check(&self, snapshots: &Snapshots, going: &[SnapshotId]) -> Result<()> {
         let going: HashSet<&SnapshotId> = going.iter().collect();
         let (mut all, mut gone) = (0_u64, 0_u64);
-        let mut sources: BTreeMap<&str, Left> = BTreeMap::new();
+        let forms = snapshots.forms();
+        let authors: HashMap<SnapshotId, PublicKey> =
+            snapshots.all().iter().map(|known| (known.snapshot.id, known.author)).collect();
+        let mut sources: BTreeMap<(&str, PublicKey), Left> = BTreeMap::new();
         for known in snapshots.live().filter(|known| !known.snapshot.is_checkpoint()) {
             let goes = going.contains(&known.snapshot.id);
             all += 1;
             gone += u64::from(goes);
-            let of_source = sources.entry(&known.snapshot.source_key).or_default();
+            // Other marks are signed by whoever changed them.
+            let first = forms.of(&known.snapshot.id).first().and_then(|id| authors.get(id));
+            let author = first.copied().unwrap_or(known.author);
+            let of_source = sources.entry((&known.snapshot.source_key, author)).or_default();
             of_source.count(goes, known.snapshot.outcome == Outcome::Complete);
         }
         if self.keep_last
-            && let Some((source, left)) = sources.iter().find(|(_, left)| left.is_too_little())
+            && let Some(((source, _), left)) = sources.iter().find(|(_, left)| left.is_too_little())
         {
             return Err(Error::new(Kind::Denied, "forget snapshots of", source)
                 .because(left.reason())

@@ -9,7 +9,7 @@ use lifeboat_testkit::clock::{NOON, TestClock};
 use super::*;
 use crate::io::Io;
 use crate::log::testing::{checkpoint, snapshot};
-use crate::log::{commit, commit_snapshot, reason};
+use crate::log::{commit, commit_snapshot, remark};
 use crate::open::testing::{PASSPHRASE, new, open_options, passphrase, reopen};
 use crate::open::{OpenOptions, open};
 use crate::snapshots::{Filter, TagEdit, seal, tag};
@@ -123,7 +123,9 @@ fn what_is_held_is_refused_and_a_hold_is_never_shortened() {
     let until = Until::Time(at_noon() + 100);
     let case = Why { reason: Some("case 7".to_owned()), ..why() };
     assert_eq!(hold(&repository, &mut fold, &ids[..1], until, &case).unwrap(), [newest]);
-    assert_eq!(reason(&repository, 3).unwrap().as_deref(), Some("case 7"));
+    let entry = repository.io().get_at_most(&ObjectKey::Log(3), LOG_ENTRY_MAX as u64).unwrap();
+    let body = LogEntry::decode(&entry).unwrap().body;
+    assert_eq!(remark::open(&repository, 3, &body).unwrap().reason.as_deref(), Some("case 7"));
     assert!(hold(&repository, &mut fold, &[newest], until, &why()).unwrap().is_empty());
     let refused = |error: Error| {
         assert_eq!(error.kind(), Kind::Denied, "{error}");

@@ -8,7 +8,7 @@ use lifeboat_format::id::SnapshotId;
 use super::plan::Plan;
 use super::{GcReport, Run};
 use crate::error::Result;
-use crate::log::{Decision, EntryDraft, Head, append};
+use crate::log::{Decision, EntryDraft, Head, append, seal_remark};
 use crate::planted::{Planted, is_planted};
 
 /// The most objects in one entry, which has room for some 300,000.
@@ -33,7 +33,9 @@ pub(super) fn condemn(
     report: &mut GcReport,
 ) -> Result<Condemned> {
     let Some(mark) = mark else { return Ok(Condemned::Done) };
-    report.orphans = plan.orphans;
+    let body = seal_remark(run.repository, None, &run.options.tool)?;
+    report.orphans.objects += plan.orphans.objects;
+    report.orphans.bytes += plan.orphans.bytes;
     let mut own = Vec::new();
     for part in plan.objects.chunks(OBJECTS_MAX) {
         let mut overtaken = false;
@@ -61,6 +63,7 @@ pub(super) fn condemn(
                 objects: condemned.clone(),
                 mark: Some(mark.number),
                 gone: dead.clone(),
+                body: body.clone(),
                 ..EntryDraft::maintenance(LogKind::Condemn, run.id)
             }))
         })?;

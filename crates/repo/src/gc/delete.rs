@@ -1,7 +1,8 @@
 //! Deleting: the entry by which what a `condemn` has named is gone, and then the objects themselves.
 //!
-//! Knows one `condemn` at a time. Whatever a snapshot reaches that the mark can't have seen is spared: those committed
-//! between mark and `condemn`, those that came back since, and what later commits say that they rely on.
+//! Knows one `condemn` at a time. Whatever a snapshot reaches that the mark can't have seen is spared, unless this very
+//! `delete` says that it is gone: those committed between mark and `condemn`, forgotten since or not, for they could come
+//! back; those that have come back. So is what commits since the mark have named, or say that they rely on.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use super::living::Living;
 use super::{GcReport, Run};
 use crate::error::{Error, Kind, Result};
 use crate::index::{Found, Index};
-use crate::log::{Condemn, Decision, EntryDraft, Fold, append};
+use crate::log::{Condemn, Decision, EntryDraft, Fold, append, seal_remark};
 use crate::planted::{Planted, is_planted};
 use crate::reach::Reach;
 
@@ -24,6 +25,7 @@ const REMOVED_AT_ONCE: usize = 1000;
 /// Closes the `condemn` of this number, unless another has, and removes what is gone by that.
 pub(super) fn delete(run: &mut Run<'_>, number: u64, report: &mut GcReport) -> Result<()> {
     let (repository, options, id) = (run.repository, run.options, run.id);
+    let body = seal_remark(repository, None, &options.tool)?;
     let mut sparing = Sparing::default();
     let mut gone: Vec<ListedObject> = Vec::new();
     let mut spared: Vec<ListedObject> = Vec::new();
@@ -33,7 +35,8 @@ pub(super) fn delete(run: &mut Run<'_>, number: u64, report: &mut GcReport) -> R
         sparing.look(repository, options, head, number, condemn, &living)?;
         let is_spared = |object: &ListedObject| {
             let key = object.kind.key(object.name);
-            sparing.objects.contains(&key) || sparing.is_relied_on(condemn, &key)
+            let is_named_since = head.object(&key).is_some_and(|found| found.entry > condemn.mark);
+            is_named_since || sparing.objects.contains(&key) || sparing.is_relied_on(condemn, &key)
         };
         (spared, gone) = condemn.objects.iter().copied().partition(is_spared);
         let live: HashSet<&SnapshotId> =
@@ -49,6 +52,7 @@ pub(super) fn delete(run: &mut Run<'_>, number: u64, report: &mut GcReport) -> R
             objects: gone.clone(),
             closes: Some(number),
             gone: dead.collect(),
+            body: body.clone(),
             ..EntryDraft::maintenance(LogKind::Delete, id)
         }))
     })?;
@@ -69,7 +73,7 @@ struct Sparing {
 }
 
 impl Sparing {
-    /// Goes through the trees of what the mark can't have seen and lives at this head, those that were not gone through yet.
+    /// Goes through the trees of what the mark can't have seen and is not gone by this, those that were not gone through yet.
     fn look(
         &mut self,
         repository: &crate::open::Repository,
@@ -79,14 +83,21 @@ impl Sparing {
         condemn: &Condemn,
         living: &Living,
     ) -> Result<()> {
-        let was_unseen = |(entry, snapshot): &&(u64, lifeboat_format::snapshot::Snapshot)| {
-            let is_between = *entry > condemn.mark && *entry < number;
-            let is_between = is_between && !is_planted(Planted::DeleterLooksSinceCondemn);
-            let is_back =
-                condemn.gone.contains(&snapshot.id) && !is_planted(Planted::DeleterMissesRestores);
-            (is_between || is_back) && !self.seen.contains(&snapshot.id)
+        let is_between = |entry: u64| {
+            entry > condemn.mark && entry < number && !is_planted(Planted::DeleterLooksSinceCondemn)
         };
-        let unseen: Vec<_> = living.live.iter().filter(was_unseen).collect();
+        let is_back = |(entry, snapshot): &&(u64, lifeboat_format::snapshot::Snapshot)| {
+            !is_between(*entry)
+                && condemn.gone.contains(&snapshot.id)
+                && !is_planted(Planted::DeleterMissesRestores)
+        };
+        let came_back = living.live.iter().filter(is_back);
+        let all = living.live.iter().chain(&living.dead);
+        let unseen: Vec<_> = all
+            .filter(|(entry, _)| is_between(*entry))
+            .chain(came_back)
+            .filter(|(_, snapshot)| !self.seen.contains(&snapshot.id))
+            .collect();
         if unseen.is_empty() {
             return Ok(());
         }

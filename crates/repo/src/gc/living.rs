@@ -20,7 +20,7 @@ pub(super) struct Living {
     /// Those that are shown, held, or forgotten not long enough ago; and the number of the entry of each.
     pub(super) live: Vec<(u64, Snapshot)>,
     /// The others.
-    pub(super) dead: Vec<SnapshotId>,
+    pub(super) dead: Vec<(u64, Snapshot)>,
 }
 
 impl Living {
@@ -38,12 +38,16 @@ impl Living {
         let mut living = Self::default();
         let mut ages = HashMap::new();
         for known in snapshots.all() {
-            match lives(repository, fold, &snapshots, known, trash, &mut ages)? {
-                true => living.live.push((known.entry, known.snapshot.clone())),
-                false => living.dead.push(known.snapshot.id),
-            }
+            let lives = lives(repository, fold, &snapshots, known, trash, &mut ages)?;
+            let of_kind = if lives { &mut living.live } else { &mut living.dead };
+            of_kind.push((known.entry, known.snapshot.clone()));
         }
         Ok(living)
+    }
+
+    /// The ids of those that do not live.
+    pub(super) fn dead_ids(&self) -> Vec<SnapshotId> {
+        self.dead.iter().map(|(_, snapshot)| snapshot.id).collect()
     }
 }
 

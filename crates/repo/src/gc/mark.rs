@@ -3,7 +3,7 @@
 //! Knows records and marks. Each chunk that is reached is marked once, in the pack that is to keep it: the first that counts
 //! and is not condemned. A further copy of it, elsewhere, is as good as unused.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lifeboat_format::key::ObjectKey;
@@ -45,8 +45,23 @@ pub(super) struct Usage {
     pub(super) packs: HashMap<ObjectKey, OfPack>,
     /// The records that are to stay.
     pub(super) marks: Marks,
-    /// Segments, and how many of their records speak of packs that are there.
-    pub(super) segments: HashMap<ObjectKey, u64>,
+    /// What segments say.
+    pub(super) segments: HashMap<ObjectKey, OfSegment>,
+}
+
+/// The records of a segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct OfSegment {
+    pub(super) records: u64,
+    /// Those that speak of packs that are there.
+    pub(super) believed: u64,
+}
+
+impl OfSegment {
+    /// Whether it is worth to be written anew without the others: they are more than a tenth.
+    fn is_wasteful(&self) -> bool {
+        self.believed > 0 && (self.records - self.believed.min(self.records)) * 10 > self.records
+    }
 }
 
 impl Usage {
@@ -55,9 +70,43 @@ impl Usage {
         Tally { objects: self.packs.len() as u64, bytes }
     }
 
+    /// Adds up all records.
+    fn count(&mut self, index: &Index) -> Result<()> {
+        let of = |(key, records)| (key, OfSegment { records, believed: 0 });
+        let mut segments: Vec<_> = index.record_counts()?.into_iter().map(of).collect();
+        index.for_each(|at, record, pack| {
+            if let Some((_, segment)) = segments.get_mut(at.segment) {
+                segment.believed += 1;
+            }
+            let pack = index.standing(&pack.key());
+            let Some(pack) = self.packs.get_mut(&pack) else { return Ok(()) };
+            pack.raw += u64::from(record.length);
+            if self.marks.is_set(at) {
+                pack.raw_used += u64::from(record.length);
+                pack.chunks_used += 1;
+            }
+            Ok(())
+        })?;
+        self.segments = segments.into_iter().collect();
+        Ok(())
+    }
+
+    /// Segments of which much is said in vain.
+    pub(super) fn wasteful(&self) -> HashSet<ObjectKey> {
+        let wasteful = self.segments.iter().filter(|(_, records)| records.is_wasteful());
+        wasteful.map(|(key, _)| *key).collect()
+    }
+
     pub(super) fn used_bytes(&self) -> u64 {
         self.packs.values().map(OfPack::used).sum()
     }
+}
+
+/// What segments say; nothing of packs.
+pub(super) fn segments(index: &Index) -> Result<Usage> {
+    let mut usage = Usage { packs: HashMap::new(), marks: Marks::new(), segments: HashMap::new() };
+    usage.count(index)?;
+    Ok(usage)
 }
 
 /// Goes through the trees of all that lives, and adds up what they use.
@@ -81,25 +130,13 @@ pub(super) fn mark(run: &Run<'_>, index: &Arc<Index>, living: &Living) -> Result
     reach.finish()?;
     let fold = &run.fold;
     let is_pack = |key: &ObjectKey| matches!(key, ObjectKey::Pack(_) | ObjectKey::Tree(_));
-    let mut packs: HashMap<ObjectKey, OfPack> = fold
+    let packs: HashMap<ObjectKey, OfPack> = fold
         .objects()
         .iter()
         .filter(|(key, _)| is_pack(key) && !fold.is_condemned(key))
         .map(|(key, live)| (*key, OfPack { size: live.size, ..OfPack::default() }))
         .collect();
-    let mut segments = vec![0_u64; index.segment_keys().len()];
-    index.for_each(|at, record, pack| {
-        if let Some(count) = segments.get_mut(at.segment) {
-            *count += 1;
-        }
-        let Some(pack) = packs.get_mut(&pack.key()) else { return Ok(()) };
-        pack.raw += u64::from(record.length);
-        if marks.is_set(at) {
-            pack.raw_used += u64::from(record.length);
-            pack.chunks_used += 1;
-        }
-        Ok(())
-    })?;
-    let segments = index.segment_keys().into_iter().zip(segments).collect();
-    Ok(Usage { packs, marks, segments })
+    let mut usage = Usage { packs, marks, segments: HashMap::new() };
+    usage.count(index)?;
+    Ok(usage)
 }

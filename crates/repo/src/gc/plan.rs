@@ -4,15 +4,12 @@
 //! unused share are emptied, until no more is unused than may be, and small ones where there are many.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use lifeboat_format::entry::{ListedObject, ObjectKind};
 use lifeboat_format::key::ObjectKey;
 
 use super::mark::{OfPack, Usage};
 use super::{Run, Tally};
-use crate::error::Result;
-use crate::index::Index;
 
 /// A pack of less than this part of the usual size is small.
 const SMALL_PART: u64 = 8;
@@ -31,7 +28,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(run: &Run<'_>, index: &Arc<Index>, usage: &Usage) -> Result<Self> {
+    pub(super) fn new(run: &Run<'_>, usage: &Usage) -> Self {
         let mut plan = Self::default();
         for (key, pack) in &usage.packs {
             if pack.raw_used == 0 {
@@ -42,9 +39,7 @@ impl Plan {
         for key in plan.repack.clone() {
             plan.add(key, usage.packs[&key].size);
         }
-        plan.add_segments(run, index, usage);
-        plan.objects.sort_unstable();
-        Ok(plan)
+        plan
     }
 
     /// Everything that goes.
@@ -115,17 +110,19 @@ impl Plan {
     }
 
     /// Segments go when others have their records, or when every pack that they speak of is gone.
-    fn add_segments(&mut self, run: &Run<'_>, index: &Arc<Index>, usage: &Usage) {
+    pub(super) fn add_segments(&mut self, run: &Run<'_>, usage: &Usage) {
         let fold = &run.fold;
         let is_new = |key: &ObjectKey| !fold.is_condemned(key);
-        for segment in fold.merged_segments().filter(|segment| is_new(&segment.key)) {
-            self.add(segment.key, segment.object.size);
+        let merged = fold.merged_segments().map(|segment| (segment.key, segment.object.size));
+        let says_nothing = usage
+            .segments
+            .iter()
+            .filter(|(key, records)| records.believed == 0 && !fold.is_merged(key))
+            .filter_map(|(key, _)| Some((*key, fold.object(key)?.size)));
+        let going: Vec<_> = merged.chain(says_nothing).filter(|(key, _)| is_new(key)).collect();
+        for (key, size) in going {
+            self.add(key, size);
         }
-        for key in index.segment_keys() {
-            let says_nothing = usage.segments.get(&key) == Some(&0);
-            if let Some(object) = fold.object(&key).filter(|_| says_nothing && is_new(&key)) {
-                self.add(key, object.size);
-            }
-        }
+        self.objects.sort_unstable();
     }
 }

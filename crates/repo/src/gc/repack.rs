@@ -86,8 +86,11 @@ pub(super) fn repack(
         let some: HashSet<ObjectKey> = some.iter().map(|key| **key).collect();
         let mut wanted = Vec::new();
         index.for_each(|at, record, pack| {
-            if usage.marks.is_set(at) && some.contains(&pack.key()) {
-                wanted.push(Wanted { at: crate::index::location(record, pack), id: record.id });
+            let standing = index.standing(&pack.key());
+            if usage.marks.is_set(at) && some.contains(&standing) {
+                let mut at = crate::index::location(record, pack);
+                at.frame.pack = standing;
+                wanted.push(Wanted { at, id: record.id });
             }
             Ok(())
         })?;

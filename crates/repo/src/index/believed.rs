@@ -1,40 +1,52 @@
-//! Which packs an index is believed about: once something was collected, segments have records of packs that are gone.
+//! What the log says of the packs that an index speaks of: which are gone, which were healed, which are condemned.
 //!
-//! Knows names only, as the log had them when the index was loaded. A segment that does not count yet is
-//! a run's own, and believed in all that it says.
+//! Once something was collected, segments have records of packs that are gone. A pack that was healed lies in the store a
+//! second time, under another key with the same hash, and its records name the first. Knows names only, as the log had them
+//! when the index was loaded. A segment that does not count yet is a run's own, and believed in all that it says.
 //!
-//! Invariant: nothing is asked of it before the first `condemn` or `delete`, so that what was never collected pays nothing.
+//! Invariant: of packs with the same hash one stands for all, so that nothing is taken away with the damaged one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use lifeboat_format::id::ObjectHash;
 use lifeboat_format::key::ObjectKey;
 
 use crate::log::{Fold, LiveObject};
 
 /// What the log says of packs.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Believed {
     /// All that counts; none before anything was ever deleted.
     counting: Option<Arc<HashMap<ObjectKey, LiveObject>>>,
+    /// Packs that were healed, and what took their place.
+    twins: Arc<HashMap<ObjectKey, ObjectKey>>,
+    /// The pack that counts with this hash; of none before anything was ever deleted.
+    by_hash: Arc<HashMap<ObjectHash, ObjectKey>>,
     /// What nobody should begin to rely on.
-    condemned: HashSet<ObjectKey>,
+    condemned: Arc<HashSet<ObjectKey>>,
 }
 
 impl Believed {
     pub(super) fn of(fold: &Fold) -> Self {
         // Where an entry is damaged it may have named packs that are there: better to look than to miss them.
         let is_known = fold.has_deleted() && fold.last_damage().is_none();
+        let twins = fold.twins();
+        let by_hash = |key: &ObjectKey| Some((key.name()?.hash, *key));
+        let packs = fold.objects().keys().filter(|key| !matches!(key, ObjectKey::Index(_)));
+        let standing = packs.filter(|key| is_known && !twins.contains_key(*key));
         Self {
             counting: is_known.then(|| fold.shared_objects()),
-            condemned: fold.condemned().copied().collect(),
+            by_hash: Arc::new(standing.filter_map(by_hash).collect()),
+            twins: Arc::new(twins),
+            condemned: Arc::new(fold.condemned().copied().collect()),
         }
     }
 
     /// The same, but that nothing in these packs is to be relied on.
     pub(super) fn avoiding(&self, packs: &HashSet<ObjectKey>) -> Self {
-        let condemned = self.condemned.union(packs).copied().collect();
-        Self { counting: self.counting.clone(), condemned }
+        let condemned = Arc::new(self.condemned.union(packs).copied().collect());
+        Self { condemned, ..self.clone() }
     }
 
     /// Whether there may be records of packs that are gone.
@@ -42,14 +54,24 @@ impl Believed {
         self.counting.is_some()
     }
 
-    /// Whether a record of this segment says something of a pack that is there.
-    pub(super) fn believes(&self, segment: &ObjectKey, pack: &ObjectKey) -> bool {
-        let Some(counting) = &self.counting else { return true };
-        counting.contains_key(pack) || !counting.contains_key(segment)
+    /// The pack that stands for this one: itself, but for one that was healed.
+    pub(super) fn standing(&self, pack: &ObjectKey) -> ObjectKey {
+        if let Some(twin) = self.twins.get(pack) {
+            return *twin;
+        }
+        let is_gone = self.counting.as_ref().is_some_and(|counting| !counting.contains_key(pack));
+        let alike = pack.name().filter(|_| is_gone).and_then(|name| self.by_hash.get(&name.hash));
+        *alike.unwrap_or(pack)
     }
 
-    /// Whether a new reference to what is in this pack may be made.
-    pub(super) fn may_rely_on(&self, pack: &ObjectKey) -> bool {
-        !self.condemned.contains(pack)
+    /// Whether a record of this segment says something of a pack that is there, itself or one that stands for it.
+    pub(super) fn believes(&self, segment: &ObjectKey, pack: &ObjectKey) -> bool {
+        let Some(counting) = &self.counting else { return true };
+        counting.contains_key(&self.standing(pack)) || !counting.contains_key(segment)
+    }
+
+    /// Whether a new reference to this object, or to what is in it, may be made.
+    pub(super) fn may_rely_on(&self, object: &ObjectKey) -> bool {
+        !self.condemned.contains(object)
     }
 }

@@ -16,6 +16,8 @@
 mod drafts;
 mod plan;
 
+use std::collections::HashSet;
+
 use lifeboat_codec::compress::Level;
 use lifeboat_format::id::RunId;
 use lifeboat_format::index::IdPrefix;
@@ -120,17 +122,67 @@ pub fn merge_segments(
             }
             Made::Cancelled => break,
         };
-        if !put(repository, fold, run, &parts, &merged)? {
+        if !take(repository, fold, index, run, &parts, &merged)? {
             break;
         }
-        let made = merged.iter().map(|(segment, prefix)| LiveSegment {
-            prefix: *prefix,
-            ..LiveSegment::whole(segment.key, segment.object.size)
-        });
-        index.put_in_place(fold, &parts, made);
         merges += 1;
     }
     Ok(merges)
+}
+
+/// Writes those of these segments anew, each as one of its own, that have records of packs that are gone; how many that
+/// were. They are then merged segments like any other.
+///
+/// # Errors
+/// As [`merge_segments`].
+pub fn compact_segments(
+    repository: &Repository,
+    fold: &mut Fold,
+    index: &Index,
+    run: RunId,
+    options: &MergeOptions,
+    wasteful: &HashSet<ObjectKey>,
+) -> Result<u64> {
+    if !may_merge(repository, fold) {
+        return Ok(0);
+    }
+    let mut compacted = 0;
+    for segment in fold.segments() {
+        if !wasteful.contains(&segment.key) || options.cancel.is_cancelled() {
+            continue;
+        }
+        let plan = Plan { how: How::Together, prefix: segment.prefix, parts: vec![0] };
+        let parts = [segment];
+        let merge = Merge { repository, index, parts: &parts, plan: &plan, options };
+        match merge.make()? {
+            Made::Segments(made) => {
+                compacted += u64::from(take(repository, fold, index, run, &parts, &made)?);
+            }
+            Made::NothingGained | Made::Cancelled => {}
+            Made::Unfit(_, error) => tracing::warn!(%error, "{} is left as it is", segment.key),
+        }
+    }
+    Ok(compacted)
+}
+
+/// Makes what was merged count, and answers from it; whether that is so.
+fn take(
+    repository: &Repository,
+    fold: &mut Fold,
+    index: &Index,
+    run: RunId,
+    parts: &[LiveSegment],
+    merged: &[(SealedSegment, IdPrefix)],
+) -> Result<bool> {
+    if !put(repository, fold, run, parts, merged)? {
+        return Ok(false);
+    }
+    let made = merged.iter().map(|(segment, prefix)| LiveSegment {
+        prefix: *prefix,
+        ..LiveSegment::whole(segment.key, segment.object.size)
+    });
+    index.put_in_place(fold, parts, made);
+    Ok(true)
 }
 
 /// Whether everybody will believe a merge, and sees what this fold sees.
@@ -189,7 +241,9 @@ impl Merge<'_> {
                 Ok(drafts) => drafts,
                 Err((at, error)) => return Ok(Made::Unfit(at, error)),
             };
-            if self.plan.how == How::Together && drafts.len() > self.parts.len() / 2 {
+            // One alone is written anew for what it need not say any more.
+            let is_more = drafts.len() > (self.parts.len() / 2).max(1);
+            if self.plan.how == How::Together && is_more {
                 return Ok(Made::NothingGained);
             }
             for draft in drafts {

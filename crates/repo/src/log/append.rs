@@ -20,6 +20,7 @@ use lifeboat_format::id::{PublicKey, RunId, SnapshotId};
 use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::{ObjectKey, ObjectName};
 use lifeboat_format::keys::SigningRole;
+use lifeboat_format::scrub::ScrubNote;
 use lifeboat_store::Payload;
 
 use crate::error::{Error, Kind, Result};
@@ -79,6 +80,8 @@ pub struct EntryDraft {
     pub closes: Option<u64>,
     /// Snapshots that a `condemn` takes for dead, or that a `delete` says are gone.
     pub gone: Vec<SnapshotId>,
+    /// What a scrub has found.
+    pub scrub: Option<ScrubNote>,
 }
 
 impl EntryDraft {
@@ -90,6 +93,11 @@ impl EntryDraft {
     /// An entry of a kind that only a maintainer may write, and that says nothing yet.
     pub fn maintenance(kind: LogKind, run: RunId) -> Self {
         Self::new(kind, SigningRole::Maintain, run)
+    }
+
+    /// What a scrub says; any reader may pass over it.
+    pub fn scrub(run: RunId, role: SigningRole, note: ScrubNote) -> Self {
+        Self { scrub: Some(note), ..Self::new(LogKind::Note, role, run) }
     }
 
     fn new(kind: LogKind, role: SigningRole, run: RunId) -> Self {
@@ -109,6 +117,7 @@ impl EntryDraft {
             mark: None,
             closes: None,
             gone: Vec::new(),
+            scrub: None,
         }
     }
 
@@ -120,7 +129,7 @@ impl EntryDraft {
             number,
             previous: fold.previous_hash(),
             kind: self.kind,
-            may_skip: false,
+            may_skip: self.kind == LogKind::Note,
             run: self.run,
             nonce,
             objects: self.objects,
@@ -134,6 +143,7 @@ impl EntryDraft {
             mark: self.mark,
             closes: self.closes,
             gone: self.gone,
+            scrub: self.scrub,
         };
         let unsigned = LogEntry::unsigned(&header, &self.body, &signer.public());
         let signature = signer.sign(SIGNATURE_CONTEXT, &unsigned);

@@ -16,15 +16,17 @@ use lifeboat_codec::sign::verify;
 use lifeboat_format::checkpoint::{
     CHECKPOINT_PREFIX_LEN, Checkpoint, CheckpointBlock, CondemnFact, MergeFact, ObjectFact,
     SECTION_CONDEMNS, SECTION_GONE, SECTION_GONE_SEGMENTS, SECTION_KEEPING, SECTION_MERGES,
-    SECTION_PACKS, SECTION_SEGMENTS, SECTION_SNAPSHOTS, SIGNATURE_CONTEXT, SnapshotFact,
-    decode_condemns, decode_gone, decode_keeping, decode_merges, decode_objects, decode_snapshots,
-    encode_condemns, encode_gone, encode_keeping, encode_merges, encode_objects, encode_snapshots,
+    SECTION_PACKS, SECTION_SCRUBS, SECTION_SEGMENTS, SECTION_SNAPSHOTS, SIGNATURE_CONTEXT,
+    SnapshotFact, decode_condemns, decode_gone, decode_keeping, decode_merges, decode_objects,
+    decode_snapshots, encode_condemns, encode_gone, encode_keeping, encode_merges, encode_objects,
+    encode_snapshots,
 };
 use lifeboat_format::entry::{ListedObject, ObjectKind};
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::{CHECKPOINTS, ObjectKey};
 use lifeboat_format::keys::SigningRole;
+use lifeboat_format::scrub::{ScrubFact, decode_scrubs, encode_scrubs};
 use lifeboat_store::Payload;
 
 use crate::error::{Error, Kind, Result};
@@ -46,6 +48,8 @@ const BLOCK_OBJECTS: usize = 16 << 10;
 const BLOCK_NAMES: usize = 24 << 10;
 /// Ids of snapshots in one block: about 1 MiB.
 const BLOCK_IDS: usize = 60 << 10;
+/// Objects of notes in one block, unless a single one has more: about 1 MiB.
+const BLOCK_SHORT_NAMES: usize = 48 << 10;
 /// Bytes of snapshots in one block, unless a single one is larger.
 const BLOCK_SNAPSHOT_BYTES: usize = 1 << 20;
 
@@ -261,6 +265,11 @@ impl Fold {
                     self.keeping.take(&fact);
                 }
             }
+            SECTION_SCRUBS => {
+                for ScrubFact { number, note } in decode_scrubs(bytes, block.count)? {
+                    Arc::make_mut(&mut self.ledger).add(number, note);
+                }
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -292,19 +301,16 @@ fn blocks_of(fold: &Fold) -> Vec<(u8, u32, Vec<u8>)> {
         );
     }
     // Behind the segments that they speak of.
-    let merges = merges_of(fold);
-    let mut rest = merges.as_slice();
-    while !rest.is_empty() {
-        let mut names = 0;
-        let is_within = |merge: &&MergeFact| {
-            names += merge.into.len() + merge.of.len();
-            names <= BLOCK_NAMES
-        };
-        let fitting = rest.iter().take_while(is_within).count().max(1);
-        let (part, later) = rest.split_at(fitting);
-        blocks.push((SECTION_MERGES, count(part), encode_merges(part)));
-        rest = later;
-    }
+    let names = |merge: &MergeFact| merge.into.len() + merge.of.len();
+    blocks.extend(
+        divided(&merges_of(fold), BLOCK_NAMES, names)
+            .map(|part| (SECTION_MERGES, count(part), encode_merges(part))),
+    );
+    let objects = |fact: &ScrubFact| 1 + fact.note.objects.len();
+    blocks.extend(
+        divided(&fold.ledger.facts(&fold.objects), BLOCK_SHORT_NAMES, objects)
+            .map(|part| (SECTION_SCRUBS, count(part), encode_scrubs(part))),
+    );
     for condemn in fold.collected.facts() {
         blocks.push((SECTION_CONDEMNS, 1, encode_condemns(&[condemn])));
     }
@@ -356,6 +362,26 @@ fn facts_of(objects: &HashMap<ObjectKey, LiveObject>) -> impl Iterator<Item = Ob
         };
         let object = ListedObject { kind, name, size: live.size };
         Some(ObjectFact { number: live.entry, object })
+    })
+}
+
+/// Facts in stretches of `weight_max` at most, unless a single one weighs more.
+fn divided<T>(
+    facts: &[T],
+    weight_max: usize,
+    weight: impl Fn(&T) -> usize,
+) -> impl Iterator<Item = &[T]> {
+    let mut rest = facts;
+    iter::from_fn(move || {
+        let mut sum = 0;
+        let is_within = |fact: &&T| {
+            sum += weight(fact);
+            sum <= weight_max
+        };
+        let fitting = rest.iter().take_while(is_within).count().max(1);
+        let (part, later) = rest.split_at_checked(fitting)?;
+        rest = later;
+        Some(part)
     })
 }
 

@@ -147,3 +147,6 @@ pub(crate) fn relied(objects: impl IntoIterator<Item = ObjectKey>) -> Vec<Relied
     relied.sort_unstable();
     relied
 }
+
+#[cfg(test)]
+mod tests;

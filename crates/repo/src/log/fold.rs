@@ -26,6 +26,7 @@ use crate::log::collected::{Collected, Condemn, Taken};
 use crate::log::fetch::{self, Fetched, Listing};
 use crate::log::judge::{Link, Verdict, judge};
 use crate::log::keeping::{Hold, Keeping};
+use crate::log::ledger::Ledger;
 use crate::log::merges::{LiveSegment, Merge, Merges};
 use crate::log::{Head, checkpoint};
 use crate::open::Repository;
@@ -42,6 +43,7 @@ pub struct Fold {
     pub(super) head_is_whole: bool,
     pub(super) objects: Arc<HashMap<ObjectKey, LiveObject>>,
     pub(super) merges: Arc<Merges>,
+    pub(super) ledger: Arc<Ledger>,
     pub(super) snapshots: Vec<SnapshotRecord>,
     pub(super) snapshot_ids: HashSet<SnapshotId>,
     pub(super) keeping: Keeping,
@@ -135,6 +137,7 @@ impl Fold {
             head_is_whole: true,
             objects: Arc::default(),
             merges: Arc::default(),
+            ledger: Arc::default(),
             snapshots: Vec::new(),
             snapshot_ids: HashSet::new(),
             keeping: Keeping::default(),
@@ -214,6 +217,29 @@ impl Fold {
     /// The merges that count.
     pub(crate) fn merges(&self) -> &Arc<Merges> {
         &self.merges
+    }
+
+    /// For each pack of which another of the same hash was named later, the last of these: it was healed.
+    pub fn twins(&self) -> HashMap<ObjectKey, ObjectKey> {
+        let is_pack = |key: &ObjectKey| matches!(key, ObjectKey::Pack(_) | ObjectKey::Tree(_));
+        let packs = self.objects.iter().filter(|(key, _)| is_pack(key));
+        let mut packs: Vec<_> = packs.map(|(key, live)| (key, live.entry)).collect();
+        let hash = |key: &ObjectKey| key.name().map(|name| name.hash);
+        // Names begin with their hashes, so those alike are neighbours.
+        packs.sort_unstable();
+        let mut twins = HashMap::new();
+        for alike in packs.chunk_by(|(one, _), (other, _)| hash(one) == hash(other)) {
+            let last = alike.iter().max_by_key(|(key, entry)| (*entry, *key));
+            let Some((last, _)) = last.filter(|_| alike.len() > 1) else { continue };
+            let others = alike.iter().filter(|(key, _)| key != last);
+            twins.extend(others.map(|(key, _)| (**key, **last)));
+        }
+        twins
+    }
+
+    /// What scrubs have read, and when.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// All segments that others have the records of.
@@ -368,6 +394,11 @@ impl Fold {
                 LogKind::Delete => self.delete(&header),
                 _ => self.keeping.count(&header, &self.snapshot_ids),
             },
+            Verdict::Noted(header) => {
+                if let Some(note) = header.scrub {
+                    Arc::make_mut(&mut self.ledger).add(number, note);
+                }
+            }
             Verdict::Skipped => {}
             Verdict::Damaged(reason) => self.void(VoidEntry { number, reason, is_damage: true }),
             Verdict::Void(reason) => self.void(VoidEntry { number, reason, is_damage: false }),

@@ -30,6 +30,8 @@ pub(super) enum Link {
 pub(super) enum Verdict {
     /// It counts.
     Counts(PublicKey, Box<LogHeader>),
+    /// It is in order, and says what whoever may change anything may take in: what scrubs have found.
+    Noted(Box<LogHeader>),
     /// It is in order, and says nothing that this version must know.
     Skipped,
     /// It means nothing, but its bytes are what somebody signed.
@@ -88,6 +90,10 @@ pub(super) fn judge(number: u64, fetched: &Fetched, link: Link, rules: &Config) 
         | LogKind::Hold
         | LogKind::Condemn
         | LogKind::Delete => Ok(Verdict::Counts(author, Box::new(header))),
+        // Who only writes could say of damaged packs that they were read and are good.
+        LogKind::Note if header.may_skip && roles.contains(&SigningRole::Maintain) => {
+            Ok(Verdict::Noted(Box::new(header)))
+        }
         _ if header.may_skip => Ok(Verdict::Skipped),
         kind => {
             let reason = format!("it is {}, which this version does not know", name(kind));

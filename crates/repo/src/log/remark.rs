@@ -4,7 +4,7 @@
 //! what seals it to its place there is the entry's signature.
 
 use lifeboat_codec::seal::{Subject, open_envelope, seal_envelope};
-use lifeboat_format::entry::{LOG_ENTRY_MAX, LogEntry, REASON_BYTES_MAX, REMARK_VERSION, Remark};
+use lifeboat_format::entry::{REASON_BYTES_MAX, REMARK_VERSION, Remark};
 use lifeboat_format::envelope::{ObjectType, Preamble, log_extra};
 use lifeboat_format::key::ObjectKey;
 
@@ -54,18 +54,4 @@ pub(crate) fn open(repository: &Repository, number: u64, body: &[u8]) -> Result<
         // The keys opened the repository, so what does not fit is the body.
         .map_err(|cause| Error::new(Kind::Corrupt, OPERATION, place).because(cause))?;
     Remark::decode(&plaintext).map_err(|cause| Error::format(OPERATION, place, cause))
-}
-
-/// Why the entry `number` was written, if it says so.
-///
-/// # Errors
-/// As [`open`], and the store's.
-pub fn reason(repository: &Repository, number: u64) -> Result<Option<String>> {
-    let key = ObjectKey::Log(number);
-    let bytes = repository.io().get_at_most(&key, LOG_ENTRY_MAX as u64)?;
-    let entry = LogEntry::decode(&bytes).map_err(|cause| Error::format("read", key, cause))?;
-    if entry.body.is_empty() {
-        return Ok(None);
-    }
-    Ok(open(repository, number, &entry.body)?.reason)
 }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_codec::sign::SigningKey;
+use lifeboat_format::checkpoint::KeepingFact;
 use lifeboat_format::entry::{
     LOG_ENTRY_MAX, ListedSnapshot, LogEntry, LogHeader, LogKind, SIGNATURE_CONTEXT,
 };
@@ -20,6 +21,7 @@ use crate::open::testing::{
 use crate::open::{OpenOptions, Repository, open};
 
 mod model;
+mod notes;
 
 const RUN: RunId = RunId([5; 16]);
 
@@ -32,11 +34,13 @@ fn key_of(number: u64) -> ObjectKey {
     object.kind.key(object.name)
 }
 
-/// The fold without what depends on the way it was reached.
-fn state(fold: &Fold) -> (Option<Head>, Vec<(ObjectKey, LiveObject)>, Vec<SnapshotRecord>) {
+/// A fold without what depends on the way it was reached.
+type State = (Option<Head>, Vec<(ObjectKey, LiveObject)>, Vec<SnapshotRecord>, Vec<KeepingFact>);
+
+fn state(fold: &Fold) -> State {
     let mut objects: Vec<_> = fold.objects().iter().map(|(key, live)| (*key, *live)).collect();
     objects.sort_unstable_by_key(|(key, _)| *key);
-    (fold.head(), objects, fold.snapshots().to_vec())
+    (fold.head(), objects, fold.snapshots().to_vec(), fold.keeping.facts())
 }
 
 /// What an entry by the repository's own key would say after `fold`.
@@ -60,6 +64,7 @@ fn header(fold: &Fold) -> LogHeader {
         mark: None,
         closes: None,
         gone: Vec::new(),
+        scrub: None,
     }
 }
 
@@ -276,7 +281,7 @@ fn an_entry_that_is_too_large_is_chained_over() {
 
 #[test]
 fn unknown_kinds_stop_the_reader_or_are_skipped() {
-    let kinds = [7, 200].map(LogKind::from_number);
+    let kinds = [9, 200].map(LogKind::from_number);
     for kind in kinds {
         let (_, repository) = new(1);
         let owner = repository.keyring().signer(&SigningRole::Maintain).unwrap();

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use lifeboat_codec::sign::SigningKey;
 use lifeboat_codec::{Clock, Entropy};
 use lifeboat_format::config::{
-    Chunker, Config, EXCLUSIVE, GrantedKey, SIGNATURE_CONTEXT, SignedConfig,
+    Chunker, Config, EXCLUSIVE, GrantedKey, PARITY, Parity, SIGNATURE_CONTEXT, SignedConfig,
 };
 use lifeboat_format::id::{LogId, RepositoryId};
 use lifeboat_format::key::{KEYS, ObjectKey};
@@ -36,6 +36,9 @@ const OPERATION: &str = "create a repository at";
 /// Enough that a store which looks first and writes later is caught; they cost one round trip.
 const RACERS: usize = 8;
 
+/// How much parity tree packs get, in thousandths: they are small, and a lost node costs all paths below it.
+const TREE_PARITY: u16 = 30;
+
 /// How a repository is created.
 #[derive(Clone, Debug)]
 pub struct InitOptions {
@@ -57,6 +60,8 @@ pub struct InitOptions {
     pub frame_bytes: u32,
     /// How much a frame of a tree pack gathers before compression, in bytes.
     pub tree_frame_bytes: u32,
+    /// How much parity packs have.
+    pub parity: Parity,
     /// The program, such as `lifeboat 0.1.0`.
     pub tool: String,
     /// Never more than one writer works at a time, on the user's word: for stores that can't create
@@ -94,6 +99,7 @@ impl InitOptions {
             pack_bytes,
             frame_bytes,
             tree_frame_bytes,
+            parity: Parity { data_permille: 0, tree_permille: TREE_PARITY },
             tool,
             exclusive: false,
             racers: RACERS,
@@ -214,6 +220,7 @@ impl NewKeys {
             pack_bytes: options.pack_bytes,
             frame_bytes: options.frame_bytes,
             tree_frame_bytes: options.tree_frame_bytes,
+            parity: options.parity,
             ..Config::new(
                 options.repository,
                 LogId(random(&options.entropy)?),
@@ -222,9 +229,9 @@ impl NewKeys {
                 self.granted.clone(),
             )
         };
-        if options.exclusive {
-            config.features.write_required.push(EXCLUSIVE.to_owned());
-        }
+        let features = [(EXCLUSIVE, options.exclusive), (PARITY, !options.parity.is_none())];
+        let features = features.into_iter().filter(|(_, is_wanted)| *is_wanted);
+        config.features.write_required.extend(features.map(|(name, _)| name.to_owned()));
         let signature = self.root.sign(SIGNATURE_CONTEXT, config.unsigned_text().as_bytes());
         let bytes = config.encode(&signature);
         let invalid = |cause| Error::new(Kind::Invalid, OPERATION, io.describe()).because(cause);

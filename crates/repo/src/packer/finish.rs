@@ -1,4 +1,4 @@
-//! From frames to a stored pack: places, trailer, padding, checksums, name, put.
+//! From frames to a stored pack: places, trailer, padding, parity, checksums, name, put.
 //!
 //! The worker that delivers a pack's last frame does the work on bytes; the runtime puts the pack, and
 //! its records are gathered when the store has acknowledged it.
@@ -13,11 +13,15 @@ use lifeboat_format::entry::{ListedObject, ObjectKind};
 use lifeboat_format::envelope::{ObjectType, PREAMBLE_LEN, Role};
 use lifeboat_format::index::{IndexRecord, PackKind, PackRecord};
 use lifeboat_format::key::ObjectName;
-use lifeboat_format::pack::{ChunkRecord, FrameRecord, Stripes, Trailer, build_tail, padding};
+use lifeboat_format::pack::{
+    ChunkRecord, FRAME_RAW_MAX, FrameRecord, PACK_MAX, PARITY_MAX, STRIPE_SIZE, Stripes, Trailer,
+    build_tail, padding, stripe_bytes,
+};
 use lifeboat_store::Payload;
 
 use super::Shared;
 use super::framer::Place;
+use super::parity::parity_of;
 use super::state::{OpenPack, SealedFrame};
 use crate::error::{Error, Kind, Result};
 
@@ -42,8 +46,10 @@ impl Shared {
     pub(super) fn promise(self: &Arc<Self>, kind: PackKind, sealed_len: u64) -> Result<Place> {
         self.write_segment(self.options.records_max)?;
         // One lock from the room to its use: several workers may want the same room.
-        let mut state = self.make_room(sealed_len)?;
-        state.bytes += sealed_len;
+        let held = self.with_parity(kind, sealed_len);
+        // It may be the first of its pack.
+        let mut state = self.make_room(self.with_parity(kind, sealed_len + PREAMBLE_LEN as u64))?;
+        state.bytes += held;
         let at = self.choose_pack(&mut state, kind)?;
         let target = self.pack_bytes(kind);
         let pack = &mut state.open[at];
@@ -52,6 +58,7 @@ impl Shared {
         pack.next_frame += 1;
         pack.promised += 1;
         pack.bytes += sealed_len;
+        pack.held += held;
         if pack.bytes >= target || pack.next_frame >= FRAMES_MAX {
             let complete = state.close(at);
             debug_assert!(complete.is_none(), "the frame just promised has not come yet");
@@ -93,9 +100,7 @@ impl Shared {
 
     /// Waits until so many more bytes may be under way. If nothing travels that could make room, the
     /// fullest pack is closed early.
-    fn make_room(self: &Arc<Self>, sealed_len: u64) -> Result<MutexGuard<'_, super::State>> {
-        // It may be the first of its pack.
-        let wanted = sealed_len + PREAMBLE_LEN as u64;
+    fn make_room(self: &Arc<Self>, wanted: u64) -> Result<MutexGuard<'_, super::State>> {
         let mut state = self.lock();
         loop {
             state.check()?;
@@ -130,7 +135,8 @@ impl Shared {
         let sealer = self.new_sealer(kind)?;
         let number = state.next_pack;
         state.next_pack += 1;
-        state.bytes += PREAMBLE_LEN as u64;
+        let held = self.with_parity(kind, PREAMBLE_LEN as u64);
+        state.bytes += held;
         state.open.push(OpenPack {
             number,
             kind,
@@ -139,6 +145,7 @@ impl Shared {
             next_frame: 0,
             promised: 0,
             bytes: PREAMBLE_LEN as u64,
+            held,
             closed: false,
         });
         Ok(state.open.len() - 1)
@@ -164,12 +171,30 @@ impl Shared {
             PackKind::Data => self.options.bytes_max / DATA_PART,
             PackKind::Tree => self.options.bytes_max / TREE_PART,
         };
-        self.repository.config().pack_bytes.min(most)
+        // A body whose parity comes on top, with a last frame that is larger than usual.
+        let room = PACK_MAX / self.with_parity(kind, u64::from(PARITY_MAX)) * u64::from(PARITY_MAX);
+        let room = room - 2 * u64::from(FRAME_RAW_MAX);
+        self.repository.config().pack_bytes.min(most).min(room)
+    }
+
+    /// How much parity packs of this kind have, in thousandths.
+    fn parity(&self, kind: PackKind) -> u16 {
+        let parity = self.repository.config().parity;
+        match kind {
+            PackKind::Data => parity.data_permille,
+            PackKind::Tree => parity.tree_permille,
+        }
+    }
+
+    /// So many bytes of a pack and their share of its parity.
+    fn with_parity(&self, kind: PackKind, bytes: u64) -> u64 {
+        let share = u64::from(self.parity(kind));
+        bytes + bytes.saturating_mul(share).div_ceil(u64::from(PARITY_MAX))
     }
 
     /// Builds the pack and hands it to the runtime.
     fn finish_pack(self: &Arc<Self>, pack: OpenPack) -> Result<()> {
-        let (number, held) = (pack.number, pack.bytes);
+        let (number, held) = (pack.number, pack.held);
         // It counts as travelling itself.
         self.balance.pack_complete(self.lock().travelling.len() <= 1);
         // It counts as travelling already: whoever waits for it must hear that it never will.
@@ -202,22 +227,28 @@ impl Shared {
         let failed = |cause| Error::format("build", "a pack", cause);
         let trailer = lay_out(&pack.frames)?;
         let sealed_trailer = self.seal_trailer(&trailer, &pack.sealer)?;
-        let used = pack.bytes;
-        let mut pad = vec![0; usize_of(padding(used, sealed_trailer.len() as u64))?];
+        let (used, share) = (pack.bytes, self.parity(pack.kind));
+        let mut pad = vec![0; usize_of(padding(used, sealed_trailer.len() as u64, share))?];
         self.repository
             .entropy()
             .fill(&mut pad)
             .map_err(|cause| Error::codec("pad", "a pack", cause))?;
-        let mut parts = Vec::with_capacity(pack.frames.len() + 4);
+        let mut parts = Vec::with_capacity(pack.frames.len() + 5);
         parts.push(Bytes::copy_from_slice(&pack.sealer.preamble()));
         parts.extend(pack.frames.into_iter().map(|frame| frame.bytes));
         parts.push(Bytes::from(pad));
         let trailer_len = sealed_trailer.len() as u64;
         parts.push(Bytes::from(sealed_trailer));
-        let mut stripes = Stripes::new();
+        let parity = parity_of(&parts, share)?;
+        let body_len = parts.iter().map(|part| part.len() as u64).sum();
+        let mut stripes =
+            Stripes::new(if parity.is_empty() { STRIPE_SIZE } else { stripe_bytes(body_len) });
         for part in &parts {
             stripes.update(part);
         }
+        stripes.end_body();
+        stripes.update(&parity);
+        parts.push(Bytes::from(parity));
         parts.push(Bytes::from(build_tail(stripes, trailer_len).map_err(failed)?));
         let size = parts.iter().map(|part| part.len() as u64).sum();
         let name = ObjectName {
@@ -296,7 +327,7 @@ fn u32_of(value: u64) -> Result<u32> {
     })
 }
 
-fn usize_of(value: u64) -> Result<usize> {
+pub(super) fn usize_of(value: u64) -> Result<usize> {
     usize::try_from(value).map_err(|cause| {
         Error::new(Kind::Internal, "build", "a pack that memory can't address").because(cause)
     })

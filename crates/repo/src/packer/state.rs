@@ -52,6 +52,8 @@ pub(super) struct OpenPack {
     pub(super) promised: usize,
     /// The bytes of its frames, promised ones included.
     pub(super) bytes: u64,
+    /// What it counts for in [`State::bytes`]: these, and what parity will add to them.
+    pub(super) held: u64,
     pub(super) closed: bool,
 }
 
@@ -59,7 +61,7 @@ pub(super) struct OpenPack {
 pub(super) struct State {
     pub(super) open: Vec<OpenPack>,
     pub(super) next_pack: u64,
-    /// Sealed bytes in open, closed and travelling packs.
+    /// Sealed bytes in open, closed and travelling packs, with their share of parity.
     pub(super) bytes: u64,
     /// Packs that are complete and not yet acknowledged by the store.
     pub(super) travelling: BTreeSet<u64>,

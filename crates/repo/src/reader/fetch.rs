@@ -13,8 +13,9 @@ use lifeboat_format::key::ObjectKey;
 use tokio::sync::watch;
 
 use super::location::FrameRef;
+use super::mended::is_damage;
 use super::{Reader, lock};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::io::Request;
 
 /// A fetch has at least so many requests under way, if it has work for them, ...
@@ -95,12 +96,12 @@ impl Reader {
     /// Fetches, opens and inflates one frame.
     pub(super) fn fetch_one(&self, frame: &FrameRef) -> Result<Bytes> {
         let group = Group::of(*frame);
-        let (opener, bytes) = self
-            .shared
+        self.shared
             .io
             .block_on(self.fetch_range(&group, None))
-            .map_err(|cause| Error::new(cause.kind(), "read", frame).because(cause))?;
-        self.inflate(&opener, frame, &bytes, group.start)
+            .map_err(|cause| Error::new(cause.kind(), "read", frame).because(cause))
+            .and_then(|(opener, bytes)| self.inflate(&opener, frame, &bytes, group.start))
+            .or_else(|error| self.by_parity(frame, error))
     }
 }
 
@@ -173,10 +174,11 @@ impl Fetch {
     ) -> Result<()> {
         match answer {
             Ok((opener, bytes)) => group.frames.iter().try_for_each(|frame| {
-                each(frame, self.reader.inflate(&opener, frame, &bytes, group.start))
+                let inflated = self.reader.inflate(&opener, frame, &bytes, group.start);
+                each(frame, inflated.or_else(|error| self.reader.by_parity(frame, error)))
             }),
-            // A pack that was cut off still has the frames before the cut.
-            Err(error) if error.kind() == Kind::Corrupt && group.frames.len() > 1 => {
+            // A pack that was cut off still has the frames before the cut, one with parity perhaps all.
+            Err(error) if is_damage(&error) => {
                 group.frames.iter().try_for_each(|frame| each(frame, self.reader.fetch_one(frame)))
             }
             Err(error) => {

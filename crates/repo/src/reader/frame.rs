@@ -108,7 +108,7 @@ impl Reader {
     }
 
     /// What opens the frames of a pack that begins with `bytes`.
-    fn opener(&self, pack: &ObjectKey, bytes: &[u8]) -> Result<Arc<ObjectOpener>> {
+    pub(super) fn opener(&self, pack: &ObjectKey, bytes: &[u8]) -> Result<Arc<ObjectOpener>> {
         const OPEN: &str = "open pack";
         let object_type = match pack {
             ObjectKey::Tree(_) => ObjectType::TreePack,

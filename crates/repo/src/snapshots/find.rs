@@ -88,6 +88,32 @@ impl Snapshots {
         }
     }
 
+    /// The newest form of the forgotten snapshot of which `text` is the beginning of an id.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when there is none; [`Kind::Invalid`] when it is no id, or several begin with it.
+    pub fn resolve_forgotten(&self, text: &str) -> Result<&Known> {
+        const OPERATION: &str = "find forgotten snapshot";
+        let names = |known: &&Known| known.snapshot.id.to_string().starts_with(text);
+        let hidden = self.all().iter().filter(|known| self.forgotten_by(known).is_some());
+        let mut found: Vec<&Known> = Vec::new();
+        for known in hidden.filter(names) {
+            let newest = self.newest_form(known.snapshot.id)?;
+            if found.iter().all(|other| other.snapshot.id != newest.snapshot.id) {
+                found.push(newest);
+            }
+        }
+        match found.as_slice() {
+            [only] => Ok(only),
+            [] => Err(Error::new(Kind::NotFound, OPERATION, text)
+                .because("no snapshot that is forgotten has an id that begins so")
+                .hint("list those that there are with 'snapshots --all'")),
+            several => Err(Error::new(Kind::Invalid, OPERATION, text)
+                .because(format!("{} begin so", several.len()))
+                .hint("type more of the id")),
+        }
+    }
+
     /// The newest that matches, unless a newer one may be in an entry of the log that can't be read.
     fn surely_latest(&self, filter: &Filter) -> Result<&Known> {
         let latest = self.latest(filter);

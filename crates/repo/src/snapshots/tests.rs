@@ -365,3 +365,35 @@ fn a_record_of_other_roots_replaces_nothing() {
     let (_, _, loaded) = with(&[old, other]);
     assert_eq!(firsts(loaded.live()), [1, 2]);
 }
+
+/// A node that calls its snapshots by the source of another must not make the other's last one look like one of many.
+#[test]
+fn the_last_of_a_source_is_that_of_its_own_node() {
+    use crate::forget::Guards;
+    let known = |snapshot: Snapshot, author: u8| Known {
+        snapshot,
+        entry: 0,
+        author: PublicKey([author; 32]),
+        sealed_hash: ObjectHash([0; 32]),
+        standing: Standing::Live,
+        hold: None,
+    };
+    let (node, other, owner) = (1, 2, 3);
+    let first = snapshot(1, "a", 1);
+    let marked = Snapshot { replaces: Some(first.id), ..snapshot(2, "a", 1) };
+    let mut snapshots = Snapshots {
+        known: vec![
+            known(first, node),
+            known(snapshot(3, "a", 3), other),
+            known(snapshot(4, "a", 4), other),
+            known(snapshot(5, "b", 5), other),
+            known(marked.clone(), owner),
+        ],
+        ..Snapshots::default()
+    };
+    snapshots.settle(|author| *author == PublicKey([owner; 32]), |_| None);
+    let error = Guards::DEFAULT.check(&snapshots, &[marked.id]).unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied, "{error}");
+    let one_of_two = snapshots.all()[1].snapshot.id;
+    Guards::DEFAULT.check(&snapshots, &[one_of_two]).unwrap();
+}

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use lifeboat_codec::compress::Level;
 use lifeboat_codec::hash::object_hash;
+use lifeboat_format::config::Parity;
 
 /// A golden repository.
 #[derive(Clone, Copy, Debug)]
@@ -15,15 +16,22 @@ pub(crate) struct Fixture {
     pub(crate) name: &'static str,
     /// How it was compressed.
     pub(crate) level: Level,
+    /// How much parity its packs have.
+    pub(crate) parity: Parity,
 }
 
 /// All golden repositories that there ever were; one of a released format stays for good.
-pub(crate) const FIXTURES: [Fixture; 2] = [
+pub(crate) const FIXTURES: [Fixture; 3] = [
     // Written anew by a test, byte for byte.
-    Fixture { name: "v1-stored", level: Level::STORED },
+    Fixture { name: "v1-stored", level: Level::STORED, parity: NO_PARITY },
+    Fixture { name: "v1-parity", level: Level::STORED, parity: SOME_PARITY },
     // Only ever read: another zstd may compress differently.
-    Fixture { name: "v1-zstd", level: Level::DEFAULT },
+    Fixture { name: "v1-zstd", level: Level::DEFAULT, parity: NO_PARITY },
 ];
+
+const NO_PARITY: Parity = Parity { data_permille: 0, tree_permille: 0 };
+/// So much that some packs have several stripes of it.
+const SOME_PARITY: Parity = Parity { data_permille: 400, tree_permille: 30 };
 
 /// The list of BLAKE3 sums, as `b3sum` writes and checks it.
 pub(crate) const SUMS: &str = "SUMS";

@@ -21,7 +21,7 @@ use lifeboat_store::mem;
 use crate::expected::Expected;
 use crate::folder::{FIXTURES, Files, Fixture, SUMS, files_below, fixtures, sums};
 use crate::late::LateStore;
-use crate::read::{Secret, check, is_compressed, read};
+use crate::read::{Secret, check, check_damaged, is_compressed, read};
 use crate::write::{PASSPHRASE, golden};
 
 /// What the fixture says that a reader must find.
@@ -33,21 +33,30 @@ fn expected(fixture: Fixture) -> Expected {
 
 #[test]
 fn the_same_seed_writes_the_same_bytes() {
-    assert_as_kept(&golden(Level::STORED, mem()).unwrap());
+    for fixture in stored() {
+        assert_as_kept(fixture, &golden(fixture.level, fixture.parity, mem()).unwrap());
+    }
 }
 
 #[test]
 fn what_is_written_does_not_depend_on_the_order_of_the_stores_answers() {
-    assert_as_kept(&golden(Level::STORED, Arc::new(LateStore::new())).unwrap());
+    for fixture in stored() {
+        let late = Arc::new(LateStore::new());
+        assert_as_kept(fixture, &golden(fixture.level, fixture.parity, late).unwrap());
+    }
 }
 
-fn assert_as_kept(made: &Files) {
-    let stored = FIXTURES.into_iter().find(|fixture| fixture.level == Level::STORED);
-    let name = stored.expect("one fixture is not compressed").name;
-    let kept = files_below(&fixtures().join(name)).expect("its files can be read");
+/// Those that are written anew.
+fn stored() -> impl Iterator<Item = Fixture> {
+    FIXTURES.into_iter().filter(|fixture| fixture.level == Level::STORED)
+}
+
+fn assert_as_kept(fixture: Fixture, made: &Files) {
+    let kept = files_below(&fixtures().join(fixture.name)).expect("its files can be read");
     assert_eq!(made.keys().collect::<Vec<_>>(), kept.keys().collect::<Vec<_>>());
     for (path, bytes) in made {
-        assert!(*bytes == kept[path], "{path} is written otherwise than it was");
+        let name = fixture.name;
+        assert!(*bytes == kept[path], "{name}/{path} is written otherwise than it was");
     }
 }
 
@@ -74,6 +83,19 @@ fn every_fixture_opens_with_each_of_its_secrets() {
 fn every_fixture_is_free_of_problems() {
     for fixture in FIXTURES {
         check(fixture);
+    }
+}
+
+#[test]
+fn every_pack_with_parity_is_made_whole_again() {
+    let fixture = FIXTURES.into_iter().find(|fixture| !fixture.parity.is_none());
+    let fixture = fixture.expect("one fixture has parity");
+    let (packs, chunks, problems) = check_damaged(fixture, 0..0);
+    assert!(packs > 2 && problems.is_empty(), "{problems:#?}");
+    let (damaged, verified, problems) = check_damaged(fixture, 4..104);
+    assert_eq!((damaged, verified, problems.len() as u64), (packs, chunks, packs));
+    for problem in problems {
+        assert!(problem.contains("stripe 0 ") && problem.contains("whole again"), "{problem}");
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use lifeboat_format::Codec;
+use lifeboat_format::key::{PACKS, TREES};
 use lifeboat_format::keyslot::{KeyFile, SlotKind};
 use lifeboat_format::snapshot::Root;
 use lifeboat_format::tree::{Entry, Extent};
@@ -21,12 +23,13 @@ use lifeboat_repo::tree::map::MapReader;
 use lifeboat_repo::tree::scan::Scan;
 use lifeboat_repo::tree::{TreeRoot, xattr};
 use lifeboat_store::local::LocalStore;
+use lifeboat_store::{Store, mem};
 use lifeboat_testkit::clock::TestClock;
 use lifeboat_testkit::entropy::entropy;
 use zeroize::Zeroizing;
 
 use crate::expected::{Expected, ExpectedEntry, ExpectedSnapshot, Gather};
-use crate::folder::{Fixture, REPOSITORY, fixtures};
+use crate::folder::{Fixture, REPOSITORY, files_below, fixtures};
 
 const MEMORY_BYTES: u64 = 64 << 20;
 /// No warnings, no notes.
@@ -72,7 +75,10 @@ impl Secret {
 
 fn opened(fixture: Fixture, secret: Secret) -> Repository {
     let folder = fixtures().join(fixture.name).join(REPOSITORY);
-    let store = LocalStore::open(&folder).expect("the fixture is there");
+    opened_in(Arc::new(LocalStore::open(&folder).expect("the fixture is there")), fixture, secret)
+}
+
+fn opened_in(store: Arc<dyn Store>, fixture: Fixture, secret: Secret) -> Repository {
     let options = OpenOptions {
         entropy: entropy(2),
         clock: Arc::new(TestClock::new()),
@@ -80,11 +86,31 @@ fn opened(fixture: Fixture, secret: Secret) -> Repository {
         remembered: None,
         exclusive: false,
     };
-    let io = Io::new(Arc::new(store)).expect("the runtime starts");
+    let io = Io::new(store).expect("the runtime starts");
     let repository = open(io, &secret.unlock(fixture), &options).expect("the secret opens it");
     assert_eq!(repository.opened_by().kind, secret.kind());
     assert_eq!(repository.warnings(), NONE);
     repository
+}
+
+/// What a check that reads everything says of a copy of the fixture in which each pack's bytes `at` are others: how many
+/// packs there are, how many chunks were verified, and all problems.
+pub(crate) fn check_damaged(fixture: Fixture, at: Range<usize>) -> (u64, u64, Vec<String>) {
+    let store = mem();
+    let io = Io::new(Arc::clone(&store)).expect("the runtime starts");
+    let folder = fixtures().join(fixture.name).join(REPOSITORY);
+    for (key, mut bytes) in files_below(&folder).expect("its files can be read") {
+        if key.starts_with(PACKS) || key.starts_with(TREES) {
+            bytes[at.clone()].iter_mut().for_each(|byte| *byte ^= 0x55);
+        }
+        let key = key.parse().expect("only objects of a repository are there");
+        io.put_new(&key, bytes.into()).expect("memory takes it");
+    }
+    let repository = opened_in(store, fixture, Secret::KeyFile);
+    let options = CheckOptions { read_data: true, ..CheckOptions::default() };
+    let report = load(lifeboat_repo::check::check(&repository, &options, &|_| {}));
+    let problems = report.problems.iter().map(ToString::to_string).collect();
+    (report.counts.packs_read, report.counts.chunks_verified, problems)
 }
 
 /// All that the fixture holds.

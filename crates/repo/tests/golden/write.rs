@@ -11,7 +11,7 @@ use lifeboat_codec::Clock as _;
 use lifeboat_codec::compress::{Compression, Level};
 use lifeboat_codec::cut::{Cutter, Params};
 use lifeboat_format::Time;
-use lifeboat_format::config::Chunker;
+use lifeboat_format::config::{Chunker, Parity};
 use lifeboat_format::id::{RunId, SnapshotId};
 use lifeboat_format::index::PackKind;
 use lifeboat_format::keys::Secret32;
@@ -52,7 +52,7 @@ const MEMORY_BYTES: u64 = 64 << 20;
 const CHEAPEST: KdfCost = KdfCost { memory_kib: 8, passes: 1, lanes: 1 };
 
 /// Writes a golden repository into an empty store; all files of its fixture.
-pub(crate) fn golden(level: Level, store: Arc<dyn Store>) -> Result<Files> {
+pub(crate) fn golden(level: Level, parity: Parity, store: Arc<dyn Store>) -> Result<Files> {
     let entropy = entropy(SEED);
     let clock = TestClock::new();
     let secret = Secret32::new(entropy.bytes().expect("a seeded stream does not end"));
@@ -62,6 +62,7 @@ pub(crate) fn golden(level: Level, store: Arc<dyn Store>) -> Result<Files> {
     options.frame_bytes = 2 << 10;
     options.tree_frame_bytes = 4 << 10;
     options.pack_bytes = 16 << 10;
+    options.parity = parity;
     // Who wins a race is not in the seed.
     options.racers = 1;
     let passphrase = Zeroizing::new(PASSPHRASE.to_owned());

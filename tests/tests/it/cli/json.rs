@@ -51,6 +51,19 @@ fn writing() {
     let tags = place.json(["tag", "latest", "--add", "x"]);
     expect(&tags, "tags", "snapshots warnings");
     expect_members(&tags["snapshots"][0], "old new tags");
+    let held = place.json(["hold", "latest", "--until", "1d"]);
+    expect(&held, "hold", "snapshots until unchanged warnings");
+    let forgotten = place.json(["forget", "--keep-last", "1"]);
+    expect(&forgotten, "forget", "dry_run groups forgotten refused warnings");
+    expect_members(&forgotten["groups"][0], "by kept going");
+    expect_members(&forgotten["groups"][0]["kept"][0], "id time reasons");
+    place.ok(["hold", "latest", "--release"]);
+    let gone = place.json(["forget", "latest", "--yes-really"]);
+    let id = gone["forgotten"][0].as_str().unwrap();
+    expect(&place.json(["forget", "--undo", id]), "undo", "restored warnings");
+    let played = place.json(["retention", "simulate", "--schedule", "@daily", "--keep-last", "1"]);
+    expect(&played, "simulation", "until groups warnings");
+    expect_members(&played["groups"][0], "title runs kept snapshots_max added_bytes stored_bytes");
     let explained = place.json(["backup", "src", "--explain", "src/a"]);
     expect(&explained, "explanation", "path exists included at rule rule_file rule_line text");
 }
@@ -77,7 +90,7 @@ fn lists() {
     let snapshot = &listed["snapshots"][1];
     expect_members(
         snapshot,
-        "id time started ended kind checkpoint standing source host roots tags outcome \
+        "id time started ended kind checkpoint standing held_until source host roots tags outcome \
          problem_count parent original run entry author tool stats",
     );
     expect_members(&snapshot["roots"][0], "path missing entries bytes");

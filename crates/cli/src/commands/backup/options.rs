@@ -9,12 +9,13 @@ use lifeboat::source::exclude::{ExcludeOptions, Mark};
 use lifeboat::source::read::Caching;
 use lifeboat::source::unchanged::Criteria;
 use lifeboat_codec::compress::{Compression, Level};
+use lifeboat_format::time::Time;
 use lifeboat_repo::snapshots::check_tag;
 
 use super::super::time;
 use super::{lists, own};
 use crate::args::{BackupArgs, KindArg};
-use crate::commands::open::TOOL;
+use crate::commands::open::{TOOL, system_clock};
 use crate::commands::paths;
 use crate::exit::Usage;
 use crate::settings::{Settings, current_dir, host_name};
@@ -35,6 +36,7 @@ pub(super) fn options(args: &BackupArgs, settings: &Settings) -> Result<BackupOp
         source: args.source.clone(),
         tags: unique(&args.tag),
         time: args.time.as_deref().map(|text| time::parse("--time", text)).transpose()?,
+        hold_until: args.hold_until.as_deref().map(hold_until).transpose()?,
         detect: match args.kind {
             KindArg::Full => Detect::Full,
             KindArg::Incremental => Detect::Incremental,
@@ -51,6 +53,11 @@ pub(super) fn options(args: &BackupArgs, settings: &Settings) -> Result<BackupOp
         tool: TOOL.to_owned(),
         ..BackupOptions::new(roots(&args.paths, &cwd), host)
     })
+}
+
+/// The end of a hold, which has to be to come.
+fn hold_until(text: &str) -> Result<Time> {
+    time::parse_to_come("--hold-until", text, system_clock().now())
 }
 
 fn roots(typed: &[PathBuf], cwd: &Path) -> Vec<PathBuf> {

@@ -4,7 +4,18 @@ use super::*;
 use crate::Kind;
 
 fn footer() -> Footer {
-    Footer { trailer_offset: 2_000_000, trailer_len: 100, body_len: 2_000_100, stripes_crc: 7 }
+    Footer {
+        trailer_offset: 2_000_000,
+        trailer_len: 100,
+        body_len: 2_000_100,
+        parity_len: 0,
+        stripes_crc: 7,
+    }
+}
+
+/// The same with four stripes of parity, of 8 KiB each.
+fn with_parity() -> Footer {
+    Footer { parity_len: 4 * 8192, ..footer() }
 }
 
 fn tail(footer: &Footer) -> Vec<u8> {
@@ -72,7 +83,10 @@ fn refusals() {
         let error = number(place, value);
         assert_eq!((error.kind(), error.offset()), (Kind::Corrupt, Some(at)), "{error}");
     }
-    assert_eq!(number(32, 1).kind(), Kind::Unsupported);
+    for (place, value, at) in [(32, 1, 8), (32, u64::MAX, 40)] {
+        let error = number(place, value);
+        assert_eq!((error.kind(), error.offset()), (Kind::Corrupt, Some(at)), "{error}");
+    }
     assert_eq!(number(0, 0).offset(), Some(0));
     let mut bytes = tail(&footer());
     bytes[60] ^= 1;
@@ -80,11 +94,66 @@ fn refusals() {
     assert!(Footer::parse(&bytes, len).unwrap_err().to_string().contains("CRC-32"));
 }
 
+#[test]
+fn stripes_of_body_and_parity() {
+    let footer = footer();
+    assert_eq!((footer.body_stripes(), footer.parity_stripes()), (2, 0));
+    assert_eq!(footer.stripe_range(1), 1 << 20..2_000_100);
+    assert_eq!(footer.stripe_range(2), 2_000_100..2_000_100);
+    assert_eq!(footer.stripes_range(), 2_000_100..2_000_116);
+
+    let footer = with_parity();
+    assert_eq!((footer.stripe_size(), footer.body_stripes()), (8192, 245));
+    assert_eq!((footer.parity_stripes(), footer.stripe_count()), (4, 249));
+    assert_eq!(footer.stripe_range(0), 0..8192);
+    assert_eq!(footer.stripe_range(244), 244 * 8192..2_000_100);
+    assert_eq!(footer.stripe_range(245), 2_000_100..2_008_292);
+    assert_eq!(footer.stripe_range(248).end, footer.content_range().end);
+    assert!(footer.stripe_range(249).is_empty() && footer.stripe_range(u64::MAX).is_empty());
+    let end = 2_000_100 + 4 * 8192;
+    assert_eq!(footer.stripes_range(), end..end + 8 * 249);
+    assert_eq!(footer.pack_len(), end + 8 * 249 + 128);
+    assert_eq!(Footer::parse(&tail(&footer), footer.pack_len()), Ok(footer));
+}
+
+#[test]
+fn parity_that_nobody_writes() {
+    let footer = with_parity();
+    let parse = |footer: Footer| Footer::parse(&tail(&footer), footer.pack_len()).unwrap_err();
+    for parity_len in [1, 8191, 8193, 246 * 8192] {
+        let error = parse(Footer { parity_len, ..footer });
+        assert_eq!((error.kind(), error.offset()), (Kind::Corrupt, Some(32)), "{error}");
+    }
+    let as_many = Footer { parity_len: 245 * 8192, ..footer };
+    assert_eq!(Footer::parse(&tail(&as_many), as_many.pack_len()), Ok(as_many));
+    let number = |place: usize, bytes: &[u8]| {
+        let mut tail = tail(&footer);
+        for start in [0, FOOTER_LEN] {
+            tail[start + place..start + place + bytes.len()].copy_from_slice(bytes);
+        }
+        Footer::parse(&with_crc(tail), footer.pack_len()).unwrap_err()
+    };
+    let count = number(48, &250_u32.to_le_bytes());
+    assert_eq!((count.kind(), count.offset()), (Kind::Corrupt, Some(48)));
+    // A newer version may cut otherwise.
+    assert_eq!(number(52, &4096_u32.to_le_bytes()).kind(), Kind::Unsupported);
+    // Body and tables move against each other.
+    assert_eq!(number(24, &2_000_099_u64.to_le_bytes()).offset(), Some(8));
+    assert_eq!(number(40, &2_032_869_u64.to_le_bytes()).offset(), Some(8));
+    assert_eq!(number(40, &5_u64.to_le_bytes()).offset(), Some(40));
+}
+
 proptest! {
     #[test]
-    fn footers_come_back(frames in 104..PACK_MAX / 2, trailer_len in 36..1_u64 << 20, stripes_crc: u32) {
+    fn footers_come_back(
+        frames in 104..PACK_MAX / 2,
+        trailer_len in 36..1_u64 << 20,
+        parity in 0..=crate::pack::PARITY_MAX,
+        stripes_crc: u32,
+    ) {
         let body_len = frames + trailer_len;
-        let footer = Footer { trailer_offset: frames, trailer_len, body_len, stripes_crc };
+        let parity_len = crate::pack::parity_len(body_len, parity);
+        let footer = Footer { trailer_offset: frames, trailer_len, body_len, parity_len, stripes_crc };
         prop_assert_eq!(Footer::parse(&tail(&footer), footer.pack_len()), Ok(footer));
     }
 

@@ -22,9 +22,12 @@ fn known_lengths() {
 
 #[test]
 fn a_pack_does_not_grow_beyond_its_limit() {
-    assert_eq!(padding(1000, 1), 23);
-    assert_eq!(padding((1 << 32) - 40_000, 100), 0);
-    assert_eq!(padding(u64::MAX, u64::MAX), 0);
+    assert_eq!(padding(1000, 1, 0), 23);
+    assert_eq!(padding((1 << 32) - 40_000, 100, 0), 0);
+    assert_eq!(padding(u64::MAX, u64::MAX, 0), 0);
+    let len = 4_100_000_001;
+    assert_eq!(padding(len, 0, 0), padme(len) - len);
+    assert_eq!(padding(len, 0, 100), 0);
 }
 
 proptest! {

@@ -145,6 +145,7 @@ fn only_a_maintainer_may() {
             mark: None,
             closes: None,
             gone: Vec::new(),
+            scrub: None,
         };
         let bytes = signed(&header, root);
         repository.io().put_new(&ObjectKey::Log(number), bytes.into()).unwrap();
@@ -186,9 +187,9 @@ fn a_reason_is_sealed_and_found_again() {
     let number = append_draft(&repository, &mut fold, &draft);
     let bytes = repository.io().get_at_most(&ObjectKey::Log(number), 1 << 20).unwrap();
     assert!(!bytes.windows(6).any(|text| text == b"case 7"));
-    let found = remark::reason(&repository, number).unwrap();
-    assert_eq!(found.as_deref(), Some("case 7, by ann"));
-    assert_eq!(remark::reason(&repository, 0).unwrap(), None);
+    let entry = LogEntry::decode(&bytes).unwrap();
+    let found = remark::open(&repository, number, &entry.body).unwrap();
+    assert_eq!(found.reason.as_deref(), Some("case 7, by ann"));
     // Not in another log, nor changed.
     let (_, other) = new(2);
     assert!(remark::open(&other, number, &draft.body).is_err());

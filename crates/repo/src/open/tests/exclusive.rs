@@ -91,7 +91,7 @@ fn whoever_writes_to_an_exclusive_repository_says_so() {
     let store = Overwrites::store("", true);
     let created = create(&store, true).unwrap();
     created.require_writable().unwrap();
-    assert_eq!(created.config().features.write_required, ["exclusive"]);
+    assert_eq!(created.config().features.write_required, ["exclusive", "parity"]);
     let opened = reopen(&store, 2);
     assert!(opened.config().is_exclusive());
     let error = opened.require_writable().unwrap_err();
