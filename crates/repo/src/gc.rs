@@ -131,11 +131,6 @@ impl Tally {
         self.objects += 1;
         self.bytes += bytes;
     }
-
-    fn add_all(&mut self, others: Self) {
-        self.objects += others.objects;
-        self.bytes += others.bytes;
-    }
 }
 
 /// What came of a collection.
@@ -206,17 +201,6 @@ impl GcOptions {
 }
 
 impl GcReport {
-    /// Adds what a further round has done; what was found by the first one stays.
-    fn add(&mut self, later: &Self) {
-        self.repacked.add_all(later.repacked);
-        self.copied_bytes += later.copied_bytes;
-        self.condemned.add_all(later.condemned);
-        self.orphans.add_all(later.orphans);
-        self.deleted.add_all(later.deleted);
-        self.spared.add_all(later.spared);
-        self.removed.add_all(later.removed);
-    }
-
     /// What stays true when a plan is given up.
     fn planned_anew(self) -> Self {
         let Self { repacked, copied_bytes, deleted, spared, removed, dry_run, .. } = self;
@@ -257,12 +241,8 @@ impl<'a> Run<'a> {
             let deleted = report.deleted;
             self.delete_due(report)?;
             // Index segments of packs that are gone now have nothing to say any more.
-            if report.deleted != deleted {
-                let mut again = GcReport::default();
-                if self.condemn_segments(&mut again)? == Condemned::Done {
-                    self.delete_due(&mut again)?;
-                }
-                report.add(&again);
+            if report.deleted != deleted && self.condemn_segments(report)? == Condemned::Done {
+                self.delete_due(report)?;
             }
         }
         self.count_waiting(report);

@@ -10,7 +10,6 @@
 //! `LIFEBOAT_SEED=123` replays one history, and says what was done in it. `LIFEBOAT_SEEDS=20000` draws so many;
 //! `LIFEBOAT_SEED_BASE` is the first of them, without which it is made of the day.
 
-#![expect(clippy::print_stdout, reason = "figures, and what was done in a history")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod act;

@@ -31,7 +31,7 @@ pub(crate) fn contents(world: &World) {
         match difference(world, &view, &known.snapshot) {
             Ok(None) => {}
             Ok(Some(difference)) => {
-                world.find(format!("snapshot {id} is not as it was: {difference}"))
+                world.find(format!("snapshot {id} is not as it was: {difference}"));
             }
             Err(error) => world.find(format!("snapshot {id} can't be restored: {error}")),
         }

@@ -30,7 +30,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(10 * 24 * 3600);
 /// Everything that a history is about.
 #[derive(Debug)]
 pub(crate) struct World {
-    seed: u64,
+    pub(crate) seed: u64,
     pub(crate) store: Arc<dyn Store>,
     /// The handle that only looks, beside all others.
     pub(crate) admin: Repository,

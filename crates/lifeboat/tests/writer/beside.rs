@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use lifeboat::backup::Outcome;
 use lifeboat::repository::Repository;
+use lifeboat_repo::forget::{Why, undo};
 use lifeboat_repo::gc::{GcOptions, GcReport, Unused, collect};
+use lifeboat_repo::log::Fold;
+use lifeboat_repo::snapshots::{TagEdit, tag};
 use lifeboat_store::{Store, Verb};
 use lifeboat_testkit::fault::Moment;
 use lifeboat_testkit::hook::{Call, HookStore};
@@ -92,6 +95,30 @@ fn an_interrupted_backup_keeps_what_it_has_done() {
     let report = run(&repository, &options_of(source.path()));
     assert_complete(&report);
     assert_restores(&repository, report.snapshot.unwrap(), &[source.path().to_owned()]);
+}
+
+/// A snapshot that a mark took for dead was shown again, given other marks, and forgotten in both forms. The delete took
+/// what they reach, and said that the first is gone; the second could be brought back, of nothing.
+#[test]
+fn other_marks_given_beside_a_collection_keep_their_content() {
+    let (_, _, repository) = hooked();
+    let source = source(0..16);
+    let first = run(&repository, &options_of(source.path())).snapshot.unwrap();
+    forget_one(&repository, first);
+    let slow = Duration::from_secs(24 * 3600);
+    let mark = GcOptions { delay: slow, trash_period: Duration::ZERO, ..GcOptions::default() };
+    assert!(collect(&repository, &mark).unwrap().condemned.objects > 0);
+    let (mut fold, why) = (Fold::load(&repository).unwrap(), Why::default());
+    undo(&repository, &mut fold, &[first], None, &why).unwrap();
+    let edit = TagEdit { add: vec!["mark".to_owned()], ..TagEdit::default() };
+    let second = tag(&repository, &mut fold, first, &edit).unwrap().new;
+    forget_one(&repository, second);
+    collect_all(&repository);
+    fold.refresh(repository.io()).unwrap();
+    if undo(&repository, &mut fold, &[second], None, &why).is_ok() {
+        assert_restores(&repository, second, &[source.path().to_owned()]);
+    }
+    assert_clean(&repository);
 }
 
 /// A collector reads by an index whose segments and packs another one removes meanwhile: it failed at that.

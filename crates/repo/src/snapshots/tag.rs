@@ -1,7 +1,7 @@
 //! Changing tags: a new record that stands for the old one, since entries never change.
 //!
 //! The record has the same content under a new id, names the old one as `replaces` and the first of
-//! the chain as `original`. Knows no trees: nothing but the record is written.
+//! the chain as `original`. Nothing but the record is written; no tree is read unless a collection under way may take of it.
 
 use lifeboat_format::id::{RunId, SnapshotId};
 use lifeboat_format::keys::SigningRole;
@@ -11,6 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::log::{Decision, EntryDraft, Fold, append};
 use crate::open::Repository;
 use crate::snapshots::{Snapshots, Standing, seal};
+use crate::stand::{self, Begun};
 
 /// The longest tag, in bytes.
 pub const TAG_BYTES_MAX: usize = 256;
@@ -76,6 +77,11 @@ pub fn tag(
             ..current.snapshot.clone()
         };
         let mut draft = EntryDraft::commit(run, SigningRole::Maintain);
+        // A mark that took the content for dead has not seen this record, and its delete would not say that it is gone.
+        if !stand::is_protected(fold, &old, current.entry) {
+            let never = Begun { next_number: 0 };
+            draft.relied = stand::relied_on(repository, fold, never, &[], &record)?;
+        }
         draft.snapshots.push(seal(repository, &record)?);
         // A hold is of the content, whatever its marks.
         draft.until = current.hold.map(|hold| hold.until);
