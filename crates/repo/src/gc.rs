@@ -10,7 +10,7 @@
 //!
 //! Invariants: nothing is condemned where anything is in doubt: a damaged entry, a lost segment, a snapshot or a tree that
 //! can't be read. An object is removed only after the `delete` that names it is in the log. Every step may be cut off
-//! anywhere and done again by anybody. Memory is bounded by a bit for each record of the index and some fifty bytes for each pack.
+//! anywhere and done again by anybody. Memory is bounded by a bit for each record of the index and some hundred bytes for each pack.
 
 mod condemn;
 mod delete;
@@ -310,9 +310,10 @@ impl<'a> Run<'a> {
         let living = Living::of(self.repository, &self.fold, self.options.trash_period)?;
         report.live_snapshots = living.live.len() as u64;
         report.dead_snapshots = living.dead.len() as u64;
-        let index = Arc::new(Index::load(self.repository, &self.fold)?);
-        index.look_for_pieces(|_lost| ())?;
-        let usage = mark::mark(self, &index, &living)?;
+        let index = Arc::new(Index::load_strictly(self.repository, &self.fold)?);
+        let mut usage = mark::mark(self, &index, &living)?;
+        index.require_whole()?;
+        usage.spare_originals(self)?;
         let mut plan = Plan::new(self, &usage);
         report.packs = usage.packs();
         report.used_bytes = usage.used_bytes();
@@ -337,8 +338,9 @@ impl<'a> Run<'a> {
     /// between, they are left to a later run.
     fn condemn_segments(&mut self, report: &mut GcReport) -> Result<Condemned> {
         let mark_head = self.fold.head();
-        let index = Index::load(self.repository, &self.fold)?;
+        let index = Index::load_strictly(self.repository, &self.fold)?;
         let usage = mark::segments(&index)?;
+        index.require_whole()?;
         self.tidy_index(&index, &usage)?;
         let mut plan = Plan::default();
         plan.add_segments(self, &usage);

@@ -155,7 +155,14 @@ fn from_replica(
 }
 
 /// The object's bytes, if they have the hash of `name`.
-fn read_whole(repository: &Repository, key: &ObjectKey, name: &ObjectName) -> Result<Bytes> {
+///
+/// # Errors
+/// [`Kind::Corrupt`] where they have not, [`Kind::NotFound`], or the store's.
+pub(crate) fn read_whole(
+    repository: &Repository,
+    key: &ObjectKey,
+    name: &ObjectName,
+) -> Result<Bytes> {
     let bytes = repository.io().get(key)?;
     if object_hash(&bytes) == name.hash {
         return Ok(bytes);

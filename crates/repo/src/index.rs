@@ -114,6 +114,35 @@ impl Index {
         failure.map_or(Ok(index), Err)
     }
 
+    /// As [`Index::load`], but that what a lost segment was merged from is no help: for who is about to take such
+    /// segments away.
+    ///
+    /// # Errors
+    /// As [`Index::load`].
+    pub(crate) fn load_strictly(repository: &Repository, fold: &Fold) -> Result<Self> {
+        let mut failure = None;
+        let mut keep = |lost: LostSegment| {
+            failure.get_or_insert(lost.error);
+        };
+        let index = Self::load_what_is_there(repository, fold, &mut keep);
+        index.look_for_pieces(&mut keep)?;
+        failure.map_or(Ok(index), Err)
+    }
+
+    /// Refuses if a segment turned out to be damaged since it was loaded, so that what it was merged from is in use.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::Kind::Corrupt) with the segment's key.
+    pub(crate) fn require_whole(&self) -> Result<()> {
+        let spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+        match spares.replaced.iter().min() {
+            None => Ok(()),
+            Some(segment) => Err(Error::new(Kind::Corrupt, "read index segment", segment)
+                .because("a part of it is damaged, and what it was merged from serves in its place")
+                .hint("nothing is collected meanwhile: put it back from a copy of the store")),
+        }
+    }
+
     /// Opens what can be opened of the segments that count; each that can't be is told to `lost`, and
     /// what it was merged from serves in its place. Those for some ids only are opened when they are
     /// needed.
@@ -232,11 +261,11 @@ impl Index {
                 continue;
             }
             let mut left = merges.parts(&piece.key);
-            let mut is_replaced = !left.is_empty();
+            let mut is_replaced = merges.are_parts_left(&piece.key);
             while let Some(part) = left.pop().filter(|_| is_replaced) {
                 if !is_there(&part.key, part.object.size)? {
                     let parts = merges.parts(&part.key);
-                    is_replaced = !parts.is_empty();
+                    is_replaced = merges.are_parts_left(&part.key);
                     left.extend(parts);
                 }
             }
@@ -279,15 +308,16 @@ impl Index {
         // Others that meet the same damage wait here.
         let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
         let parts = spares.merges.parts(&segment);
+        let are_left = spares.merges.are_parts_left(&segment);
         if parts.is_empty() || !spares.replaced.insert(segment) {
-            return (!parts.is_empty()).then_some(false);
+            return are_left.then_some(false);
         }
         let there: HashSet<ObjectKey> = self.table().slots().iter().map(|slot| slot.key).collect();
         // Others of the same merge may have brought them here before.
         for part in parts.iter().filter(|part| !there.contains(&part.key)) {
             self.push(self.slot(part));
         }
-        Some(true)
+        are_left.then_some(true)
     }
 
     fn slot(&self, segment: &LiveSegment) -> Arc<Slot> {
@@ -445,7 +475,8 @@ impl Index {
             let Some((_, record)) = self.find(segment, id)? else { return Ok(None) };
             let location = segment.location(&self.cache, &record)?;
             let is_reliable = believed.may_rely_on(&believed.standing(&location.frame.pack))
-                && believed.may_rely_on(&segment.key());
+                && believed.may_rely_on(&segment.key())
+                && believed.knows(&segment.key(), &location.frame.pack);
             let is_relied_on = is_reliable || is_planted(Planted::WriterReliesOnCondemned);
             Ok(is_relied_on.then_some(location))
         });

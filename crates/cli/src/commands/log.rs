@@ -25,7 +25,7 @@ pub(super) fn run(args: &LogArgs, settings: &Settings, output: &Output) -> Resul
         args.kind.as_deref().is_none_or(|wanted| kind == Some(wanted))
     };
     let mut entries = Vec::new();
-    history(&session.repository, args.from, |told| {
+    history(&session.repository, &session.fold, args.from, |told| {
         if is_wanted(&told) {
             entries.push(told);
         }

@@ -144,8 +144,10 @@ impl Parents {
             Ok(_) => true,
             Err(_lost) => false,
         };
+        // Where the list of extents was moved out of the entry its pieces might be gone, too: such a file is read.
         !self.doubtful
-            || (entry.moved_xattrs.values().all(|value| known(&value.id))
+            || (entry.content_depth == 0
+                && entry.moved_xattrs.values().all(|value| known(&value.id))
                 && MapReader::new(&self.reader, entry).all(found))
     }
 

@@ -9,10 +9,12 @@ use lifeboat::backup::{BackupOptions, BackupReport, backup};
 use lifeboat::monitor::Monitor;
 use lifeboat::repository::{Repository, View};
 use lifeboat::{Cancel, Context};
-use lifeboat_format::id::SnapshotId;
+use lifeboat_format::entry::{ListedObject, ObjectKind};
+use lifeboat_format::id::{RunId, SnapshotId};
+use lifeboat_format::key::{ObjectKey, ObjectName};
 use lifeboat_repo::forget::{Guards, Why, forget, undo};
 use lifeboat_repo::gc::{GcOptions, Unused, collect};
-use lifeboat_repo::log::Fold;
+use lifeboat_repo::log::{Fold, LiveObject, commit};
 use lifeboat_store::ErrorKind;
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
 use lifeboat_testkit::tree::Scratch;
@@ -277,5 +279,50 @@ fn a_collection_may_be_cut_off_anywhere() {
             assert!(left <= fresh + fresh / 20, "call {call}: {left} bytes, {fresh} are needed");
         }
         assert!(call > 10, "{call}");
+    }
+}
+
+/// What a segment was merged from serves where it is lost: it must not go for the sake of the lost one.
+#[test]
+fn nothing_goes_for_a_segment_that_is_lost() {
+    let (source, repository) = (Scratch::new().unwrap(), mem_repository());
+    for day in 0..20 {
+        fill(source.path(), day..day + 1);
+        run(&repository, &options_of(source.path()));
+    }
+    let fold = Fold::load(&repository).unwrap();
+    let merged = fold.segments().into_iter().find(|segment| !fold.parts(&segment.key).is_empty());
+    repository.io().delete(&merged.expect("there were enough to be merged").key).unwrap();
+    let before = stored(&repository);
+    let error = collect(&repository, &now()).unwrap_err();
+    assert_eq!(error.kind(), lifeboat::Kind::NotFound, "{error}");
+    assert_eq!(stored(&repository), before);
+    let newest = *live(&repository).last().unwrap();
+    assert_restores(&repository, newest, &[source.path().to_owned()]);
+}
+
+/// Whoever may write can name an object with a pack's hash that is not there: the pack stays.
+#[test]
+fn a_pack_does_not_go_for_one_that_only_claims_its_bytes() {
+    let (source, repository) = (source(0..10), mem_repository());
+    let id = run(&repository, &options_of(source.path())).snapshot.unwrap();
+    let mut fold = Fold::load(&repository).unwrap();
+    let claim = |(key, live): (&ObjectKey, &LiveObject)| {
+        let (kind, name) = match key {
+            ObjectKey::Pack(name) => (ObjectKind::Pack, *name),
+            ObjectKey::Tree(name) => (ObjectKind::Tree, *name),
+            _ => return None,
+        };
+        let name = ObjectName { upload: [0xab; 8], ..name };
+        Some(ListedObject { kind, name, size: live.size })
+    };
+    let claims: Vec<ListedObject> = fold.objects().iter().filter_map(claim).collect();
+    assert!(claims.len() > 2);
+    commit(&repository, &mut fold, RunId([1; 16]), claims, Vec::new()).unwrap();
+    let before = stored(&repository);
+    for _ in 0..2 {
+        drop(collect(&repository, &now()));
+        assert!(stored(&repository).0 >= before.0);
+        assert_restores(&repository, id, &[source.path().to_owned()]);
     }
 }

@@ -41,11 +41,13 @@ impl Check<'_> {
         let mut digests = Digests::default();
         let walked = index.for_each(|_, record, pack| {
             chunks += 1;
-            if self.options.read_data && fold.object(&pack.key()).is_some() {
-                digests.add(pack.key(), record);
+            // What was healed is read in the place of the damaged one.
+            let key = index.standing(&pack.key());
+            if self.options.read_data && fold.object(&key).is_some() {
+                digests.add(key, record);
             }
-            if let Some(what) = fault(record, pack, fold) {
-                let (count, _) = faults.entry(pack.key()).or_insert_with(|| (0, what));
+            if let Some(what) = fault(record, (&key, pack), fold) {
+                let (count, _) = faults.entry(key).or_insert_with(|| (0, what));
                 *count += 1;
             }
             if chunks.is_multiple_of(1 << 16) { self.go_on() } else { Ok(()) }
@@ -109,6 +111,7 @@ impl Check<'_> {
             .collect();
         index.for_each_pack(|pack| {
             uncovered.remove(&pack.key());
+            uncovered.remove(&index.standing(&pack.key()));
         })?;
         if !uncovered.is_empty() {
             let examples: Vec<String> =
@@ -124,8 +127,12 @@ impl Check<'_> {
 }
 
 /// What is wrong with where a record points.
-fn fault(record: &IndexRecord, pack: &PackRecord, fold: &Fold) -> Option<String> {
-    let Some(object) = fold.object(&pack.key()) else {
+fn fault(
+    record: &IndexRecord,
+    (key, pack): (&ObjectKey, &PackRecord),
+    fold: &Fold,
+) -> Option<String> {
+    let Some(object) = fold.object(key) else {
         return Some("no entry of the log names the pack".to_owned());
     };
     if object.size != pack.size {

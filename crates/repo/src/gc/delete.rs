@@ -34,10 +34,11 @@ pub(super) fn delete(run: &mut Run<'_>, number: u64, report: &mut GcReport) -> R
         let Some(condemn) = head.condemns().get(&number) else { return Ok(Decision::Nothing) };
         let living = Living::of(repository, head, options.trash_period)?;
         sparing.look(repository, options, head, number, condemn, &living)?;
+        let relied = relied_on(condemn);
         let is_spared = |object: &ListedObject| {
             let key = object.kind.key(object.name);
             let is_named_since = head.object(&key).is_some_and(|found| found.entry > condemn.mark);
-            is_named_since || sparing.objects.contains(&key) || sparing.is_relied_on(condemn, &key)
+            is_named_since || sparing.objects.contains(&key) || relied.contains(&key)
         };
         (spared, gone) = condemn.objects.iter().copied().partition(is_spared);
         let live: HashSet<&SnapshotId> =
@@ -102,7 +103,7 @@ impl Sparing {
         if unseen.is_empty() {
             return Ok(());
         }
-        let index = Arc::new(Index::load(repository, head)?);
+        let index = Arc::new(Index::load_strictly(repository, head)?);
         let objects = &mut self.objects;
         let mut visit = |id: &_, found: &[Found]| {
             if found.is_empty() {
@@ -123,11 +124,14 @@ impl Sparing {
         self.seen.extend(unseen.into_iter().map(|(_, snapshot)| snapshot.id));
         Ok(())
     }
+}
 
-    fn is_relied_on(&self, condemn: &Condemn, key: &ObjectKey) -> bool {
-        !is_planted(Planted::DeleterMissesRelied)
-            && condemn.relied.iter().any(|relied| relied.kind.key(relied.name) == *key)
+/// What commits since the `condemn` rely on.
+fn relied_on(condemn: &Condemn) -> HashSet<ObjectKey> {
+    if is_planted(Planted::DeleterMissesRelied) {
+        return HashSet::new();
     }
+    condemn.relied.iter().map(|relied| relied.kind.key(relied.name)).collect()
 }
 
 /// Removes objects that a `delete` in the log has named. One that is not there is gone already; what can't be removed now is

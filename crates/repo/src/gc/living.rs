@@ -33,7 +33,7 @@ impl Living {
         if let Some(unreadable) = snapshots.unreadable().first() {
             return Err(Error::new(Kind::Corrupt, "read snapshot", unreadable.id)
                 .because(unreadable.reason.clone())
-                .hint("nothing is collected while a snapshot can't be read: forget it first, or use a key that reads it"));
+                .hint("nothing is collected while nobody knows what it needs: put its entry back from a copy of the store, or use a key that reads it"));
         }
         let mut living = Self::default();
         let mut ages = HashMap::new();

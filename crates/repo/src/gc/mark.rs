@@ -11,6 +11,7 @@ use lifeboat_format::key::ObjectKey;
 use super::living::Living;
 use super::{Run, Tally};
 use crate::error::{Error, Kind, Result};
+use crate::heal;
 use crate::index::marks::Marks;
 use crate::index::{Found, Index};
 use crate::reach::Reach;
@@ -88,6 +89,27 @@ impl Usage {
             Ok(())
         })?;
         self.segments = segments.into_iter().collect();
+        Ok(())
+    }
+
+    /// Leaves packs alone that were healed, as the log has it, by something that has not their bytes: whoever writes can
+    /// name anything.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) fn spare_originals(&mut self, run: &Run<'_>) -> Result<()> {
+        for (original, twin) in run.fold.twins() {
+            let is_unused = self.packs.get(&original).is_some_and(|pack| pack.raw_used == 0);
+            let Some(name) = twin.name().filter(|_| is_unused) else { continue };
+            match heal::read_whole(run.repository, &twin, &name) {
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::NotFound) => {
+                    tracing::warn!(%error, "{original} is not let go for it");
+                    self.packs.remove(&original);
+                }
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
     }
 

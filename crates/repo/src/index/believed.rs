@@ -19,6 +19,8 @@ use crate::log::{Fold, LiveObject};
 pub(super) struct Believed {
     /// All that counts; none before anything was ever deleted.
     counting: Option<Arc<HashMap<ObjectKey, LiveObject>>>,
+    /// Whether an entry of the log is damaged, which may have named packs that are there: who reads looks for them.
+    is_lenient: bool,
     /// Packs that were healed, and what took their place.
     twins: Arc<HashMap<ObjectKey, ObjectKey>>,
     /// The pack that counts with this hash; of none before anything was ever deleted.
@@ -29,14 +31,14 @@ pub(super) struct Believed {
 
 impl Believed {
     pub(super) fn of(fold: &Fold) -> Self {
-        // Where an entry is damaged it may have named packs that are there: better to look than to miss them.
-        let is_known = fold.has_deleted() && fold.last_damage().is_none();
+        let is_known = fold.has_deleted();
         let twins = fold.twins();
         let by_hash = |key: &ObjectKey| Some((key.name()?.hash, *key));
         let packs = fold.objects().keys().filter(|key| !matches!(key, ObjectKey::Index(_)));
         let standing = packs.filter(|key| is_known && !twins.contains_key(*key));
         Self {
             counting: is_known.then(|| fold.shared_objects()),
+            is_lenient: fold.last_damage().is_some(),
             by_hash: Arc::new(standing.filter_map(by_hash).collect()),
             twins: Arc::new(twins),
             condemned: Arc::new(fold.condemned().copied().collect()),
@@ -66,6 +68,11 @@ impl Believed {
 
     /// Whether a record of this segment says something of a pack that is there, itself or one that stands for it.
     pub(super) fn believes(&self, segment: &ObjectKey, pack: &ObjectKey) -> bool {
+        self.is_lenient || self.knows(segment, pack)
+    }
+
+    /// The same, without a benefit of the doubt: nobody may rely on what perhaps is there.
+    pub(super) fn knows(&self, segment: &ObjectKey, pack: &ObjectKey) -> bool {
         let Some(counting) = &self.counting else { return true };
         counting.contains_key(&self.standing(pack)) || !counting.contains_key(segment)
     }

@@ -4,7 +4,7 @@
 //! `delete` closes one `condemn`, and from it on the objects that both name do not count any more.
 //!
 //! Invariants: a `delete` takes no more than what the `condemn` that it closes has named, and closes it
-//! once; what is gone never comes back, whoever names it again.
+//! once; a snapshot that is gone never comes back, whoever names it again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -77,8 +77,11 @@ impl Collected {
 
     /// Takes in what a commit relies on, however many `condemn`s name it.
     pub(super) fn rely_on(&mut self, objects: &[ReliedObject]) {
+        let is_condemned =
+            |object: &&ReliedObject| self.condemned.contains_key(&object.kind.key(object.name));
+        let objects: Vec<ReliedObject> = objects.iter().filter(is_condemned).copied().collect();
         for condemn in self.open.values_mut() {
-            condemn.relied.extend(objects);
+            condemn.relied.extend(&objects);
         }
     }
 

@@ -11,7 +11,8 @@ use lifeboat_format::time::Time;
 use serde::Serialize;
 
 use crate::error::{Error, Kind, Result};
-use crate::log::fetch;
+use crate::log::fetch::{self, Fetched};
+use crate::log::fold::Fold;
 use crate::log::judge::{Link, Verdict, judge};
 use crate::log::remark;
 use crate::open::Repository;
@@ -58,12 +59,13 @@ pub struct Said {
     pub tool: Option<String>,
 }
 
-/// Calls `each` with every entry from `first` on, up to the head.
+/// Calls `each` with every entry from `first` on, up to the head of `fold`, those that are missing among them.
 ///
 /// # Errors
 /// The store's, and what `each` returns. [`Kind::Unsupported`] at an entry of a newer version.
 pub fn history(
     repository: &Repository,
+    fold: &Fold,
     first: u64,
     mut each: impl FnMut(Told) -> Result<()>,
 ) -> Result<()> {
@@ -71,21 +73,25 @@ pub fn history(
     let mut link = match first.checked_sub(1) {
         None => Link::Follows(ObjectHash([0; 32])),
         Some(before) => match fetch::entry(io, before)? {
-            Some(fetched) => Link::Follows(fetched.hash),
+            Some(fetched) => {
+                link_behind(&judge(before, &fetched, Link::Unknown, repository.config())?, &fetched)
+            }
             None => Link::Unknown,
         },
     };
-    let mut number = first;
-    while let Some(fetched) = fetch::entry(io, number)? {
+    for number in first..fold.next_number() {
+        let Some(fetched) = fetch::entry(io, number)? else {
+            let void = Some("it is missing from the store".to_owned());
+            each(Told { number, hash: ObjectHash([0; 32]), time: None, said: None, void })?;
+            link = Link::Unknown;
+            continue;
+        };
         let verdict = judge(number, &fetched, link, repository.config())?;
         let void = match &verdict {
             Verdict::Counts(..) | Verdict::Noted(_) | Verdict::Skipped => None,
             Verdict::Void(reason) | Verdict::Damaged(reason) => Some(reason.clone()),
         };
-        link = match verdict {
-            Verdict::Damaged(_) => Link::Unknown,
-            _ => Link::Follows(fetched.hash),
-        };
+        link = link_behind(&verdict, &fetched);
         let entry = fetched.bytes.as_ref().and_then(|bytes| LogEntry::decode(bytes).ok());
         let said = entry.map(|entry| said(repository, number, entry)).transpose()?;
         let time = match io.head(&ObjectKey::Log(number)) {
@@ -94,9 +100,16 @@ pub fn history(
             Err(error) => return Err(error),
         };
         each(Told { number, hash: fetched.hash, time, said, void })?;
-        number += 1;
     }
     Ok(())
+}
+
+/// What the entry behind this one must name.
+fn link_behind(verdict: &Verdict, fetched: &Fetched) -> Link {
+    match verdict {
+        Verdict::Damaged(_) => Link::Unknown,
+        _ => Link::Follows(fetched.hash),
+    }
 }
 
 fn said(repository: &Repository, number: u64, entry: LogEntry) -> Result<Said> {

@@ -139,6 +139,13 @@ impl Merges {
         parts.filter_map(part).collect()
     }
 
+    /// Whether all that a segment was made of is there, so that it could serve in its place; not for one that was made of
+    /// nothing.
+    pub(crate) fn are_parts_left(&self, segment: &ObjectKey) -> bool {
+        let parts = self.part_keys(segment);
+        !parts.is_empty() && !parts.iter().any(|part| self.gone.contains_key(part))
+    }
+
     fn part_keys(&self, segment: &ObjectKey) -> &[ObjectKey] {
         self.into.get(segment).map_or(&[], |(place, _)| self.all[*place].parts.as_slice())
     }
