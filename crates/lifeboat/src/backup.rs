@@ -35,6 +35,7 @@ use lifeboat_repo::log::Fold;
 use lifeboat_repo::open::Repository;
 use lifeboat_repo::packer::{Packer, PackerOptions};
 use lifeboat_repo::stand::Begun;
+use lifeboat_store::layer::meter::Metrics;
 
 use self::commit::Committer;
 use self::parent::Parents;
@@ -73,9 +74,10 @@ pub fn backup(
     let mut tries = 0;
     let mut report = loop {
         tries += 1;
+        let asked_before = repository.io().meter().snapshot();
         let fold = Fold::load(repository)?;
         let begun = Begun::at(&fold);
-        match attempt(repository, options, context, &roots, fold, tries > 1) {
+        match attempt(repository, options, context, &roots, (fold, asked_before), tries > 1) {
             Err(error) if tries < TRIES_MAX && is_collected(repository, begun, &error) => {
                 tracing::warn!(%error, "a collection came between; what it took is stored again");
             }
@@ -100,16 +102,15 @@ fn is_collected(repository: &Repository, begun: Begun, error: &Error) -> bool {
     }
 }
 
-/// One run from the head of this fold; `doubtful` is whether what a parent reaches is to be looked for.
+/// One run from the head of this fold, before which the store had been asked so much; `doubtful` is whether what a parent reaches is to be looked for.
 fn attempt(
     repository: &Repository,
     options: &BackupOptions,
     context: &Context<'_>,
     roots: &[roots::BackupRoot],
-    fold: Fold,
+    (fold, asked_before): (Fold, Metrics),
     doubtful: bool,
 ) -> Result<BackupReport> {
-    let asked_before = repository.io().meter().snapshot();
     let source = commit::source(options, roots);
     if !options.dry_run {
         fold.require_appendable()?;
