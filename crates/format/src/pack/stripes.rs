@@ -50,9 +50,9 @@ impl Stripes {
         }
     }
 
-    /// Ends the body; what comes now is its parity.
+    /// Ends the body; what comes now is its parity. Where it has ended already, nothing changes.
     pub fn end_body(&mut self) {
-        if self.open_len > 0 {
+        if self.body_len.is_none() && self.open_len > 0 {
             self.close();
         }
         self.body_len.get_or_insert(self.len);

@@ -50,6 +50,19 @@ fn a_pack_that_its_parity_makes_whole_hits_nobody() {
     }
 }
 
+/// However it is read, it is whole: no window ends where a stripe of parity does.
+#[test]
+fn packs_with_parity_are_read_whole_or_in_parts() {
+    let (_, repository, pack, bytes, footer) = large_tree_pack();
+    assert!(footer.parity_stripes() >= 1 && footer.stripe_size() >= 4096, "{footer:?}");
+    for (whole_max, window) in [(32 << 20, 1 << 20), (0, 100_000), (0, 5000), (0, 1000)] {
+        let mut checker = pack::PackChecker::new(&repository, whole_max, window);
+        let key = pack.parse().unwrap();
+        let found = checker.read(key, bytes.len() as u64, |_| Ok(Vec::new())).unwrap();
+        assert!(found.problems.is_empty(), "windows of {window}: {found:?}");
+    }
+}
+
 #[test]
 fn one_stripe_too_many_names_them_all_and_whom_it_hits() {
     let (store, repository, pack, bytes, footer) = large_tree_pack();
