@@ -10,6 +10,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::servers::Starting;
 use crate::step::{cargo, run, step};
 
 /// What runs, and for how long.
@@ -38,6 +39,8 @@ enum Section {
     PowerCut,
     /// A virtual machine behind a link with delay and loss
     Netem,
+    /// Many that write, collect, forget and check at once, and are killed, for ten minutes on each store
+    Torture,
 }
 
 /// Runs the sections one after another; the first that fails ends the run.
@@ -57,6 +60,7 @@ pub(crate) fn deep(options: &Options) -> Result<()> {
             Section::Nfs => in_machine("nfs")?,
             Section::PowerCut => in_machine("power_cut")?,
             Section::Netem => in_machine("netem")?,
+            Section::Torture => torture()?,
         }
     }
     Ok(())
@@ -65,6 +69,18 @@ pub(crate) fn deep(options: &Options) -> Result<()> {
 fn in_machine(section: &str) -> Result<()> {
     let place = step("machine", machine::install)?;
     tests(section, |tests| tests.env("LIFEBOAT_TEST_MACHINE", place))
+}
+
+/// The tests that `ci` runs for some seconds, for longer.
+fn torture() -> Result<()> {
+    const SECONDS: &str = "600";
+    let servers = Starting::begin().wait()?;
+    let flags = ["--locked", "--package", "e2e", "--no-capture"];
+    let mut tests = cargo(["nextest", "run"]);
+    tests.args(flags).args(["-E", "test(/^torture::/)"]);
+    servers.tell(&mut tests);
+    tests.env("LIFEBOAT_TEST_TORTURE_SECONDS", SECONDS);
+    step("torture", || run(&mut tests))
 }
 
 /// Runs the tests of a section, which are ignored elsewhere, one at a time.

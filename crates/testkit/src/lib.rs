@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod crash;
+pub mod dice;
 pub mod entropy;
 pub mod fault;
 pub mod hook;

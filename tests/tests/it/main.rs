@@ -22,4 +22,5 @@ mod reader;
 mod refusals;
 mod remote;
 mod smoke;
+mod torture;
 mod tour;

@@ -15,10 +15,10 @@ use lifeboat_repo::gc::{GcOptions, Unused, collect};
 use lifeboat_repo::log::Fold;
 use lifeboat_repo::snapshots::{Snapshots, Standing, TagEdit, tag};
 use lifeboat_store::ErrorKind;
+use lifeboat_testkit::dice::Dice;
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
 use lifeboat_testkit::hook::HookStore;
 
-use crate::dice::Dice;
 use crate::history::{Op, Step};
 use crate::verify;
 use crate::world::{LONG, World};

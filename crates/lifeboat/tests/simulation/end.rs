@@ -14,9 +14,9 @@ use lifeboat_repo::forget::{Why, hold};
 use lifeboat_repo::gc::{GcOptions, Tally, Unused, collect};
 use lifeboat_repo::log::Fold;
 use lifeboat_repo::snapshots::Snapshots;
+use lifeboat_testkit::dice::Dice;
 
 use crate::act::forget_noted;
-use crate::dice::Dice;
 use crate::source::Source;
 use crate::verify;
 use crate::world::{World, init_in};

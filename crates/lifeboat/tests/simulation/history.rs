@@ -4,10 +4,9 @@
 //! there is by then.
 
 use lifeboat_store::Verb;
+use lifeboat_testkit::dice::Dice;
 use lifeboat_testkit::fault::Moment;
 use lifeboat_testkit::hook::Call;
-
-use crate::dice::Dice;
 
 /// How many sources there are.
 pub(crate) const SOURCES: u64 = 3;

@@ -13,7 +13,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod act;
-mod dice;
 mod end;
 mod history;
 mod planted;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use lifeboat::repository::{Clock as _, SystemClock};
+use lifeboat_testkit::dice::Dice;
 
 use crate::act::take;
-use crate::dice::Dice;
 use crate::end::end;
 use crate::history::History;
 use crate::verify;

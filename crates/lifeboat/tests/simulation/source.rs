@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lifeboat_testkit::dice::Dice;
 use lifeboat_testkit::tree::Scratch;
-
-use crate::dice::Dice;
 
 /// How many roots a source has.
 pub(crate) const ROOTS: usize = 2;

@@ -13,9 +13,9 @@ use lifeboat::repository::{
 use lifeboat_codec::Time;
 use lifeboat_format::id::{RepositoryId, SnapshotId};
 use lifeboat_store::Store;
+use lifeboat_testkit::dice::Dice;
 use lifeboat_testkit::entropy::entropy;
 
-use crate::dice::Dice;
 use crate::history::SOURCES;
 use crate::source::{Files, ROOTS, Source};
 
