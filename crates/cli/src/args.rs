@@ -86,9 +86,28 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "N")]
     pub(crate) threads: Option<usize>,
     #[command(flatten)]
+    pub(crate) cache: CacheArgs,
+    #[command(flatten)]
     pub(crate) polite: PoliteArgs,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+}
+
+/// What is kept on this machine of a repository that is elsewhere.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct CacheArgs {
+    /// Where what was read of a service's repository is kept, for commands that only read (restore, ls, find, diff, cat,
+    /// mount, snapshots, stats); it may be removed at any time [env: LIFEBOAT_CACHE_DIR] [default: lifeboat in
+    /// $XDG_CACHE_HOME or ~/.cache]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// How much is kept there for each repository, at most; 0 for nothing [env: LIFEBOAT_CACHE_SIZE] [default: 1GiB]
+    #[arg(long, global = true, value_name = "SIZE")]
+    pub(crate) cache_size: Option<ByteSize>,
+    /// Keeps nothing there and uses nothing of it
+    #[arg(long, global = true, conflicts_with_all = ["cache_dir", "cache_size"])]
+    pub(crate) no_cache: bool,
 }
 
 /// How the process gives way to others.

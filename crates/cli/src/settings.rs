@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::args::GlobalArgs;
+use crate::args::{ByteSize, CacheArgs, GlobalArgs};
 use crate::exit::Usage;
 
 pub(crate) use self::config_file::ConfigFile;
@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) config_dir: Option<PathBuf>,
     /// The user's folder for what is worth remembering.
     pub(crate) state_dir: Option<PathBuf>,
+    /// Where what was read of far repositories is kept, and how many bytes of each; nothing, if nothing is.
+    pub(crate) cache: Option<(PathBuf, u64)>,
     /// The most memory that the process may hold, in bytes.
     pub(crate) memory_bytes: u64,
     /// How many threads work on bytes.
@@ -76,15 +78,8 @@ impl Settings {
             Some(threads) => threads,
             None => cores::default_threads(),
         };
-        let memory_bytes = match (args.memory, text("LIFEBOAT_MEMORY")?) {
-            (Some(size), _) => size.0,
-            (None, Some(size)) => {
-                size.parse::<crate::args::ByteSize>()
-                    .map_err(|error| Usage(format!("LIFEBOAT_MEMORY: {error}")))?
-                    .0
-            }
-            (None, None) => memory::default_bytes(threads),
-        };
+        let memory_bytes = size_or("LIFEBOAT_MEMORY", args.memory)?;
+        let memory_bytes = memory_bytes.unwrap_or_else(|| memory::default_bytes(threads));
         let config_dir = user_dir("XDG_CONFIG_HOME", ".config");
         let file = config_file(args, config_dir.as_deref())?;
         let place = place(args, &file)?;
@@ -115,6 +110,7 @@ impl Settings {
             host: text("LIFEBOAT_HOST")?,
             config_dir,
             state_dir: user_dir("XDG_STATE_HOME", ".local/state"),
+            cache: cache(&args.cache)?,
             memory_bytes,
             threads,
             polite_settings,
@@ -136,7 +132,7 @@ impl Settings {
             None => Place::typed(location.to_owned(), current_dir()?),
         };
         let memory_bytes = (self.memory_bytes / 4).max(MEMORY_BYTES_MIN);
-        Ok(Self { place: Some(place), state_dir: None, memory_bytes, ..self.clone() })
+        Ok(Self { place: Some(place), state_dir: None, cache: None, memory_bytes, ..self.clone() })
     }
 
     /// Whether nothing else writes to the repository meanwhile, on the user's word.
@@ -221,6 +217,28 @@ fn user_dir(variable: &str, below_home: &str) -> Option<PathBuf> {
     let base = path(variable).filter(|dir| dir.is_absolute());
     let base = base.or_else(|| path("HOME").map(|home| home.join(below_home)));
     base.filter(|dir| dir.is_absolute()).map(|dir| dir.join("lifeboat"))
+}
+
+/// A size that was typed, or else that of the environment.
+fn size_or(variable: &str, typed: Option<ByteSize>) -> Result<Option<u64>> {
+    let said = match typed {
+        Some(size) => return Ok(Some(size.0)),
+        None => text(variable)?,
+    };
+    let size = said.map(|said| said.parse::<ByteSize>()).transpose();
+    Ok(size.map_err(|error| Usage(format!("{variable}: {error}")))?.map(|size| size.0))
+}
+
+/// How much of each far repository is kept on this machine, if it was not said.
+const CACHE_BYTES: u64 = 1 << 30;
+
+fn cache(args: &CacheArgs) -> Result<Option<(PathBuf, u64)>> {
+    let dir = match args.cache_dir.clone().or_else(|| path("LIFEBOAT_CACHE_DIR")) {
+        Some(dir) => Some(current_dir()?.join(dir)),
+        None => user_dir("XDG_CACHE_HOME", ".cache"),
+    };
+    let size = size_or("LIFEBOAT_CACHE_SIZE", args.cache_size)?.unwrap_or(CACHE_BYTES);
+    Ok(dir.filter(|_| size > 0 && !args.no_cache).map(|dir| (dir, size)))
 }
 
 fn flag(name: &str) -> Result<bool> {

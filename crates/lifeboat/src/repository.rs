@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use lifeboat_store::stack::{self, Mode};
+use lifeboat_codec::hash::object_hash;
+use lifeboat_store::layer::cache::Cache;
+use lifeboat_store::stack::{self, Mode, Stack};
 
 pub use lifeboat_codec::{Clock, Entropy, SystemClock};
 pub use lifeboat_format::keys::Secret32;
@@ -80,8 +82,32 @@ pub fn local_directory(location: &Location) -> Option<PathBuf> {
     }
 }
 
+/// As [`connect`], with a cache: for who only reads, since what is kept on this machine hides that the store has lost it. A
+/// directory of this machine gets none. In `dir`, each place has a directory of its own.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_to_read(
+    location: &Location,
+    options: &StoreOptions,
+    dir: &Path,
+    bytes_max: u64,
+) -> Result<Io> {
+    if matches!(location, Location::Local(_) | Location::Nfs(_)) {
+        return connect(location, options);
+    }
+    let stack = stack_of(location, options, Mode::Open)?;
+    let name = object_hash(stack.store.describe().as_bytes()).to_string();
+    let cache = Cache::new(dir.join(&name[..32]), bytes_max);
+    Ok(Io::cached(stack.store, stack.meter, cache)?)
+}
+
 fn reach(location: &Location, options: &StoreOptions, mode: Mode) -> Result<Io> {
-    let stack = stack::open(location, options, mode)
-        .map_err(|cause| lifeboat_repo::Error::store("connect to", cause))?;
+    let stack = stack_of(location, options, mode)?;
     Ok(Io::metered(stack.store, stack.meter)?)
+}
+
+fn stack_of(location: &Location, options: &StoreOptions, mode: Mode) -> Result<Stack> {
+    let stack = stack::open(location, options, mode);
+    Ok(stack.map_err(|cause| lifeboat_repo::Error::store("connect to", cause))?)
 }

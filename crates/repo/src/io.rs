@@ -14,9 +14,10 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::future::{Either, select, try_join};
 use lifeboat_format::config::CONFIG_MAX;
-use lifeboat_format::key::ObjectKey;
+use lifeboat_format::key::{INDEX, ObjectKey, TREES};
+use lifeboat_store::layer::cache::{Cache, CacheStore};
 use lifeboat_store::layer::meter::Meter;
-use lifeboat_store::{Listed, ObjectInfo, Payload, Store};
+use lifeboat_store::{ErrorKind, Listed, ObjectInfo, Payload, Store};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinHandle;
 
@@ -39,6 +40,8 @@ pub struct Io {
 
 struct Inner {
     store: Arc<dyn Store>,
+    /// What is kept on this machine, and the store without it.
+    kept: Option<(Cache, Arc<dyn Store>)>,
     meter: Meter,
     // Dropped without waiting: a put that hangs must not keep a failed run from ending.
     runtime: Option<Runtime>,
@@ -69,6 +72,25 @@ impl Io {
     /// # Errors
     /// As [`Io::new`].
     pub fn metered(store: Arc<dyn Store>, meter: Meter) -> Result<Self> {
+        Self::build(store, None, meter)
+    }
+
+    /// As [`Io::metered`], with a cache of index segments and trees, and of what else is [kept](Self::kept). For who only
+    /// reads: it hides that an object is lost, so whoever writes, judges or removes must not have one.
+    ///
+    /// # Errors
+    /// As [`Io::new`].
+    pub fn cached(store: Arc<dyn Store>, meter: Meter, cache: Cache) -> Result<Self> {
+        let never_changes = |key: &str| key.starts_with(INDEX) || key.starts_with(TREES);
+        let cached = CacheStore::new(Arc::clone(&store), cache.clone(), never_changes);
+        Self::build(Arc::new(cached), Some((cache, store)), meter)
+    }
+
+    fn build(
+        store: Arc<dyn Store>,
+        kept: Option<(Cache, Arc<dyn Store>)>,
+        meter: Meter,
+    ) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(RUNTIME_THREADS)
             .thread_name("lifeboat-io")
@@ -81,6 +103,7 @@ impl Io {
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
+                kept,
                 meter,
                 runtime: Some(runtime),
                 handle,
@@ -97,8 +120,54 @@ impl Io {
         if let Some(known) = self.inner.config.get() {
             return Ok(known.clone());
         }
-        let bytes = self.get_at_most(&ObjectKey::Config, CONFIG_MAX as u64)?;
+        let key = ObjectKey::Config;
+        let bytes = match self.kept(&key.to_string()) {
+            Some(bytes) if self.is_still(&key, &bytes)? => bytes,
+            before => {
+                // Another repository is here now: nothing that is kept is of it.
+                before.inspect(|_| self.forget_kept(""));
+                let bytes = self.get_at_most(&key, CONFIG_MAX as u64)?;
+                self.keep(&key.to_string(), &bytes);
+                bytes
+            }
+        };
         Ok(self.inner.config.get_or_init(|| bytes).clone())
+    }
+
+    /// What is kept on this machine under this name. It may be of another repository that was here, or of a log that was
+    /// put back: whoever uses it has to know by what it is proven, or asks whether it [still is](Self::is_still) so.
+    pub(crate) fn kept(&self, name: &str) -> Option<Bytes> {
+        self.inner.kept.as_ref()?.0.get(name)
+    }
+
+    /// Keeps this on this machine, if anything is.
+    pub(crate) fn keep(&self, name: &str, bytes: &[u8]) {
+        if let Some((cache, _)) = &self.inner.kept {
+            cache.keep(name, bytes);
+        }
+    }
+
+    /// Lets go of what is kept under names that begin with `prefix`.
+    pub(crate) fn forget_kept(&self, prefix: &str) {
+        if let Some((cache, _)) = &self.inner.kept {
+            cache.forget(prefix);
+        }
+    }
+
+    /// Whether the object begins with these bytes in the store itself, by one request. What is signed or chained by its
+    /// hash is the same object then: nothing can follow.
+    ///
+    /// # Errors
+    /// The store's, but for those that say that there are no such bytes.
+    pub(crate) fn is_still(&self, key: &ObjectKey, bytes: &Bytes) -> Result<bool> {
+        let store = self.inner.kept.as_ref().map_or(&self.inner.store, |(_, store)| store);
+        match self.block_on(store.get_range(&key.to_string(), 0..bytes.len() as u64)) {
+            Ok(found) => Ok(found == bytes),
+            Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::Range) => {
+                Ok(false)
+            }
+            Err(cause) => Err(Error::store("read", cause)),
+        }
     }
 
     /// Where the objects are, for messages.

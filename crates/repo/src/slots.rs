@@ -66,6 +66,8 @@ pub struct FoundSlot {
     pub key: ObjectKey,
     /// The slot, or why it can't be read.
     pub slot: Result<KeySlot>,
+    /// Its length in bytes; 0, if it is not from the store.
+    pub size: u32,
 }
 
 /// A recovery sheet: it opens the repository even when `config` and all key slots are lost.
@@ -224,16 +226,38 @@ pub(crate) fn find(io: &Io) -> Result<Vec<FoundSlot>> {
     let mut found = Vec::with_capacity(keys.len());
     for ((key, _), slot) in keys.into_iter().zip(slots) {
         match slot {
-            Ok(bytes) => found.push(FoundSlot { key, slot: decode(key, &bytes) }),
+            Ok(bytes) => {
+                let size = u32::try_from(bytes.len()).unwrap_or_default();
+                found.push(FoundSlot { key, slot: decode(key, &bytes), size });
+            }
             // Removed since it was listed.
             Err(error) if error.kind() == Kind::NotFound => {}
             Err(error) if error.kind() == Kind::Corrupt => {
-                found.push(FoundSlot { key, slot: Err(error) });
+                found.push(FoundSlot { key, slot: Err(error), size: 0 });
             }
             Err(error) => return Err(error),
         }
     }
     Ok(found)
+}
+
+/// Under which name it is kept where the slot is that opened last, and how long it is. The slot itself is not: what wraps
+/// keys has no place in a cache.
+const KEPT_PLACE: &str = "slot";
+
+/// The slot that opened last on this machine, if there is one of that name.
+pub(crate) fn opened_last(io: &Io) -> Option<FoundSlot> {
+    let place = io.kept(KEPT_PLACE)?;
+    let (size, name) = place.split_first_chunk()?;
+    let key: ObjectKey = std::str::from_utf8(name).ok()?.parse().ok()?;
+    let size = u32::from_le_bytes(*size);
+    let bytes = io.get_range(&key, 0..u64::from(size)).ok()?;
+    Some(FoundSlot { key, slot: Ok(decode(key, &bytes).ok()?), size })
+}
+
+/// Keeps in mind that this one has opened.
+pub(crate) fn keep_opened(io: &Io, key: ObjectKey, size: u32) {
+    io.keep(KEPT_PLACE, &[size.to_le_bytes().as_slice(), key.to_string().as_bytes()].concat());
 }
 
 /// The bytes of a slot, of which the list says how many there are.

@@ -4,6 +4,7 @@
 
 pub mod adaptive;
 pub mod bandwidth;
+pub mod cache;
 pub mod cost;
 pub mod hedge;
 pub mod meter;

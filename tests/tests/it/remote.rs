@@ -2,6 +2,7 @@
 
 mod append_only;
 mod faults;
+mod kept;
 mod killed;
 mod own;
 mod real;

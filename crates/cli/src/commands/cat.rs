@@ -34,7 +34,7 @@ pub(super) fn run(args: &CatArgs, settings: &Settings, output: &Output) -> Resul
     };
     let key = paths::snapshot_path(path)?;
     let cancel = cancel_on_signals()?;
-    let session = Session::open(settings, output)?;
+    let session = Session::open_to_read(settings, output)?;
     let snapshots = session.snapshots()?;
     let snapshot = &snapshots.resolve(&args.snapshot.snapshot, &filter(&args.select)?)?.snapshot;
     let chunks = session.chunks()?;

@@ -56,7 +56,7 @@ struct Summary {
 }
 
 pub(super) fn run(args: &DiffArgs, settings: &Settings, output: &Output) -> Result<End> {
-    let session = Session::open(settings, output)?;
+    let session = Session::open_to_read(settings, output)?;
     let snapshots = session.snapshots()?;
     let resolve = |name: &str| snapshots.resolve(name, &Filter::default());
     let (old, new) = (&resolve(&args.old)?.snapshot, &resolve(&args.new)?.snapshot);

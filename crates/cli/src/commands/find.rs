@@ -35,7 +35,7 @@ struct Match {
 
 pub(super) fn run(args: &FindArgs, settings: &Settings, output: &Output) -> Result<End> {
     let wanted = Wanted::new(args, system_clock().now())?;
-    let session = Session::open(settings, output)?;
+    let session = Session::open_to_read(settings, output)?;
     let snapshots = session.snapshots()?;
     let chosen = chosen(&snapshots, &args.snapshot, &filter(&args.select)?)?;
     let chunks = session.chunks()?;

@@ -25,7 +25,7 @@ struct Head {
 pub(super) fn run(args: &LsArgs, settings: &Settings, output: &Output) -> Result<End> {
     let wanted = args.snapshot.path.as_deref().map(paths::snapshot_path).transpose()?;
     let wanted = wanted.unwrap_or_default();
-    let session = Session::open(settings, output)?;
+    let session = Session::open_to_read(settings, output)?;
     let snapshots = session.snapshots()?;
     let snapshot = &snapshots.resolve(&args.snapshot.snapshot, &filter(&args.select)?)?.snapshot;
     let chunks = session.chunks()?;

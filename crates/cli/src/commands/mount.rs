@@ -57,7 +57,7 @@ struct Mounted {
 
 pub(super) fn run(args: &MountArgs, settings: &Settings, output: &Output) -> Result<End> {
     let point = MountPoint::new(&args.dir)?;
-    let session = Session::open(settings, output)?;
+    let session = Session::open_to_read(settings, output)?;
     let wanted = filter(&args.select)?;
     let snapshots = session.snapshots()?;
     let frames_bytes = settings.memory_bytes / FRAMES_PART;

@@ -36,7 +36,21 @@ pub(crate) const TOOL: &str = concat!("lifeboat ", env!("CARGO_PKG_VERSION"));
 /// Opens the repository.
 pub(crate) fn open(settings: &Settings, output: &Output) -> Result<Repository> {
     check_memory(settings)?;
-    let io = connect(settings, Access::Existing)?;
+    open_at(connect(settings, Access::Existing)?, settings, output)
+}
+
+/// Opens the repository for a command that neither writes to it nor says whether it is whole: what was read of it before is
+/// not asked for again.
+pub(crate) fn open_to_read(settings: &Settings, output: &Output) -> Result<Repository> {
+    check_memory(settings)?;
+    let access = match &settings.cache {
+        Some((dir, bytes)) => Access::Read(dir, *bytes),
+        None => Access::Existing,
+    };
+    open_at(connect(settings, access)?, settings, output)
+}
+
+fn open_at(io: Io, settings: &Settings, output: &Output) -> Result<Repository> {
     let config = look_at_config(&io, settings)?;
     let unlock = find_unlock(settings, &config, output)?;
     let known = config.known();
@@ -182,9 +196,11 @@ fn make_dirs(dir: &Path) -> std::io::Result<()> {
 pub(crate) const KEY_FILE_HEADING: &str =
     "This is the key of a Lifeboat repository. Keep it secret, and keep a copy elsewhere.";
 
-enum Access {
+enum Access<'a> {
     Existing,
     Create,
+    /// Of what there is, only reads, with a cache in this directory of so many bytes.
+    Read(&'a Path, u64),
 }
 
 /// Connects to a store to see what it does of itself: without the look before each put that hides
@@ -196,21 +212,25 @@ pub(crate) fn connect_to_try_out(settings: &Settings) -> Result<(Io, StoreOption
     Ok((io, reach.options))
 }
 
-fn connect(settings: &Settings, access: Access) -> Result<Io> {
+fn connect(settings: &Settings, access: Access<'_>) -> Result<Io> {
     let place = settings.place()?;
     let reach = place.reach(&settings.store, &Entropy::os(), &system_clock())?;
     connect_by(&reach, place, access)
 }
 
-fn connect_by(reach: &Reach, place: &Place, access: Access) -> Result<Io> {
-    match access {
-        Access::Create => Ok(lifeboat::repository::create(&reach.location, &reach.options)?),
-        Access::Existing => match lifeboat::repository::connect(&reach.location, &reach.options) {
-            Err(error) if error.kind() == Kind::NotFound => {
-                Err(anyhow::Error::new(error).context(NoRepository(place.shown())))
-            }
-            connected => Ok(connected?),
-        },
+fn connect_by(reach: &Reach, place: &Place, access: Access<'_>) -> Result<Io> {
+    use lifeboat::repository::{connect, connect_to_read, create};
+    let Reach { location, options, .. } = reach;
+    let connected = match access {
+        Access::Create => return Ok(create(location, options)?),
+        Access::Existing => connect(location, options),
+        Access::Read(dir, bytes_max) => connect_to_read(location, options, dir, bytes_max),
+    };
+    match connected {
+        Err(error) if error.kind() == Kind::NotFound => {
+            Err(anyhow::Error::new(error).context(NoRepository(place.shown())))
+        }
+        connected => Ok(connected?),
     }
 }
 

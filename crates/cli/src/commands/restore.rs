@@ -50,7 +50,7 @@ pub(super) fn run(args: RestoreArgs, settings: &Settings, output: &Output) -> Re
     let pace = yielding::pace(&settings.polite()?)?;
     let cancel = cancel_on_signals()?;
     let begun = Instant::now();
-    let session = Session::open(settings, output)?;
+    let session = Session::open_to_read(settings, output)?;
     let snapshots = session.snapshots()?;
     let filter = filter(&args.select)?;
     let snapshot = &snapshots.resolve(&args.snapshot.snapshot, &filter)?.snapshot;

@@ -39,7 +39,15 @@ pub(crate) struct Chunks {
 impl<'a> Session<'a> {
     /// Opens the repository and folds its log.
     pub(crate) fn open(settings: &'a Settings, output: &Output) -> Result<Self> {
-        let repository = open::open(settings, output)?;
+        Self::of(open::open(settings, output)?, settings, output)
+    }
+
+    /// The same for a command that only reads, and does not ask again for what was read before.
+    pub(crate) fn open_to_read(settings: &'a Settings, output: &Output) -> Result<Self> {
+        Self::of(open::open_to_read(settings, output)?, settings, output)
+    }
+
+    fn of(repository: Repository, settings: &'a Settings, output: &Output) -> Result<Self> {
         let fold = fold(&repository, settings)?;
         let warnings = RefCell::new(repository.warnings().to_vec());
         let session = Self { repository, fold, settings, warnings };

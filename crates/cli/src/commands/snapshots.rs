@@ -65,7 +65,7 @@ struct Lost<'a> {
 }
 
 pub(super) fn run(args: &SnapshotsArgs, settings: &Settings, output: &Output) -> Result<End> {
-    let session = Session::open(settings, output)?;
+    let session = Session::open_to_read(settings, output)?;
     let snapshots = session.snapshots()?;
     let mut filter = filter(&args.select)?;
     filter.checkpoints = args.all;

@@ -141,7 +141,7 @@ impl Kinds {
 }
 
 pub(super) fn run(args: &StatsArgs, settings: &Settings, output: &Output) -> Result<End> {
-    let session = Session::open(settings, output)?;
+    let session = Session::open_to_read(settings, output)?;
     let snapshots = session.snapshots()?;
     let chosen = chosen(&snapshots, &args.snapshots, &filter(&args.select)?)?;
     let chosen: Vec<&Snapshot> = chosen.iter().map(|known| &known.snapshot).collect();

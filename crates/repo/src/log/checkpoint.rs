@@ -30,7 +30,9 @@ use lifeboat_format::scrub::{ScrubFact, decode_scrubs, encode_scrubs};
 use lifeboat_store::Payload;
 
 use crate::error::{Error, Kind, Result};
+use crate::io::Io;
 use crate::log::collected::Condemn;
+use crate::log::fetch::Fetched;
 use crate::log::fold::{Fold, LiveObject, SnapshotRecord};
 use crate::log::merges::Merge;
 use crate::log::{Head, fetch};
@@ -111,7 +113,10 @@ pub(super) fn newest(repository: &Repository) -> Result<(Option<Fold>, Vec<Strin
                 continue;
             }
             match read(repository, number, size) {
-                Ok(fold) => return Ok((Some(fold), warnings)),
+                Ok(fold) => {
+                    keep_place(repository.io(), number, size);
+                    return Ok((Some(fold), warnings));
+                }
                 Err(error) if is_unusable(&error) => {
                     warnings.push(format!("{error}; it is passed over and the log read instead"));
                 }
@@ -120,6 +125,24 @@ pub(super) fn newest(repository: &Repository) -> Result<(Option<Fold>, Vec<Strin
         }
     }
     Ok((None, warnings))
+}
+
+/// Under which name the number and size are kept of the last checkpoint that was used.
+const KEPT_PLACE: &str = "checkpoint";
+
+fn keep_place(io: &Io, number: u64, size: u64) {
+    io.keep(KEPT_PLACE, &[number.to_le_bytes(), size.to_le_bytes()].concat());
+}
+
+/// The state of the checkpoint that was used last on this machine, if it can be had once more; the entry of its number
+/// as it is kept.
+pub(super) fn kept(repository: &Repository) -> Option<Fold> {
+    let place = repository.io().kept(KEPT_PLACE)?;
+    let (number, size) = place.split_first_chunk()?;
+    let (number, size) = (u64::from_le_bytes(*number), u64::from_le_bytes(size.try_into().ok()?));
+    let entry = fetch::kept(repository.io(), number)?;
+    let read = read_beside(repository, number, size, || Ok(Some(entry)));
+    read.inspect_err(|error| tracing::debug!(%error, "the checkpoint that was used last")).ok()
 }
 
 /// The checkpoints that a list shows, ascending, with their sizes in bytes.
@@ -144,6 +167,16 @@ fn listed(repository: &Repository, prefix: &str) -> Result<Vec<(u64, u64)>> {
 /// # Errors
 /// [`Kind::Corrupt`] or [`Kind::Unsupported`] when it can't be used, or the store's.
 pub(crate) fn read(repository: &Repository, number: u64, size: u64) -> Result<Fold> {
+    read_beside(repository, number, size, || fetch::entry(repository.io(), number))
+}
+
+/// The same, with `entry` to get the entry of its number by.
+fn read_beside(
+    repository: &Repository,
+    number: u64,
+    size: u64,
+    entry: impl FnOnce() -> Result<Option<Fetched>> + Send,
+) -> Result<Fold> {
     const OPERATION: &str = "read";
     let io = repository.io();
     let key = ObjectKey::Checkpoint(number);
@@ -152,7 +185,7 @@ pub(crate) fn read(repository: &Repository, number: u64, size: u64) -> Result<Fo
         |reason: &str| Err(Error::new(Kind::Corrupt, OPERATION, key).because(reason.to_owned()));
     // Most are read whole at once, beside the entry that they must agree with.
     let begin = size.min(BEGIN_MAX);
-    let (begin, entry) = io.both(|| io.get_range(&key, 0..begin), || fetch::entry(io, number));
+    let (begin, entry) = io.both(|| io.get_range(&key, 0..begin), entry);
     let begin = begin?;
     let prefix = begin.get(..CHECKPOINT_PREFIX_LEN).unwrap_or(&begin);
     let head_len = Checkpoint::head_len(prefix).map_err(of_format)?;

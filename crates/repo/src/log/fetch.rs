@@ -43,6 +43,17 @@ impl Fetched {
     }
 }
 
+/// One entry as it was read before on this machine, if it is kept; whether it is of this log, the chain of hashes has
+/// to show.
+pub(super) fn kept(io: &Io, number: u64) -> Option<Fetched> {
+    io.kept(&ObjectKey::Log(number).to_string()).map(Fetched::new)
+}
+
+fn keep(io: &Io, number: u64, bytes: Bytes) -> Fetched {
+    io.keep(&ObjectKey::Log(number).to_string(), &bytes);
+    Fetched::new(bytes)
+}
+
 /// Reads one entry; `None` when there is none of that number.
 pub(super) fn entry(io: &Io, number: u64) -> Result<Option<Fetched>> {
     let size = match io.head(&ObjectKey::Log(number)) {
@@ -97,7 +108,7 @@ fn entry_of_size(io: &Io, number: u64, size: u64) -> Result<Option<Fetched>> {
         return Ok(Some(Fetched { hash: hash_of_large(io, &key, size)?, bytes: None }));
     }
     match io.get(&key) {
-        Ok(bytes) => Ok(Some(Fetched::new(bytes))),
+        Ok(bytes) => Ok(Some(keep(io, number, bytes))),
         Err(error) if error.kind() == Kind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -178,9 +189,9 @@ impl Listing {
                 .collect(),
         );
         let mut entries = Vec::with_capacity(fetched.len());
-        for answer in fetched {
+        for (number, answer) in (number..).zip(fetched) {
             match answer {
-                Ok(bytes) => entries.push(Fetched::new(bytes)),
+                Ok(bytes) => entries.push(keep(io, number, bytes)),
                 // Listed and gone: the caller finds out when it asks for this one alone.
                 Err(cause) if cause.kind() == ErrorKind::NotFound => break,
                 Err(cause) => return Err(Error::store("read", cause)),

@@ -17,7 +17,7 @@ use lifeboat_format::config::Config;
 use lifeboat_format::entry::{LogHeader, LogKind};
 use lifeboat_format::id::{LogId, ObjectHash, PublicKey, SnapshotId};
 use lifeboat_format::index::IdPrefix;
-use lifeboat_format::key::ObjectKey;
+use lifeboat_format::key::{LOG, ObjectKey};
 use lifeboat_format::keys::SigningRole;
 
 use crate::error::{Error, Kind, Result};
@@ -108,11 +108,45 @@ impl Fold {
     /// [`Kind::Rollback`] when the log is not the one that was
     /// [remembered](Repository::remembered); the store's.
     pub fn load(repository: &Repository) -> Result<Self> {
+        if let Some(mut fold) = Self::kept(repository)? {
+            // Mostly nothing has come since, and one request says so.
+            match fetch::entry(repository.io(), fold.next_number())? {
+                None => fold.check_remembered(repository)?,
+                Some(next) => {
+                    fold.apply(&next)?;
+                    fold.read_on(repository)?;
+                }
+            }
+            return Ok(fold);
+        }
         let (state, unusable) = checkpoint::newest(repository)?;
         let mut fold = state.unwrap_or_else(|| Self::empty(repository));
         fold.warnings.extend(unusable);
         fold.read_on(repository)?;
         Ok(fold)
+    }
+
+    /// The fold of what is kept on this machine of the log, if that is a beginning of the one in the store: its last entry
+    /// is still there, and the chain of hashes leads from it to all others.
+    fn kept(repository: &Repository) -> Result<Option<Self>> {
+        let io = repository.io();
+        let mut fold = checkpoint::kept(repository).unwrap_or_else(|| Self::empty(repository));
+        fold.witness.0 = repository.remembered().map(|head| head.number);
+        let mut last = fold.head.and_then(|head| fetch::kept(io, head.number));
+        while let Some(kept) = fetch::kept(io, fold.next_number()) {
+            fold.apply(&kept)?;
+            last = Some(kept);
+        }
+        let (Some(head), Some(bytes)) = (fold.head, last.and_then(|last| last.bytes)) else {
+            return Ok(None);
+        };
+        let is_whole = fold.last_damage.is_none() && fold.head_is_whole;
+        if is_whole && io.is_still(&ObjectKey::Log(head.number), &bytes)? {
+            return Ok(Some(fold));
+        }
+        tracing::debug!("what is kept of the log is not what is in the store");
+        io.forget_kept(LOG);
+        Ok(None)
     }
 
     /// Folds every entry from the first, whatever checkpoints say.
@@ -545,7 +579,8 @@ impl Fold {
             };
             return rollback(format!("it {end}, and entry {number} has been seen before"));
         }
-        let found = match self.witness.1 {
+        let of_head = self.head.filter(|head| head.number == number && self.head_is_whole);
+        let found = match self.witness.1.or(of_head.map(|head| head.hash)) {
             Some(hash) => Some(hash),
             // Before a checkpoint, or missing.
             None => fetch::entry(repository.io(), number)?.map(|fetched| fetched.hash),

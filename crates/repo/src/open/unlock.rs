@@ -46,40 +46,41 @@ pub(super) fn find_bundle(
     options: &OpenOptions,
     warnings: &mut Vec<String>,
 ) -> Result<(KeyBundle, OpenedBy)> {
-    let repository = config.repository;
-    let mut found = Vec::new();
+    let mut sheet = None;
     if let Unlock::KeyFile(file) = unlock {
-        if file.repository != repository {
+        if file.repository != config.repository {
             let reason = format!("the key file is of repository {}", file.repository);
-            return Err(Error::new(Kind::WrongKey, OPERATION, format!("repository {repository}"))
-                .because(reason));
+            let what = format!("repository {}", config.repository);
+            return Err(Error::new(Kind::WrongKey, OPERATION, what).because(reason));
         }
-        found.extend(slot_of_sheet(file));
+        sheet = slot_of_sheet(file);
     }
-    found.extend(slots::find(io)?);
+    let last = slots::opened_last(io);
+    let tried = last.as_ref().map(|slot| slot.key);
     let secret = Secret::of(unlock);
     let mut attempts = Attempts::default();
-    for slot in found {
-        let FoundSlot { key, slot } = slot;
-        let slot = match slot {
-            Ok(slot) if slot.repository == repository => slot,
-            Ok(slot) => {
-                attempts.damaged.push(format!("{key} is of repository {}", slot.repository));
-                continue;
-            }
-            Err(error) => {
-                attempts.damaged.push(error.to_string());
-                continue;
-            }
-        };
-        if let Some(bundle) = attempts.try_slot(key, &slot, &secret, options)? {
-            warnings
-                .extend(attempts.damaged.into_iter().map(|slot| format!("passed over: {slot}")));
-            let KeySlot { slot, kind, label, .. } = slot;
-            return Ok((bundle, OpenedBy { slot, kind, label }));
-        }
+    let mut opened = attempts.first(sheet.into_iter().chain(last), config, &secret, options)?;
+    if opened.is_none() {
+        let others = slots::find(io)?.into_iter().filter(|slot| Some(slot.key) != tried);
+        opened = attempts.first(others, config, &secret, options)?;
     }
-    Err(attempts.into_error(io, &secret))
+    let Some(Opened { key, size, slot, bundle }) = opened else {
+        return Err(attempts.into_error(io, &secret));
+    };
+    if size > 0 && Some(key) != tried {
+        slots::keep_opened(io, key, size);
+    }
+    warnings.extend(attempts.damaged.into_iter().map(|slot| format!("passed over: {slot}")));
+    let KeySlot { slot, kind, label, .. } = slot;
+    Ok((bundle, OpenedBy { slot, kind, label }))
+}
+
+/// A slot that opened, and what is in it.
+struct Opened {
+    key: ObjectKey,
+    size: u32,
+    slot: KeySlot,
+    bundle: KeyBundle,
 }
 
 /// A secret, with what can be derived from it once and for all slots.
@@ -105,6 +106,33 @@ impl<'a> Secret<'a> {
 }
 
 impl Attempts {
+    /// The first of these slots that opens; why others did not is noted.
+    fn first(
+        &mut self,
+        slots: impl IntoIterator<Item = FoundSlot>,
+        config: &Config,
+        secret: &Secret<'_>,
+        options: &OpenOptions,
+    ) -> Result<Option<Opened>> {
+        for FoundSlot { key, slot, size } in slots {
+            let slot = match slot {
+                Ok(slot) if slot.repository == config.repository => slot,
+                Ok(slot) => {
+                    self.damaged.push(format!("{key} is of repository {}", slot.repository));
+                    continue;
+                }
+                Err(error) => {
+                    self.damaged.push(error.to_string());
+                    continue;
+                }
+            };
+            if let Some(bundle) = self.try_slot(key, &slot, secret, options)? {
+                return Ok(Some(Opened { key, size, slot, bundle }));
+            }
+        }
+        Ok(None)
+    }
+
     /// The bundle, if the slot opens; `None` with the reason noted if it does not.
     ///
     /// # Errors
@@ -204,5 +232,5 @@ pub(crate) fn open_slot(slot: &KeySlot, kek: &Secret32) -> Result<KeyBundle, cod
 fn slot_of_sheet(file: &KeyFile) -> Option<FoundSlot> {
     let copy = file.slot.as_ref()?;
     let key = ObjectKey::Slot(copy.id);
-    Some(FoundSlot { key, slot: slots::decode(key, &copy.object) })
+    Some(FoundSlot { key, slot: slots::decode(key, &copy.object), size: 0 })
 }
