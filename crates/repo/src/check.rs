@@ -108,7 +108,8 @@ struct Check<'a> {
 ///
 /// # Errors
 /// Only what keeps it from looking: the store's errors, [`Kind::Unsupported`] at an entry of a newer
-/// version, [`Kind::Rollback`], [`Kind::Cancelled`]. What it finds is in the report.
+/// version, [`Kind::Rollback`], [`Kind::Cancelled`], [`Kind::Unavailable`] when collections came between too often. What it finds
+/// is in the report.
 pub fn check(
     repository: &Repository,
     options: &CheckOptions,
@@ -120,12 +121,21 @@ pub fn check(
         let (report, mut fold) = look(repository, options, progress)?;
         // What a collection has removed meanwhile is not damage: look at what is left.
         let begun = fold.next_number();
-        if report.is_clean() || tries == TRIES_MAX {
+        if report.is_clean() {
             return Ok(report);
         }
         fold.refresh(repository.io())?;
         if fold.last_collection().is_none_or(|number| number < begun) {
             return Ok(report);
+        }
+        if tries == TRIES_MAX {
+            return Err(Error::new(Kind::Unavailable, "check", repository.io().describe())
+                .because(
+                    "collections came between each time, so what is missing may be gone rightly",
+                )
+                .hint(
+                    "run it again when no `gc` is under way, or let these delete later (--delay)",
+                ));
         }
         tracing::info!("a collection came between; the check begins anew");
     }

@@ -8,15 +8,17 @@ use std::time::Duration;
 use lifeboat::backup::{BackupOptions, BackupReport, backup};
 use lifeboat::monitor::Monitor;
 use lifeboat::repository::{Repository, View};
-use lifeboat::{Cancel, Context};
+use lifeboat::{Cancel, Context, Kind};
 use lifeboat_format::entry::{ListedObject, ObjectKind};
 use lifeboat_format::id::{RunId, SnapshotId};
 use lifeboat_format::key::{ObjectKey, ObjectName};
+use lifeboat_repo::check::{CheckOptions, check};
 use lifeboat_repo::forget::{Guards, Why, forget, undo};
 use lifeboat_repo::gc::{GcOptions, Unused, collect};
 use lifeboat_repo::log::{Fold, LiveObject, commit};
-use lifeboat_store::ErrorKind;
+use lifeboat_store::{ErrorKind, Verb};
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
+use lifeboat_testkit::hook::{Call, HookStore};
 use lifeboat_testkit::tree::Scratch;
 
 use crate::world::{
@@ -127,6 +129,35 @@ fn what_only_forgotten_snapshots_need_is_freed() {
     // And so does the next backup.
     let third = run(&repository, &options);
     assert_eq!((third.stats.files_unchanged, third.stats.new_chunks), (40, 0), "{:?}", third.stats);
+}
+
+/// A collection that comes between removes what the check was about to read.
+#[test]
+fn what_is_collected_during_a_check_is_no_damage() {
+    for (collections, is_told) in [(1, true), (7, true), (8, false)] {
+        let below = lifeboat_store::mem();
+        let store = HookStore::new(Arc::clone(&below));
+        let repository = init_in(Arc::new(store.clone()));
+        let beside = open_in(below).unwrap();
+        for number in 0..9 {
+            run(&repository, &options_of(source(100 * number..100 * number + 5).path()));
+        }
+        for number in 1..=collections {
+            let beside = beside.clone();
+            let prefix = "checkpoints/".to_owned();
+            // The log has been read by then, and nothing else.
+            let call = Call { verb: Some(Verb::List), prefix, number, moment: Moment::Before };
+            store.hook(call, move || {
+                forget_one(&beside, live(&beside)[0]);
+                assert!(collect(&beside, &now()).unwrap().removed.objects > 0);
+            });
+        }
+        let options = CheckOptions { read_data: true, ..CheckOptions::default() };
+        match check(&repository, &options, &|_| {}) {
+            Ok(report) => assert!(is_told && report.is_clean(), "{collections}: {report:?}"),
+            Err(error) => assert!(!is_told && error.kind() == Kind::Unavailable, "{error}"),
+        }
+    }
 }
 
 #[test]
@@ -295,7 +326,7 @@ fn nothing_goes_for_a_segment_that_is_lost() {
     repository.io().delete(&merged.expect("there were enough to be merged").key).unwrap();
     let before = stored(&repository);
     let error = collect(&repository, &now()).unwrap_err();
-    assert_eq!(error.kind(), lifeboat::Kind::NotFound, "{error}");
+    assert_eq!(error.kind(), Kind::NotFound, "{error}");
     assert_eq!(stored(&repository), before);
     let newest = *live(&repository).last().unwrap();
     assert_restores(&repository, newest, &[source.path().to_owned()]);
