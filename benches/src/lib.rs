@@ -13,6 +13,7 @@ pub mod link;
 pub mod measure;
 pub mod primitives;
 pub mod profile;
+pub mod restore;
 pub mod results;
 pub mod small_files;
 pub mod tool;

@@ -11,6 +11,7 @@ use bench::{
     link::{self, link},
     measure::say,
     primitives::efficiency,
+    restore::restore,
     small_files::{self, small_files},
     tool::{Place, Tool},
 };
@@ -70,6 +71,13 @@ enum Verb {
         /// How many snapshots
         #[arg(long, default_value_t = 100)]
         snapshots: u32,
+        #[command(flatten)]
+        size: Size,
+        #[command(flatten)]
+        scene: Scene,
+    },
+    /// Restore a volume beside a copy of it, and one file of it
+    Restore {
         #[command(flatten)]
         size: Size,
         #[command(flatten)]
@@ -190,6 +198,9 @@ fn main() -> Result<()> {
         Verb::Collect { snapshots, size, scene } => {
             let options = collect::Options { spec: size.spec()?, snapshots };
             collect(options, &scene.place("history")?, &scene.results)
+        }
+        Verb::Restore { size, scene } => {
+            restore(size.spec()?, &scene.place("volume")?, &scene.results)
         }
         Verb::Efficiency { size, scene } => {
             efficiency(size.spec()?, &scene.place("volume")?, &scene.results)

@@ -46,13 +46,13 @@ const GAIN_MIN: usize = 50;
 
 /// The seconds that each primitive takes.
 #[derive(Clone, Copy, Debug, Default)]
-struct Seconds {
+pub(crate) struct Seconds {
     read: f64,
     cut: f64,
-    hash: f64,
+    pub(crate) hash: f64,
     compress: f64,
-    decompress: f64,
-    seal: f64,
+    pub(crate) decompress: f64,
+    pub(crate) seal: f64,
     pack_hash: f64,
     pack_crc: f64,
     write: f64,
@@ -149,7 +149,7 @@ struct Piece {
 }
 
 /// All primitives, batch by batch, and how many bytes there were.
-fn primitives(data: &Path, scratch: &Path) -> Result<(Seconds, u64)> {
+pub(crate) fn primitives(data: &Path, scratch: &Path) -> Result<(Seconds, u64)> {
     let mut files = files_below(data)?;
     files.sort();
     let mut seconds = Seconds::default();

@@ -47,6 +47,7 @@ pub(crate) fn bench(options: &Options) -> Result<()> {
             vec![
                 vec!["compare", "--gib", &gib],
                 vec!["efficiency", "--gib", &gib],
+                vec!["restore", "--gib", &gib],
                 vec!["small-files"],
             ]
         }

@@ -32,9 +32,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_channel::unbounded;
 use lifeboat_repo::index::{Index, LostSegment};
 use lifeboat_repo::log::Fold;
+use lifeboat_repo::log::history::has_collected_since;
 use lifeboat_repo::open::Repository;
 use lifeboat_repo::packer::{Packer, PackerOptions};
-use lifeboat_repo::stand::Begun;
 use lifeboat_store::layer::meter::Metrics;
 
 use self::commit::Committer;
@@ -76,9 +76,12 @@ pub fn backup(
         tries += 1;
         let asked_before = repository.io().meter().snapshot();
         let fold = Fold::load(repository)?;
-        let begun = Begun::at(&fold);
+        let next = fold.next_number();
         match attempt(repository, options, context, &roots, (fold, asked_before), tries > 1) {
-            Err(error) if tries < TRIES_MAX && is_collected(repository, begun, &error) => {
+            Err(error) if is_collected(repository, next, &error) => {
+                if tries == TRIES_MAX {
+                    return Err(overtaken(repository, error));
+                }
                 tracing::warn!(%error, "a collection came between; what it took is stored again");
             }
             outcome => break outcome?,
@@ -88,18 +91,21 @@ pub fn backup(
     Ok(report)
 }
 
-/// Whether a collection that came after `begun` has brought a run to its end: what it took may be found missing at once,
+/// Whether a collection from the entry `next` on has brought a run to its end: what it took may be found missing at once,
 /// and not only at the commit.
-fn is_collected(repository: &Repository, begun: Begun, error: &Error) -> bool {
-    let came_between = || {
-        let fold = Fold::load(repository);
-        fold.is_ok_and(|fold| !begun.saw_all_collections(&fold))
-    };
+fn is_collected(repository: &Repository, next: u64, error: &Error) -> bool {
     match error.kind() {
         Kind::Collected => true,
-        Kind::NotFound | Kind::Corrupt => came_between(),
+        Kind::NotFound | Kind::Corrupt => has_collected_since(repository, next).unwrap_or(false),
         _ => false,
     }
+}
+
+fn overtaken(repository: &Repository, error: Error) -> Error {
+    lifeboat_repo::Error::new(Kind::Unavailable, "back up to", repository.io().describe())
+        .because(format!("collections came between each time; the last one: {error}"))
+        .hint("run it again: what it has stored is found; let `gc` delete later (--delay), which is the default")
+        .into()
 }
 
 /// One run from the head of this fold, before which the store had been asked so much; `doubtful` is whether what a parent reaches is to be looked for.

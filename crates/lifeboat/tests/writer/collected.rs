@@ -15,7 +15,7 @@ use lifeboat_format::key::{ObjectKey, ObjectName};
 use lifeboat_repo::check::{CheckOptions, check};
 use lifeboat_repo::forget::{Guards, Why, forget, undo};
 use lifeboat_repo::gc::{GcOptions, Unused, collect};
-use lifeboat_repo::log::{Fold, LiveObject, commit};
+use lifeboat_repo::log::{Fold, LiveObject, checkpoint, commit};
 use lifeboat_store::{ErrorKind, Verb};
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
 use lifeboat_testkit::hook::{Call, HookStore};
@@ -129,6 +129,35 @@ fn what_only_forgotten_snapshots_need_is_freed() {
     // And so does the next backup.
     let third = run(&repository, &options);
     assert_eq!((third.stats.files_unchanged, third.stats.new_chunks), (40, 0), "{:?}", third.stats);
+}
+
+/// The log's checkpoint, from which the log is read then, does not say when something was collected.
+#[test]
+fn a_backup_begins_anew_though_a_checkpoint_hides_the_collection() {
+    let below = lifeboat_store::mem();
+    let store = HookStore::new(Arc::clone(&below));
+    let repository = init_in(Arc::new(store.clone()));
+    let beside = open_in(below).unwrap();
+    let source = source(0..20);
+    let first = run(&repository, &options_of(source.path())).snapshot.unwrap();
+    fs::write(source.join("new"), "new").unwrap();
+    settle();
+    let call = Call {
+        verb: Some(Verb::Get),
+        prefix: "trees/".to_owned(),
+        number: 1,
+        moment: Moment::Before,
+    };
+    store.hook(call, move || {
+        forget_one(&beside, first);
+        assert!(collect(&beside, &now()).unwrap().removed.objects > 0);
+        assert!(checkpoint::write(&beside, &Fold::load(&beside).unwrap()).unwrap());
+    });
+    let report = run(&repository, &options_of(source.path()));
+    assert_complete(&report);
+    assert!(report.stats.new_chunks >= 20, "{:?}", report.stats);
+    assert_clean(&repository);
+    assert_restores(&repository, report.snapshot.unwrap(), &[source.path().to_owned()]);
 }
 
 /// A collection that comes between removes what the check was about to read.

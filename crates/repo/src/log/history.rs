@@ -104,6 +104,23 @@ pub fn history(
     Ok(())
 }
 
+/// Whether any entry from `first` on condemns or deletes something, as it says itself: whoever began before and misses
+/// something now may begin anew. Reads them one by one, since a checkpoint does not tell when something was collected.
+///
+/// # Errors
+/// The store's.
+pub fn has_collected_since(repository: &Repository, first: u64) -> Result<bool> {
+    for number in first.. {
+        let Some(fetched) = fetch::entry(repository.io(), number)? else { break };
+        let entry = fetched.bytes.as_ref().and_then(|bytes| LogEntry::decode(bytes).ok());
+        let kind = entry.map(|entry| entry.header.kind);
+        if matches!(kind, Some(LogKind::Condemn | LogKind::Delete)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// What the entry behind this one must name.
 fn link_behind(verdict: &Verdict, fetched: &Fetched) -> Link {
     match verdict {
