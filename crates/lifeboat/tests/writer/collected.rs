@@ -131,33 +131,35 @@ fn what_only_forgotten_snapshots_need_is_freed() {
     assert_eq!((third.stats.files_unchanged, third.stats.new_chunks), (40, 0), "{:?}", third.stats);
 }
 
-/// The log's checkpoint, from which the log is read then, does not say when something was collected.
+/// What a run has stored and not named yet is taken for left over, at any of its looks into the index; and the log's
+/// checkpoint, from which the log is read then, does not say when something was collected.
 #[test]
 fn a_backup_begins_anew_though_a_checkpoint_hides_the_collection() {
-    let below = lifeboat_store::mem();
-    let store = HookStore::new(Arc::clone(&below));
-    let repository = init_in(Arc::new(store.clone()));
-    let beside = open_in(below).unwrap();
-    let source = source(0..20);
-    let first = run(&repository, &options_of(source.path())).snapshot.unwrap();
-    fs::write(source.join("new"), "new").unwrap();
-    settle();
-    let call = Call {
-        verb: Some(Verb::Get),
-        prefix: "trees/".to_owned(),
-        number: 1,
-        moment: Moment::Before,
-    };
-    store.hook(call, move || {
-        forget_one(&beside, first);
-        assert!(collect(&beside, &now()).unwrap().removed.objects > 0);
-        assert!(checkpoint::write(&beside, &Fold::load(&beside).unwrap()).unwrap());
-    });
-    let report = run(&repository, &options_of(source.path()));
-    assert_complete(&report);
-    assert!(report.stats.new_chunks >= 20, "{:?}", report.stats);
-    assert_clean(&repository);
-    assert_restores(&repository, report.snapshot.unwrap(), &[source.path().to_owned()]);
+    let (source, other) = (source(0..20), source(100..105));
+    for number in 1..8 {
+        let below = lifeboat_store::mem();
+        let store = HookStore::new(Arc::clone(&below));
+        let repository = init_in(Arc::new(store.clone()));
+        let first = run(&repository, &options_of(other.path())).snapshot.unwrap();
+        let call = |verb, prefix: &str, number| {
+            let prefix = prefix.to_owned();
+            Call { verb: Some(verb), prefix, number, moment: Moment::Before }
+        };
+        let beside = open_in(Arc::clone(&below)).unwrap();
+        store.hook(call(Verb::Put, "index/", 1), move || {
+            forget_one(&beside, first);
+            assert!(collect(&beside, &now()).unwrap().removed.objects > 0);
+        });
+        let beside = open_in(below).unwrap();
+        store.hook(call(Verb::Get, "index/", number), move || {
+            collect(&beside, &now()).unwrap();
+            checkpoint::write(&beside, &Fold::load(&beside).unwrap()).unwrap();
+        });
+        let report = run(&repository, &options_of(source.path()));
+        assert_complete(&report);
+        assert_clean(&repository);
+        assert_restores(&repository, report.snapshot.unwrap(), &[source.path().to_owned()]);
+    }
 }
 
 /// A collection that comes between removes what the check was about to read.
