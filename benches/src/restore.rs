@@ -96,7 +96,7 @@ fn whole(place: &Place, which: usize) -> Command {
         }
         _ => {}
     }
-    if which % 2 == 0 { copy } else { restore }
+    if matches!(which, 0 | 2) { copy } else { restore }
 }
 
 /// One file of about 4 KiB, out of the middle of the volume.
