@@ -14,6 +14,7 @@
 
 mod condemn;
 mod delete;
+mod kept;
 mod living;
 mod mark;
 mod orphans;
@@ -36,8 +37,11 @@ use crate::log::{Fold, checkpoint};
 use crate::open::Repository;
 
 use self::condemn::Condemned;
+use self::kept::Kept;
 use self::living::Living;
 use self::plan::Plan;
+
+pub use self::kept::KeepMarks;
 
 /// How long a `condemn` stays open by default before what it names is deleted: a day. Whoever reads by an index of that
 /// age finds everything.
@@ -97,6 +101,8 @@ pub struct GcOptions {
     pub tool: String,
     /// Only says what would be done.
     pub dry_run: bool,
+    /// Keeps marks from one run to the next, so that only nodes which came since are read; none to read all each time.
+    pub marks: Option<Arc<dyn KeepMarks>>,
     /// Asks the run to stop.
     pub cancel: Cancel,
 }
@@ -112,6 +118,7 @@ impl Default for GcOptions {
             threads: 1,
             tool: String::new(),
             dry_run: false,
+            marks: None,
             cancel: Cancel::new(),
         }
     }
@@ -140,6 +147,10 @@ pub struct GcReport {
     pub live_snapshots: u64,
     /// Snapshots that need nothing any more.
     pub dead_snapshots: u64,
+    /// How many nodes of trees were read to find out what is used.
+    pub nodes_read: u64,
+    /// Whether it was planned by what came since an earlier mark, and not by all trees.
+    pub by_differences: bool,
     /// Packs that count, before this run.
     pub packs: Tally,
     /// Of their bytes, about how many are used.
@@ -203,8 +214,9 @@ impl GcOptions {
 impl GcReport {
     /// What stays true when a plan is given up.
     fn planned_anew(self) -> Self {
-        let Self { repacked, copied_bytes, deleted, spared, removed, dry_run, .. } = self;
-        Self { repacked, copied_bytes, deleted, spared, removed, dry_run, ..Self::default() }
+        let Self { nodes_read, repacked, copied_bytes, deleted, spared, removed, dry_run, .. } = self;
+        let done = Self { nodes_read, repacked, copied_bytes, ..Self::default() };
+        Self { deleted, spared, removed, dry_run, ..done }
     }
 }
 
@@ -214,6 +226,8 @@ struct Run<'a> {
     options: &'a GcOptions,
     fold: Fold,
     id: RunId,
+    /// The last mark, if marks are kept.
+    kept: Option<Kept>,
 }
 
 impl<'a> Run<'a> {
@@ -228,7 +242,7 @@ impl<'a> Run<'a> {
             }
         }
         let fold = Fold::load(repository)?;
-        let run = Self { repository, options, fold, id: RunId(repository.random()?) };
+        let run = Self { repository, options, fold, id: RunId(repository.random()?), kept: None };
         run.require_no_doubt()?;
         Ok(run)
     }
@@ -311,8 +325,7 @@ impl<'a> Run<'a> {
         report.live_snapshots = living.live.len() as u64;
         report.dead_snapshots = living.dead.len() as u64;
         let index = Arc::new(Index::load_strictly(self.repository, &self.fold)?);
-        let mut usage = mark::mark(self, &index, &living)?;
-        index.require_whole()?;
+        let mut usage = self.mark(&index, &living, report)?;
         usage.spare_originals(self)?;
         let mut plan = Plan::new(self, &usage);
         report.packs = usage.packs();
@@ -331,7 +344,46 @@ impl<'a> Run<'a> {
         }
         self.tidy_index(&index, &usage)?;
         plan.add_segments(self, &usage);
+        self.follow(&index, &plan);
         condemn::condemn(self, mark_head, living.dead_ids(), plan, report)
+    }
+
+    /// Marks by what an earlier run has kept, if that can be relied on, and keeps what came of it.
+    fn mark(
+        &mut self,
+        index: &Arc<Index>,
+        living: &Living,
+        report: &mut GcReport,
+    ) -> Result<mark::Usage> {
+        let before = Kept::load(self);
+        let marked = mark::mark(self, index, living, before.as_ref())?;
+        index.require_whole()?;
+        report.nodes_read += marked.nodes_read;
+        report.by_differences = marked.by_differences;
+        self.kept = match self.fold.head().filter(|_| self.options.marks.is_some()) {
+            Some(head) => Some(Kept::of(&self.fold, head, living, index, &marked)),
+            None => None,
+        };
+        let is_new = |now: &&Kept| before.is_none_or(|before| !before.says_as_much_as(now));
+        if let Some(kept) = self.kept.as_ref().filter(is_new) {
+            kept.save(self);
+        }
+        Ok(marked.usage)
+    }
+
+    /// Keeps up with segments that were written anew, or go by this plan, while they can be read.
+    fn follow(&mut self, index: &Index, plan: &Plan) {
+        let Some(mut kept) = self.kept.take() else { return };
+        let going = plan.objects.iter().map(|object| object.kind.key(object.name));
+        match kept.follow(&self.fold, index, &going.collect()) {
+            Ok(is_moved) => {
+                if is_moved {
+                    kept.save(self);
+                }
+                self.kept = Some(kept);
+            }
+            Err(error) => tracing::debug!(%error, "the next run marks everything"),
+        }
     }
 
     /// As [`condemn`](Self::condemn), of index segments only: for that no tree need be read. If another collection comes
@@ -344,6 +396,7 @@ impl<'a> Run<'a> {
         self.tidy_index(&index, &usage)?;
         let mut plan = Plan::default();
         plan.add_segments(self, &usage);
+        self.follow(&index, &plan);
         condemn::condemn(self, mark_head, Vec::new(), plan, report)
     }
 

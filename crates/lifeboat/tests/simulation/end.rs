@@ -45,6 +45,7 @@ fn try_end(world: &World, choice: u64) -> Result<(), Error> {
         delay: Duration::ZERO,
         trash_period: Duration::ZERO,
         max_unused: Unused::Bytes(0),
+        marks: world.marks(STEP),
         ..GcOptions::default()
     };
     for _ in 0..2 {

@@ -10,6 +10,7 @@ mod faults;
 mod history;
 mod interrupted;
 mod keeping;
+mod kept_marks;
 mod large;
 mod outage;
 mod pace;
