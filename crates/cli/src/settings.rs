@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) config_dir: Option<PathBuf>,
     /// The user's folder for what is worth remembering.
     pub(crate) state_dir: Option<PathBuf>,
+    /// The user's folder for what can be found out again.
+    pub(crate) cache_dir: Option<PathBuf>,
     /// The most memory that the process may hold, in bytes.
     pub(crate) memory_bytes: u64,
     /// How many threads work on bytes.
@@ -115,6 +117,7 @@ impl Settings {
             host: text("LIFEBOAT_HOST")?,
             config_dir,
             state_dir: user_dir("XDG_STATE_HOME", ".local/state"),
+            cache_dir: user_dir("XDG_CACHE_HOME", ".cache"),
             memory_bytes,
             threads,
             polite_settings,

@@ -186,13 +186,12 @@ pub fn collect(repository: &Repository, options: &GcOptions) -> Result<GcReport>
     loop {
         tries += 1;
         let mut run = Run::begin(repository, options)?;
-        let last = run.fold.last_collection();
         match run.collect(&mut report) {
             // What this one was about to read another one has removed.
             Err(error)
                 if matches!(error.kind(), Kind::NotFound | Kind::Corrupt)
                     && tries < TRIES_MAX
-                    && run.is_overtaken(last)? =>
+                    && run.is_overtaken()? =>
             {
                 tracing::debug!(%error, "another collection came between; this one begins anew");
                 report = report.planned_anew();
@@ -214,7 +213,8 @@ impl GcOptions {
 impl GcReport {
     /// What stays true when a plan is given up.
     fn planned_anew(self) -> Self {
-        let Self { nodes_read, repacked, copied_bytes, deleted, spared, removed, dry_run, .. } = self;
+        let Self { nodes_read, repacked, copied_bytes, deleted, spared, removed, dry_run, .. } =
+            self;
         let done = Self { nodes_read, repacked, copied_bytes, ..Self::default() };
         Self { deleted, spared, removed, dry_run, ..done }
     }
@@ -228,6 +228,8 @@ struct Run<'a> {
     id: RunId,
     /// The last mark, if marks are kept.
     kept: Option<Kept>,
+    /// The last `condemn` or `delete` that this run knew of when it began what it does now, or has appended itself since.
+    known: Option<u64>,
 }
 
 impl<'a> Run<'a> {
@@ -242,7 +244,14 @@ impl<'a> Run<'a> {
             }
         }
         let fold = Fold::load(repository)?;
-        let run = Self { repository, options, fold, id: RunId(repository.random()?), kept: None };
+        let run = Self {
+            repository,
+            options,
+            fold,
+            id: RunId(repository.random()?),
+            kept: None,
+            known: None,
+        };
         run.require_no_doubt()?;
         Ok(run)
     }
@@ -285,10 +294,17 @@ impl<'a> Run<'a> {
             .hint("one collector is enough: run it again when the other has ended"))
     }
 
-    /// Whether anything was condemned or deleted after the entry `last`.
-    fn is_overtaken(&mut self, last: Option<u64>) -> Result<bool> {
+    /// Takes in what the log says by now, by which the next step is taken.
+    fn look(&mut self) -> Result<()> {
         self.fold.refresh(self.repository.io())?;
-        Ok(self.fold.last_collection() != last)
+        self.known = self.fold.last_collection();
+        Ok(())
+    }
+
+    /// Whether another has condemned or deleted anything since this run last looked.
+    fn is_overtaken(&mut self) -> Result<bool> {
+        self.fold.refresh(self.repository.io())?;
+        Ok(self.fold.last_collection() > self.known)
     }
 
     /// Refuses where an entry of the log is lost, which may have said that something counts.
@@ -309,6 +325,7 @@ impl<'a> Run<'a> {
         let open: Vec<u64> = self.fold.condemns().keys().copied().collect();
         for number in open {
             self.options.go_on(self.repository)?;
+            self.look()?;
             if living::age(self.repository, number)? >= self.options.delay {
                 delete::delete(self, number, report)?;
             }
@@ -318,7 +335,7 @@ impl<'a> Run<'a> {
 
     /// Marks, plans, copies, and appends a `condemn`.
     fn condemn(&mut self, report: &mut GcReport) -> Result<Condemned> {
-        self.fold.refresh(self.repository.io())?;
+        self.look()?;
         self.require_no_doubt()?;
         let mark_head = self.fold.head();
         let living = Living::of(self.repository, &self.fold, self.options.trash_period)?;
@@ -389,6 +406,7 @@ impl<'a> Run<'a> {
     /// As [`condemn`](Self::condemn), of index segments only: for that no tree need be read. If another collection comes
     /// between, they are left to a later run.
     fn condemn_segments(&mut self, report: &mut GcReport) -> Result<Condemned> {
+        self.known = self.fold.last_collection();
         let mark_head = self.fold.head();
         let index = Index::load_strictly(self.repository, &self.fold)?;
         let usage = mark::segments(&index)?;

@@ -114,8 +114,7 @@ impl Keyring {
 
     /// The key that proves marks to have been kept by who may collect; `None` for who may not.
     pub(crate) fn kept_marks_key(&self) -> Option<Secret32> {
-        let may_collect =
-            |signing: &&SigningSecret| signing.roles.contains(&SigningRole::Maintain);
+        let may_collect = |signing: &&SigningSecret| signing.roles.contains(&SigningRole::Maintain);
         let signing = self.bundle.signing.iter().find(may_collect)?;
         Some(signing.secret.derive(context::KEPT_MARKS))
     }

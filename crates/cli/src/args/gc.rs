@@ -29,6 +29,9 @@ pub(crate) struct GcArgs {
     /// Copies at most so many bytes out of such packs; the rest is left to later runs
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_repack: Option<ByteSize>,
+    /// Neither uses nor keeps what earlier runs on this machine have found to be used: reads all trees
+    #[arg(long)]
+    pub(crate) no_cache: bool,
     /// Only says what would be condemned and copied
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
@@ -52,7 +55,12 @@ impl FromStr for UnusedArg {
             return Ok(Self(Unused::Unlimited));
         }
         let Some(percent) = text.strip_suffix('%') else {
-            return text.parse().map(|ByteSize(bytes)| Self(Unused::Bytes(bytes)));
+            let size = text.parse().map(|ByteSize(bytes)| Self(Unused::Bytes(bytes)));
+            return size.map_err(|_| {
+                format!(
+                    "{text:?} is not a limit; write a size such as 512M or 10GiB, a share such as 5%, or unlimited"
+                )
+            });
         };
         match percent.trim().parse::<f64>() {
             Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(Self(Unused::Percent(percent))),
@@ -74,5 +82,7 @@ mod tests {
         for bad in ["101%", "-1%", "%", "NaN%", "much", ""] {
             assert!(bad.parse::<UnusedArg>().is_err(), "{bad}");
         }
+        let error = "much".parse::<UnusedArg>().unwrap_err();
+        assert!(error.contains("5%") && error.contains("unlimited"), "{error}");
     }
 }

@@ -5,9 +5,9 @@ use lifeboat::monitor::{Monitor as _, Phase};
 use lifeboat_repo::gc::{GcOptions, GcReport, Tally, collect};
 use serde::Serialize;
 
-use super::open;
 use super::session::{self, Session};
 use super::traffic::Traffic;
+use super::{marks, open};
 use crate::args::GcArgs;
 use crate::exit::End;
 use crate::render::{Output, bytes, count, progress_monitor};
@@ -24,6 +24,8 @@ struct Document<'a> {
 }
 
 pub(super) fn run(args: &GcArgs, settings: &Settings, output: &Output) -> Result<End> {
+    let mut session = Session::open(settings, output)?;
+    let keeps = !args.no_cache;
     let options = GcOptions {
         delay: args.delay(),
         trash_period: args.trash_period.0,
@@ -32,10 +34,10 @@ pub(super) fn run(args: &GcArgs, settings: &Settings, output: &Output) -> Result
         threads: settings.threads,
         tool: open::TOOL.to_owned(),
         dry_run: args.dry_run,
+        marks: keeps.then(|| marks::keeper(settings, &session.repository)).flatten(),
         cancel: cancel_on_signals()?,
         ..GcOptions::default()
     };
-    let mut session = Session::open(settings, output)?;
     let monitor = progress_monitor(output);
     monitor.phase(Phase::Collect);
     let report = collect(&session.repository, &options);
@@ -63,14 +65,24 @@ fn lines(report: &GcReport) -> Vec<String> {
     let would = |done: &str, planned: &str| {
         if report.dry_run { planned.to_owned() } else { done.to_owned() }
     };
-    let mut lines = vec![format!(
-        "{} of {} in {} are in use, by {}; {} no longer",
+    let mut used = format!(
+        "{} of {} in {} are in use, by {}",
         bytes(report.used_bytes),
         bytes(report.packs.bytes),
         count(report.packs.objects, "pack"),
         count(report.live_snapshots, "snapshot"),
-        count(report.dead_snapshots, "snapshot"),
-    )];
+    );
+    if report.dead_snapshots > 0 {
+        let verb = if report.dead_snapshots == 1 { "needs" } else { "need" };
+        let dead = count(report.dead_snapshots, "snapshot");
+        used += &format!("; {dead} that {verb} nothing any more");
+    }
+    let nodes = count(report.nodes_read, "tree node");
+    let mut lines = vec![used];
+    lines.push(match report.by_differences {
+        true => format!("planned by what came since the last time: read {nodes}"),
+        false => format!("planned by all trees: read {nodes}"),
+    });
     if report.repacked.objects > 0 {
         lines.push(format!(
             "{} {} out of {} ({})",

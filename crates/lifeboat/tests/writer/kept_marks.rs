@@ -7,9 +7,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use lifeboat::Cancel;
 use lifeboat::repository::Repository;
+use lifeboat_format::key::ObjectKey;
 use lifeboat_repo::check::CheckReport;
+use lifeboat_repo::forget::{Why, undo};
 use lifeboat_repo::gc::{GcOptions, GcReport, KeepMarks, Unused, collect};
+use lifeboat_repo::heal::heal;
+use lifeboat_repo::log::Fold;
+use lifeboat_store::Store;
 use lifeboat_testkit::tree::Scratch;
 
 use crate::collected::forget_one;
@@ -152,8 +158,8 @@ fn what_was_stored_again_is_marked_where_it_is_now() {
     let slow = GcOptions { delay: Duration::from_secs(3600), ..options(&marks, false) };
     assert!(collect(&repository, &slow).unwrap().condemned.objects > 0);
     // It lives again, in condemned packs.
-    let mut fold = lifeboat_repo::log::Fold::load(&repository).unwrap();
-    lifeboat_repo::forget::undo(&repository, &mut fold, &[first], None, &Default::default()).unwrap();
+    let mut fold = Fold::load(&repository).unwrap();
+    undo(&repository, &mut fold, &[first], None, &Why::default()).unwrap();
     planned(&repository, &marks);
     let second = run(&repository, &options_of(source.path())).snapshot.unwrap();
     planned(&repository, &marks);
@@ -188,4 +194,49 @@ fn marks_that_are_out_of_date_or_foreign_are_not_used() {
     let other = mem_repository();
     run(&other, &options_of(source.path()));
     assert!(!planned(&other, &marks).by_differences);
+}
+
+/// The same objects in another store.
+fn copy_of(store: &Arc<dyn Store>) -> Arc<dyn Store> {
+    let (copy, from) = (lifeboat_store::mem(), open_in(Arc::clone(store)).unwrap());
+    let mut keys = Vec::new();
+    let add = |listed: lifeboat_store::Listed| {
+        keys.push(listed.key);
+        Ok(())
+    };
+    from.io().list("", add).unwrap();
+    from.io().block_on(async {
+        for key in keys {
+            let bytes = store.get(&key).await.unwrap();
+            copy.put_new(&key, bytes.into()).await.unwrap();
+        }
+    });
+    copy
+}
+
+/// A pack that was healed stands in the place of the damaged one, of which nothing is needed any more.
+#[test]
+fn marks_are_those_of_a_healed_pack() {
+    let (source, store) = (source(), lifeboat_store::mem());
+    let (repository, marks) = (init_in(Arc::clone(&store)), Arc::default());
+    let snapshot = run(&repository, &options_of(source.path())).snapshot.unwrap();
+    planned(&repository, &marks);
+    let replica = open_in(copy_of(&store)).unwrap();
+    let mut fold = Fold::load(&repository).unwrap();
+    let is_pack = |key: &&ObjectKey| matches!(key, ObjectKey::Pack(_) | ObjectKey::Tree(_));
+    let mut packs: Vec<ObjectKey> = fold.objects().keys().filter(is_pack).copied().collect();
+    packs.sort_unstable();
+    let damaged: Vec<ObjectKey> = packs.into_iter().step_by(3).collect();
+    for pack in &damaged {
+        repository.io().delete(pack).unwrap();
+    }
+    let other = Fold::load(&replica).unwrap();
+    heal(&repository, &mut fold, &damaged, Some((&replica, &other)), &Cancel::new()).unwrap();
+    let report = planned(&repository, &marks);
+    assert_eq!((report.nodes_read, report.by_differences), (0, true), "{report:?}");
+    let report = collected(&repository, &marks);
+    assert_eq!(report.condemned.objects, damaged.len() as u64, "{report:?}");
+    assert!(planned(&repository, &marks).by_differences);
+    assert_clean(&repository);
+    assert_restores(&repository, snapshot, &[source.path().to_owned()]);
 }

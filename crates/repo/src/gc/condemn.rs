@@ -71,6 +71,7 @@ pub(super) fn condemn(
             return Ok(Condemned::Overtaken);
         }
         own.extend(head.map(|head| head.number));
+        run.known = run.known.max(own.last().copied());
         condemned.iter().for_each(|object| report.condemned.add(object.size));
     }
     Ok(Condemned::Done)

@@ -50,6 +50,7 @@ use super::mark::{Marked, OfPack, OfSegment};
 use crate::error::{Error, Kind, Result};
 use crate::index::{Index, Ordinal};
 use crate::log::{Fold, Head};
+use crate::planted::{Planted, is_planted};
 
 pub(super) use self::begin::Begun;
 #[cfg(any(test, feature = "planted"))]
@@ -135,6 +136,7 @@ impl Kept {
             Bits { marked: marked.to_vec(), nodes: nodes.to_vec() }
         };
         let keys = index.keys().into_iter().enumerate();
+        let nothing_is_condemned = fold.condemns().is_empty();
         let sums = || Sums {
             has_deleted: fold.has_deleted(),
             packs: usage.packs.iter().map(|(key, pack)| (*key, *pack)).collect(),
@@ -144,7 +146,7 @@ impl Kept {
             head,
             trees: living.trees(),
             bits: keys.map(|(place, key)| (key, bits(place))).collect(),
-            sums: fold.condemns().is_empty().then(sums),
+            sums: (nothing_is_condemned || is_planted(Planted::KeptMarksNotAsked)).then(sums),
         }
     }
 

@@ -119,7 +119,7 @@ impl Usage {
     /// The store's.
     pub(super) fn spare_originals(&mut self, run: &Run<'_>) -> Result<()> {
         for (original, twin) in run.fold.twins() {
-            let is_unused = self.packs.get(&original).is_some_and(|pack| pack.raw_used == 0);
+            let is_unused = self.packs.get(&original).is_some_and(|pack| pack.chunks_used == 0);
             let Some(name) = twin.name().filter(|_| is_unused) else { continue };
             match heal::read_whole(run.repository, &twin, &name) {
                 Ok(_) => {}

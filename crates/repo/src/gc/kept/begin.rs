@@ -12,8 +12,8 @@ use crate::error::{Error, Kind, Result};
 use crate::gc::Run;
 use crate::gc::living::Living;
 use crate::gc::mark::{OfPack, OfSegment, Usage};
-use crate::index::marks::Marks;
 use crate::index::Index;
+use crate::index::marks::Marks;
 use crate::log::Fold;
 use crate::planted::{Planted, is_planted};
 
@@ -107,7 +107,12 @@ fn by_sums(run: &Run<'_>, index: &Index, kept: &Kept) -> Result<Begun> {
     for (key, OfPack { raw, raw_used, chunks_used, .. }) in &sums.packs {
         // That it is there was looked at.
         if let Some(pack) = begun.usage.packs.get_mut(key) {
-            *pack = OfPack { size: pack.size, raw: *raw, raw_used: *raw_used, chunks_used: *chunks_used };
+            *pack = OfPack {
+                size: pack.size,
+                raw: *raw,
+                raw_used: *raw_used,
+                chunks_used: *chunks_used,
+            };
         }
     }
     let places: HashMap<ObjectKey, usize> =
@@ -154,7 +159,8 @@ impl Sums {
         }
         let is_added = |key: &ObjectKey| usage.packs.contains_key(key) && !then.contains(key);
         let twins = fold.twins();
-        if let Some((pack, _)) = twins.iter().find(|(one, other)| is_added(one) || is_added(other)) {
+        if let Some((pack, _)) = twins.iter().find(|(one, other)| is_added(one) || is_added(other))
+        {
             return Err(doubt("it was healed since", pack));
         }
         Ok(usage.packs.keys().filter(|key| !then.contains(key)).copied().collect())
