@@ -13,7 +13,7 @@ use lifeboat_format::key::ObjectKey;
 use lifeboat_repo::forget::{Why, hold};
 use lifeboat_repo::gc::{GcOptions, Tally, Unused, collect};
 use lifeboat_repo::log::Fold;
-use lifeboat_repo::snapshots::Snapshots;
+use lifeboat_repo::snapshots::{Known, Snapshots, Standing};
 
 use crate::act::forget_noted;
 use crate::dice::Dice;
@@ -61,7 +61,10 @@ fn try_end(world: &World, choice: u64) -> Result<(), Error> {
 fn forget_most(world: &World, repository: &Repository, choice: u64) -> Result<(), Error> {
     let mut fold = Fold::load(repository)?;
     let snapshots = Snapshots::load(repository, &fold)?;
-    let held = snapshots.live().filter(|known| known.hold.is_some());
+    // Also a checkpoint that gave way: its hold keeps what it needs.
+    let is_hidden = |known: &Known| matches!(known.standing, Standing::Forgotten { .. });
+    let all = snapshots.all().iter();
+    let held = all.filter(|known| known.hold.is_some() && !is_hidden(known));
     let held: Vec<SnapshotId> = held.map(|known| known.snapshot.id).collect();
     hold(repository, &mut fold, &held, Until::Released, &Why::default())?;
     let mut dice = Dice::new(choice);
