@@ -39,6 +39,8 @@ use crate::index::write::SegmentDraft;
 use crate::open::Repository;
 
 pub use self::framer::Framer;
+pub(crate) use self::framer::WholeFrame;
+pub(crate) use self::state::ChunkSpan;
 
 /// How long a run that has failed waits for packs that are on their way. A disk needs less; a store that
 /// has gone away is not waited for.

@@ -15,6 +15,7 @@ mod large;
 mod outage;
 mod pace;
 mod power;
+mod repacked;
 mod requests;
 mod restores;
 mod scene;

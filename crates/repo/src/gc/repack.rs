@@ -1,12 +1,13 @@
 //! Repacking: what is used of packs that are mostly unused is copied into new ones, so that the old can go.
 //!
-//! Knows frames, chunks and the packer; chooses nothing. Every chunk is compared with its id before it is stored again.
+//! Knows frames, chunks and the packer; chooses nothing. Every chunk is compared with its id before it is stored again. A
+//! frame of which everything is used is sealed anew as it is compressed.
 //!
 //! Invariants: the copies count by a maintainer's commit before the old packs are condemned. Memory is bounded: so many
-//! records are gathered at a time, pack by pack, and one frame a thread is open.
+//! records are gathered at a time, pack by pack, and one frame a thread is open, beside those that were asked for.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lifeboat_format::id::ChunkId;
@@ -19,9 +20,9 @@ use super::plan::Plan;
 use crate::error::{Error, Kind, Result};
 use crate::index::Index;
 use crate::log;
-use crate::packer::{Framer, Packer, PackerOptions};
+use crate::packer::{ChunkSpan, Framer, Packer, PackerOptions, WholeFrame};
 use crate::planted::{Planted, is_planted};
-use crate::reader::{ChunkKind, Location, Reader};
+use crate::reader::{ChunkKind, FrameRef, Location, Opened, Reader};
 
 /// The part of the memory that records of chunks to be copied take.
 const RECORDS_PART: u64 = 8;
@@ -29,6 +30,8 @@ const RECORDS_PART: u64 = 8;
 const PACKS_PART: u64 = 2;
 /// The part that inflated frames take.
 const READER_PART: u64 = 16;
+/// The part that frames on their way here take.
+const FETCH_PART: u64 = 16;
 
 /// A chunk to be copied.
 #[derive(Clone, Copy, Debug)]
@@ -106,25 +109,27 @@ pub(super) fn repack(
 
 /// Copies these, frame by frame, by several threads.
 fn copy(run: &Run<'_>, reader: &Reader, packer: &Packer, wanted: &[Wanted]) -> Result<()> {
-    let frames: Vec<&[Wanted]> =
-        wanted.chunk_by(|one, other| one.at.frame == other.at.frame).collect();
-    let next = AtomicUsize::new(0);
+    let frames = wanted.chunk_by(|one, other| one.at.frame == other.at.frame);
+    let frames = frames.filter_map(|of_frame| of_frame.first()).map(|first| first.at.frame);
+    let fetch = reader.fetch(frames.collect(), run.repository.memory_bytes() / FETCH_PART);
     let failed = Mutex::new(None);
+    let goes_on = AtomicBool::new(true);
     let work = || -> Result<()> {
         let mut framers: [Option<Framer>; 2] = [None, None];
-        loop {
+        let mut copy_one = |frame: &FrameRef, opened: Result<Opened>| {
             run.options.go_on(run.repository)?;
-            let Some(frame) = frames.get(next.fetch_add(1, Ordering::Relaxed)) else {
-                return Ok(());
-            };
-            copy_frame(reader, packer, &mut framers, frame)?;
-        }
+            let first = wanted.partition_point(|wanted| wanted.at.frame < *frame);
+            let count = wanted[first..].partition_point(|wanted| wanted.at.frame == *frame);
+            copy_frame(reader, packer, &mut framers, opened, &wanted[first..first + count])
+        };
+        while goes_on.load(Ordering::Relaxed) && fetch.next_as_it_is(&mut copy_one)? {}
+        Ok(())
     };
     std::thread::scope(|scope| {
         for _ in 0..run.options.threads.max(1) {
             scope.spawn(|| {
                 if let Err(error) = work() {
-                    next.store(frames.len(), Ordering::Relaxed);
+                    goes_on.store(false, Ordering::Relaxed);
                     failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                 }
             });
@@ -137,9 +142,10 @@ fn copy_frame(
     reader: &Reader,
     packer: &Packer,
     framers: &mut [Option<Framer>; 2],
-    frame: &[Wanted],
+    opened: Result<Opened>,
+    wanted: &[Wanted],
 ) -> Result<()> {
-    let Some(first) = frame.first() else { return Ok(()) };
+    let Some(first) = wanted.first() else { return Ok(()) };
     let is_tree = matches!(first.at.frame.pack, ObjectKey::Tree(_));
     let (kind, kinds): (_, &[ChunkKind]) = match is_tree {
         true => (PackKind::Tree, &[ChunkKind::Node, ChunkKind::Meta]),
@@ -149,19 +155,45 @@ fn copy_frame(
         Some(framer) => framer,
         empty => empty.insert(packer.framer(kind)?),
     };
-    let bytes = reader.read_frame(&first.at.frame);
-    for Wanted { at, id } in frame {
-        let good = bytes.as_ref().ok().and_then(|bytes| {
-            let start = at.offset as usize;
-            let chunk = bytes.get(start..start.checked_add(at.length as usize)?)?;
-            kinds.iter().any(|kind| reader.is_chunk(*kind, *id, chunk)).then_some(chunk)
-        });
-        match good {
+    let opened = opened.ok();
+    let good = |wanted: &Wanted| {
+        let chunk = wanted.at.slice(&opened.as_ref()?.raw)?;
+        kinds.iter().any(|kind| reader.is_chunk(*kind, wanted.id, chunk)).then_some(chunk)
+    };
+    let chunks: Vec<Option<&[u8]>> = wanted.iter().map(good).collect();
+    let all_good = chunks.iter().all(Option::is_some);
+    let whole = opened.as_ref().filter(|opened| all_good && is_all(&opened.raw, wanted));
+    if let Some(Opened { raw, packed: Some(packed) }) = whole {
+        let span = |Wanted { at, id }: &Wanted| ChunkSpan {
+            id: *id,
+            offset: at.offset,
+            length: at.length,
+        };
+        let chunks: Vec<ChunkSpan> = wanted.iter().map(span).collect();
+        let codec = first.at.frame.codec;
+        framer.offer_frame(&WholeFrame { codec, packed, raw, chunks: &chunks })?;
+        return framer.yield_to_flush();
+    }
+    for (Wanted { at, id }, chunk) in wanted.iter().zip(chunks) {
+        match chunk {
             Some(chunk) => drop(framer.offer(*id, chunk)?),
             None => drop(framer.offer(*id, &other_copy(reader, kinds, *id, at)?)?),
         }
     }
     framer.yield_to_flush()
+}
+
+/// Whether these chunks, in the order in which they lie, are all that is in the frame, each byte once. A frame that has
+/// anything else is compressed anew: what nobody needs of it would be found in the new pack by every collection from
+/// then on, and copied by none.
+fn is_all(raw: &[u8], wanted: &[Wanted]) -> bool {
+    let mut end = 0;
+    let in_a_row = wanted.iter().all(|Wanted { at, .. }| {
+        let follows = u64::from(at.offset) == end;
+        end = u64::from(at.offset) + u64::from(at.length);
+        follows
+    });
+    in_a_row && end == raw.len() as u64
 }
 
 /// Another copy of a chunk, where this one is damaged.
