@@ -84,7 +84,8 @@ fn only_new_nodes_are_read() {
     let (source, repository, marks) = (source(), mem_repository(), Arc::default());
     run(&repository, &options_of(source.path()));
     let all = nodes(&check_report(&repository, false));
-    assert!(all > 15, "{all} nodes");
+    // Where nodes end depends on the keys, which are drawn anew each time.
+    assert!(all > 8, "{all} nodes");
     let first = planned(&repository, &marks);
     assert_eq!((first.nodes_read, first.by_differences), (all, false));
     let again = planned(&repository, &marks);
@@ -93,34 +94,38 @@ fn only_new_nodes_are_read() {
     settle();
     run(&repository, &options_of(source.path()));
     let new = nodes(&check_report(&repository, false)) - all;
-    assert!(new > 0 && new * 3 < all, "{new} new nodes of {all}");
+    assert!(new > 0 && new * 2 < all, "{new} new nodes of {all}");
     let second = planned(&repository, &marks);
     assert_eq!((second.nodes_read, second.by_differences), (new, true));
     assert_eq!(second.used_bytes, planned(&repository, &Arc::default()).used_bytes);
 }
 
-/// What was kept stays of use when a collection has repacked, merged and removed what it speaks of.
+/// What was kept stays of use when a collection has repacked, merged and removed what it speaks of: segments that were merged,
+/// and where there are too few for that, segments of which all packs went.
 #[test]
 fn marks_follow_what_is_written_anew() {
-    let (source, repository, marks) = (source(), mem_repository(), Arc::default());
-    let mut snapshots = Vec::new();
-    for day in 0..20 {
-        for number in (day..2000).step_by(97) {
-            write(source.path(), number, 10_000 + day * 2000 + number);
+    for days in [3, 20] {
+        let (source, repository, marks) = (source(), mem_repository(), Arc::default());
+        let mut snapshots = Vec::new();
+        for day in 0..days {
+            for number in (day..2000).step_by(97) {
+                write(source.path(), number, 10_000 + day * 2000 + number);
+            }
+            settle();
+            snapshots.push(run(&repository, &options_of(source.path())).snapshot.unwrap());
         }
-        settle();
-        snapshots.push(run(&repository, &options_of(source.path())).snapshot.unwrap());
+        let last = snapshots.pop().unwrap();
+        for snapshot in snapshots {
+            forget_one(&repository, snapshot);
+        }
+        let freed = collected(&repository, &marks);
+        assert!(freed.repacked.objects > 0 && freed.removed.objects > days, "{freed:?}");
+        let again = collected(&repository, &marks);
+        assert_eq!((again.nodes_read, again.by_differences), (0, true), "{days}: {again:?}");
+        assert_eq!(again.condemned.objects, 0, "{again:?}");
+        assert_clean(&repository);
+        assert_restores(&repository, last, &[source.path().to_owned()]);
     }
-    for snapshot in &snapshots[..18] {
-        forget_one(&repository, *snapshot);
-    }
-    let freed = collected(&repository, &marks);
-    assert!(freed.repacked.objects > 0 && freed.removed.objects > 20, "{freed:?}");
-    let again = collected(&repository, &marks);
-    assert_eq!((again.nodes_read, again.by_differences), (0, true), "{again:?}");
-    assert_eq!(again.condemned.objects, 0, "{again:?}");
-    assert_clean(&repository);
-    assert_restores(&repository, snapshots[19], &[source.path().to_owned()]);
 }
 
 #[test]
