@@ -10,8 +10,10 @@
 //!
 //! Invariants: nothing is condemned where anything is in doubt: a damaged entry, a lost segment, a snapshot or a tree that
 //! can't be read. An object is removed only after the `delete` that names it is in the log. Every step may be cut off
-//! anywhere and done again by anybody. Memory is bounded by a bit for each record of the index and some hundred bytes for each pack.
+//! anywhere and done again by anybody. Memory is bounded by two bits for each record of the index and some hundred bytes for each pack, with marks that
+//! are kept ([`kept`]) by twice that.
 
+mod ahead;
 mod condemn;
 mod delete;
 mod kept;
@@ -41,6 +43,7 @@ use self::kept::Kept;
 use self::living::Living;
 use self::plan::Plan;
 
+pub use self::ahead::Ahead;
 pub use self::kept::KeepMarks;
 
 /// How long a `condemn` stays open by default before what it names is deleted: a day. Whoever reads by an index of that
@@ -173,6 +176,8 @@ pub struct GcReport {
     pub removed: Tally,
     /// Whether nothing was written since only saying was asked for.
     pub dry_run: bool,
+    /// What it would ask of the store, where only saying was asked for.
+    pub ahead: Option<Ahead>,
 }
 
 /// Collects.
@@ -354,6 +359,7 @@ impl<'a> Run<'a> {
             report.condemned = plan.tally();
             report.orphans = plan.orphans;
             report.copied_bytes = plan.to_copy(&usage);
+            report.ahead = Some(Ahead::of(self, &index, &usage, &plan)?);
             return Ok(Condemned::Done);
         }
         if !plan.repack.is_empty() {
@@ -373,17 +379,17 @@ impl<'a> Run<'a> {
         report: &mut GcReport,
     ) -> Result<mark::Usage> {
         let before = Kept::load(self);
-        let marked = mark::mark(self, index, living, before.as_ref())?;
+        let known = before.as_ref().map(Kept::about);
+        let marked = mark::mark(self, index, living, before)?;
         index.require_whole()?;
         report.nodes_read += marked.nodes_read;
         report.by_differences = marked.by_differences;
-        self.kept = match self.fold.head().filter(|_| self.options.marks.is_some()) {
-            Some(head) => Some(Kept::of(&self.fold, head, living, index, &marked)),
-            None => None,
-        };
-        let is_new = |now: &&Kept| before.is_none_or(|before| !before.says_as_much_as(now));
-        if let Some(kept) = self.kept.as_ref().filter(is_new) {
-            kept.save(self);
+        if let Some(head) = self.fold.head().filter(|_| self.options.marks.is_some()) {
+            let kept = Kept::of(&self.fold, head, living, index, &marked);
+            if known != Some(kept.about()) {
+                kept.save(self);
+            }
+            self.kept = Some(kept.without_sums());
         }
         Ok(marked.usage)
     }

@@ -7,6 +7,7 @@ mod beside;
 mod collected;
 mod company;
 mod faults;
+mod foretold;
 mod history;
 mod interrupted;
 mod keeping;

@@ -104,6 +104,14 @@ pub(super) struct Kept {
     sums: Option<Sums>,
 }
 
+/// What marks are about.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct About {
+    head: Head,
+    trees: BTreeSet<ChunkId>,
+    has_sums: bool,
+}
+
 impl Kept {
     /// What is kept of this repository, if it can be used; nothing else is said of what can't.
     pub(super) fn load(run: &Run<'_>) -> Option<Self> {
@@ -150,10 +158,14 @@ impl Kept {
         }
     }
 
-    /// Whether this is of the same head and the same trees as `other`, and has sums if that has.
-    pub(super) fn says_as_much_as(&self, other: &Self) -> bool {
-        let has_sums = self.sums.is_some() || other.sums.is_none();
-        self.head == other.head && self.trees == other.trees && has_sums
+    /// What it is about. Who has as much kept already need not keep it again.
+    pub(super) fn about(&self) -> About {
+        About { head: self.head, trees: self.trees.clone(), has_sums: self.sums.is_some() }
+    }
+
+    /// Lets go of what only the next run can use.
+    pub(super) fn without_sums(self) -> Self {
+        Self { sums: None, ..self }
     }
 
     /// Moves the marks of segments that do not answer any more, or are `going`, to those that do, as long as they can be

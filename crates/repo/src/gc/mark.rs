@@ -168,7 +168,7 @@ pub(super) fn mark(
     run: &Run<'_>,
     index: &Arc<Index>,
     living: &Living,
-    kept: Option<&Kept>,
+    kept: Option<Kept>,
 ) -> Result<Marked> {
     let Begun { mut usage, nodes, is_counted, by_differences } =
         Begun::of(run, index, living, kept)?;

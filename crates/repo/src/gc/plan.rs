@@ -126,3 +126,6 @@ impl Plan {
         self.objects.sort_unstable();
     }
 }
+
+#[cfg(test)]
+mod tests;

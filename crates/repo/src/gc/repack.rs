@@ -15,6 +15,7 @@ use lifeboat_format::index::PackKind;
 use lifeboat_format::key::ObjectKey;
 
 use super::Run;
+use super::ahead::Ahead;
 use super::mark::Usage;
 use super::plan::Plan;
 use crate::error::{Error, Kind, Result};
@@ -22,7 +23,7 @@ use crate::index::Index;
 use crate::log;
 use crate::packer::{ChunkSpan, Framer, Packer, PackerOptions, WholeFrame};
 use crate::planted::{Planted, is_planted};
-use crate::reader::{ChunkKind, FrameRef, Location, Opened, Reader};
+use crate::reader::{ChunkKind, FrameRef, Location, Opened, Reader, RequestCount};
 
 /// The part of the memory that records of chunks to be copied take.
 const RECORDS_PART: u64 = 8;
@@ -47,21 +48,69 @@ pub(super) fn repack(
     usage: &Usage,
     plan: &Plan,
 ) -> Result<u64> {
-    let memory = run.repository.memory_bytes();
-    let records_max = memory / RECORDS_PART / size_of::<Wanted>() as u64;
-    let reader = Reader::new(
-        run.repository.io().clone(),
-        Arc::clone(run.repository.keyring()),
-        Arc::<Index>::clone(index),
-        memory / READER_PART,
-    );
+    let reader = reader(run, index);
     // What is in a pack that goes is not known to the packer, be it one that is emptied or one that is not used: of two
     // copies of a chunk each would otherwise be let go for the sake of the other.
     let going = plan.objects.iter().map(|object| object.kind.key(object.name));
     if !is_planted(Planted::RepackTrustsWhatGoes) {
         index.avoid(&going.collect());
     }
-    let packer = Packer::new(
+    let packer = packer(run, index);
+    each_batch(run, index, usage, plan, |wanted| {
+        copy(run, &reader, &packer, wanted).inspect_err(|_| packer.settle())
+    })?;
+    let objects = packer.flush()?;
+    log::commit_copies(run.repository, &mut run.fold, run.id, objects)?;
+    let stats = packer.stats();
+    Ok(stats.new_bytes + stats.new_metadata_bytes)
+}
+
+/// What copying the plan's packs asks of the store, without doing it.
+pub(super) fn forecast(
+    run: &Run<'_>,
+    index: &Arc<Index>,
+    usage: &Usage,
+    plan: &Plan,
+    ahead: &mut Ahead,
+) -> Result<()> {
+    let (reader, packer) = (reader(run, index), packer(run, index));
+    let flying_max = fetch_bytes(run);
+    let mut count = RequestCount::default();
+    each_batch(run, index, usage, plan, |wanted| {
+        reader.count_requests(frames_of(wanted), flying_max, &mut count);
+        Ok(())
+    })?;
+    ahead.get += count.requests();
+    ahead.bytes_down += count.bytes();
+    let mut records = 0;
+    for kind in [PackKind::Data, PackKind::Tree] {
+        let is_kind =
+            |key: &&ObjectKey| matches!(key, ObjectKey::Tree(_)) == (kind == PackKind::Tree);
+        let packs = plan.repack.iter().filter(is_kind).map(|key| &usage.packs[key]);
+        let (bytes, chunks) = packs
+            .fold((0, 0), |(bytes, chunks), pack| (bytes + pack.used(), chunks + pack.chunks_used));
+        ahead.bytes_up += bytes;
+        ahead.put += packer.packs_for(kind, bytes);
+        records += chunks;
+    }
+    // Each segment is looked into as soon as it is put.
+    let segments = records.div_ceil(records_max(run) as u64);
+    ahead.put += segments + u64::from(records > 0);
+    ahead.get += segments;
+    Ok(())
+}
+
+fn reader(run: &Run<'_>, index: &Arc<Index>) -> Reader {
+    Reader::new(
+        run.repository.io().clone(),
+        Arc::clone(run.repository.keyring()),
+        Arc::<Index>::clone(index),
+        run.repository.memory_bytes() / READER_PART,
+    )
+}
+
+fn packer(run: &Run<'_>, index: &Arc<Index>) -> Packer {
+    Packer::new(
         run.repository,
         Arc::clone(index),
         PackerOptions {
@@ -69,12 +118,32 @@ pub(super) fn repack(
             verify_encode: true,
             dry_run: false,
             workers: run.options.threads.max(1),
-            bytes_max: memory / PACKS_PART,
-            records_max: usize::try_from(memory / 16 / 150)
-                .unwrap_or(usize::MAX)
-                .clamp(4096, 120_000),
+            bytes_max: run.repository.memory_bytes() / PACKS_PART,
+            records_max: records_max(run),
         },
-    );
+    )
+}
+
+/// So many records go into one segment.
+fn records_max(run: &Run<'_>) -> usize {
+    let records = run.repository.memory_bytes() / 16 / 150;
+    usize::try_from(records).unwrap_or(usize::MAX).clamp(4096, 120_000)
+}
+
+/// So many bytes may be on their way here.
+fn fetch_bytes(run: &Run<'_>) -> u64 {
+    run.repository.memory_bytes() / FETCH_PART
+}
+
+/// Calls `each` with the chunks to be copied in the order in which they lie, as many at a time as there is memory for.
+fn each_batch(
+    run: &Run<'_>,
+    index: &Index,
+    usage: &Usage,
+    plan: &Plan,
+    mut each: impl FnMut(&[Wanted]) -> Result<()>,
+) -> Result<()> {
+    let records_max = run.repository.memory_bytes() / RECORDS_PART / size_of::<Wanted>() as u64;
     let mut packs: Vec<&ObjectKey> = plan.repack.iter().collect();
     packs.sort_unstable();
     let mut rest = packs.as_slice();
@@ -98,20 +167,21 @@ pub(super) fn repack(
             Ok(())
         })?;
         wanted.sort_unstable_by_key(|wanted| (wanted.at.frame, wanted.at.offset));
-        copy(run, &reader, &packer, &wanted).inspect_err(|_| packer.settle())?;
+        each(&wanted)?;
         rest = later;
     }
-    let objects = packer.flush()?;
-    log::commit_copies(run.repository, &mut run.fold, run.id, objects)?;
-    let stats = packer.stats();
-    Ok(stats.new_bytes + stats.new_metadata_bytes)
+    Ok(())
+}
+
+/// The frames that these chunks are in.
+fn frames_of(wanted: &[Wanted]) -> Vec<FrameRef> {
+    let of_frame = wanted.chunk_by(|one, other| one.at.frame == other.at.frame);
+    of_frame.filter_map(<[Wanted]>::first).map(|first| first.at.frame).collect()
 }
 
 /// Copies these, frame by frame, by several threads.
 fn copy(run: &Run<'_>, reader: &Reader, packer: &Packer, wanted: &[Wanted]) -> Result<()> {
-    let frames = wanted.chunk_by(|one, other| one.at.frame == other.at.frame);
-    let frames = frames.filter_map(|of_frame| of_frame.first()).map(|first| first.at.frame);
-    let fetch = reader.fetch(frames.collect(), run.repository.memory_bytes() / FETCH_PART);
+    let fetch = reader.fetch(frames_of(wanted), fetch_bytes(run));
     let failed = Mutex::new(None);
     let goes_on = AtomicBool::new(true);
     let work = || -> Result<()> {

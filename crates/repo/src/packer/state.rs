@@ -16,7 +16,7 @@ use super::framer::FramerParts;
 use crate::error::{Error, Kind, Result};
 
 /// How many packs of a kind are filled at the same time.
-fn open_packs_max(kind: PackKind) -> usize {
+pub(super) fn open_packs_max(kind: PackKind) -> usize {
     match kind {
         PackKind::Data => 2,
         // Tree packs are read in path order; spreading them would cost requests.

@@ -54,9 +54,9 @@ impl Begun {
         run: &Run<'_>,
         index: &Index,
         living: &Living,
-        kept: Option<&Kept>,
+        kept: Option<Kept>,
     ) -> Result<Self> {
-        let Some(kept) = kept else { return Ok(Self::nothing(&run.fold)) };
+        let Some(kept) = &kept else { return Ok(Self::nothing(&run.fold)) };
         if !run.fold.has_entry(run.repository.io(), kept.head)? {
             tracing::debug!("kept marks are not used: they are of another log");
             return Ok(Self::nothing(&run.fold));

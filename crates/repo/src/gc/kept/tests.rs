@@ -111,3 +111,61 @@ fn what_others_have_kept_says_nothing() {
     let why = file::decode(&repository, &proven(&repository, newer)).unwrap_err();
     assert!(why.contains("version"), "{why}");
 }
+
+/// Marks of a hundred million chunks, all used and every tenth a node, in as many segments as they are merged to and in packs of
+/// 32 MiB: what a collector holds of that at once. The fold and the index have budgets of their own.
+#[test]
+fn marks_of_a_hundred_million_chunks_fit() {
+    const RECORDS: usize = 140_000;
+    const SEGMENTS: usize = 100_000_000_usize.div_ceil(RECORDS);
+    const PACKS: usize = 400_000;
+    let (_, repository) = new(1);
+    let numbered = |number: usize| {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&(number as u64).to_le_bytes());
+        ObjectName { hash: ObjectHash(hash), upload: [0; 8] }
+    };
+    // What a mark holds: two bits for each record, and the sums of each pack.
+    let (mut marks, mut nodes) =
+        (crate::index::marks::Marks::new(), crate::index::marks::Marks::new());
+    for segment in 0..SEGMENTS {
+        for record in 0..RECORDS as u64 {
+            let at = Ordinal { segment, record };
+            marks.set(at);
+            if record % 10 == 0 {
+                nodes.set(at);
+            }
+        }
+    }
+    let pack = OfPack { size: 32 << 20, raw: 33 << 20, raw_used: 33 << 20, chunks_used: 250 };
+    let packs: std::collections::HashMap<_, _> =
+        (0..PACKS).map(|number| (ObjectKey::Pack(numbered(number)), pack)).collect();
+    let words = |marks: &crate::index::marks::Marks| -> usize {
+        (0..SEGMENTS).map(|segment| size_of_val(marks.words(segment))).sum()
+    };
+    // A table has an eighth more places than it is said to hold, and a byte for each.
+    let entry = size_of::<(ObjectKey, OfPack)>() + 1;
+    let table = packs.capacity() / 7 * 8 * entry;
+    // What is kept of it besides, while it is written, and the bytes.
+    let bits = |segment| Bits {
+        marked: marks.words(segment).to_vec(),
+        nodes: nodes.words(segment).to_vec(),
+    };
+    let segment_key = |segment| ObjectKey::Index(numbered(segment));
+    let of = OfSegment { records: RECORDS as u64, believed: RECORDS as u64 };
+    let kept = Kept {
+        bits: (0..SEGMENTS).map(|segment| (segment_key(segment), bits(segment))).collect(),
+        sums: Some(Sums {
+            has_deleted: false,
+            packs: packs.iter().map(|(key, pack)| (*key, *pack)).collect(),
+            segments: (0..SEGMENTS).map(|segment| (segment_key(segment), of)).collect(),
+        }),
+        ..kept()
+    };
+    let bytes = file::encode(&repository, &kept).unwrap();
+    let sums = PACKS * size_of::<(ObjectKey, OfPack)>();
+    let held = 2 * (words(&marks) + words(&nodes)) + table + sums + bytes.capacity();
+    assert!(held < 200 << 20, "{held} bytes");
+    assert!(bytes.len() < 56 << 20, "{} bytes", bytes.len());
+    assert_eq!(file::decode(&repository, &bytes).unwrap().bits.len(), SEGMENTS);
+}
