@@ -56,7 +56,7 @@ impl FromStr for UnusedArg {
         }
         let Some(percent) = text.strip_suffix('%') else {
             let size = text.parse().map(|ByteSize(bytes)| Self(Unused::Bytes(bytes)));
-            return size.map_err(|_| {
+            return size.map_err(|_not_a_size| {
                 format!(
                     "{text:?} is not a limit; write a size such as 512M or 10GiB, a share such as 5%, or unlimited"
                 )

@@ -192,8 +192,13 @@ fn copy(run: &Run<'_>, reader: &Reader, packer: &Packer, wanted: &[Wanted]) -> R
             let count = wanted[first..].partition_point(|wanted| wanted.at.frame == *frame);
             copy_frame(reader, packer, &mut framers, opened, &wanted[first..first + count])
         };
-        while goes_on.load(Ordering::Relaxed) && fetch.next_as_it_is(&mut copy_one)? {}
-        Ok(())
+        loop {
+            let is_done =
+                !goes_on.load(Ordering::Relaxed) || !fetch.next_as_it_is(&mut copy_one)?;
+            if is_done {
+                return Ok(());
+            }
+        }
     };
     std::thread::scope(|scope| {
         for _ in 0..run.options.threads.max(1) {

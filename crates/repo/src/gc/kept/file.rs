@@ -156,7 +156,7 @@ impl<'a> Read<'a> {
         len_min: usize,
         mut item: impl FnMut(&mut Self) -> Result<T, &'static str>,
     ) -> Result<Vec<T>, &'static str> {
-        let count = usize::try_from(self.u64()?).map_err(|_| MALFORMED)?;
+        let count = usize::try_from(self.u64()?).map_err(|_too_many| MALFORMED)?;
         if count > self.0.len() / len_min {
             return Err(MALFORMED);
         }
