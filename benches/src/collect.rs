@@ -72,21 +72,28 @@ pub fn collect(options: Options, place: &Place, file: &Path) -> Result<()> {
             _ => timed(place, *tool, "restic prune", &["prune"])?,
         });
     }
-    // One more snapshot, and nothing to be freed: what planning takes.
-    quietly(&mut Tool::Lifeboat.step(place, Step::NextDay))?;
-    let plan = ["gc", "--dry-run"];
-    rows.push(timed(
-        place,
-        Tool::Lifeboat,
-        "lifeboat gc --dry-run, after one more snapshot",
-        &plan,
-    )?);
+    rows.extend(plans(place, options)?);
     for tool in &tools {
         quietly(&mut tool.command(place, &["check"]))?;
     }
     let text = render(options, &rows);
     say(&text)?;
     results::record(file, "collection", &text)
+}
+
+/// What planning takes where nothing is to be freed: by all trees, and after one more day by what came with it.
+fn plans(place: &Place, options: Options) -> Result<Vec<Row>> {
+    let lifeboat = |what, words: &[&str]| timed(place, Tool::Lifeboat, what, words);
+    let everything = ["gc", "--dry-run", "--no-cache"];
+    let by_all = lifeboat("lifeboat gc --dry-run, by all trees", &everything)?;
+    // Where the marks are now that the collection has copied and merged.
+    quietly(&mut Tool::Lifeboat.command(place, &["gc", "--dry-run"]))?;
+    let seed = options.spec.seed + u64::from(options.snapshots) + 1;
+    corpus::next_day(&place.data, Spec { seed, ..options.spec })?;
+    quietly(&mut Tool::Lifeboat.step(place, Step::NextDay))?;
+    let by_differences =
+        lifeboat("lifeboat gc --dry-run, after one more snapshot", &["gc", "--dry-run"])?;
+    Ok(vec![by_all, by_differences])
 }
 
 /// Runs one command with a repository that was read into the page cache.

@@ -98,11 +98,11 @@ pub(crate) struct GlobalArgs {
 #[command(next_help_heading = "Global options")]
 pub(crate) struct CacheArgs {
     /// Where what was read of a service's repository is kept, for commands that only read (restore, ls, find, diff, cat,
-    /// mount, snapshots, stats); it may be removed at any time [env: LIFEBOAT_CACHE_DIR] [default: lifeboat in
-    /// $XDG_CACHE_HOME or ~/.cache]
+    /// mount, snapshots, stats), and what `gc` found to be used; it may be removed at any time [env: LIFEBOAT_CACHE_DIR]
+    /// [default: lifeboat in $XDG_CACHE_HOME or ~/.cache]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// How much is kept there for each repository, at most; 0 for nothing [env: LIFEBOAT_CACHE_SIZE] [default: 1GiB]
+    /// How much is kept there of what was read, for each repository, at most; 0 for nothing at all [env: LIFEBOAT_CACHE_SIZE] [default: 1GiB]
     #[arg(long, global = true, value_name = "SIZE")]
     pub(crate) cache_size: Option<ByteSize>,
     /// Keeps nothing there and uses nothing of it

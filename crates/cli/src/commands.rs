@@ -19,9 +19,11 @@ mod inspect;
 mod key;
 mod log;
 mod ls;
+mod marks;
 #[cfg(feature = "mount")]
 mod mount;
 mod open;
+mod own_file;
 mod paths;
 mod restore;
 mod retention;

@@ -52,7 +52,8 @@ pub(crate) struct Settings {
     pub(crate) config_dir: Option<PathBuf>,
     /// The user's folder for what is worth remembering.
     pub(crate) state_dir: Option<PathBuf>,
-    /// Where what was read of far repositories is kept, and how many bytes of each; nothing, if nothing is.
+    /// Where what can be found out again is kept, and how many bytes of what was read of each far repository; nothing, if
+    /// nothing is.
     pub(crate) cache: Option<(PathBuf, u64)>,
     /// The most memory that the process may hold, in bytes.
     pub(crate) memory_bytes: u64,

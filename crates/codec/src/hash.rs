@@ -14,6 +14,18 @@ pub fn chunk_id(key: &Secret32, chunk: &[u8]) -> ChunkId {
     ChunkId(*blake3::keyed_hash(key.expose(), chunk).as_bytes())
 }
 
+/// BLAKE3 keyed with `key`: only who has the key can have made it.
+#[must_use]
+pub fn proof(key: &Secret32, bytes: &[u8]) -> [u8; 32] {
+    *blake3::keyed_hash(key.expose(), bytes).as_bytes()
+}
+
+/// Whether `proof` is what [`proof`] makes of these bytes; it takes as long whatever is wrong.
+#[must_use]
+pub fn is_proof(key: &Secret32, bytes: &[u8], proof: [u8; 32]) -> bool {
+    blake3::keyed_hash(key.expose(), bytes) == blake3::Hash::from(proof)
+}
+
 /// The keys under which the kinds of chunk have their ids.
 #[derive(Debug)]
 pub struct IdKeys {

@@ -44,6 +44,8 @@ pub mod context {
     pub const EPOCH_LOG: &str = "lifeboat 1 epoch log";
     /// The secret of a key file to the key that wraps a bundle.
     pub const KEY_FILE: &str = "lifeboat 1 key file";
+    /// A signing secret of role *maintain* to the key that proves marks which were kept outside the repository.
+    pub const KEPT_MARKS: &str = "lifeboat 1 kept marks";
     /// Role key and salt to the key of one object.
     pub const OBJECT: &str = "lifeboat 1 object";
     /// The key of one object to its commitment.

@@ -10,10 +10,13 @@
 //!
 //! Invariants: nothing is condemned where anything is in doubt: a damaged entry, a lost segment, a snapshot or a tree that
 //! can't be read. An object is removed only after the `delete` that names it is in the log. Every step may be cut off
-//! anywhere and done again by anybody. Memory is bounded by a bit for each record of the index and some hundred bytes for each pack.
+//! anywhere and done again by anybody. Memory is bounded by two bits for each record of the index and some hundred bytes for each pack, with marks that
+//! are kept ([`kept`]) by twice that.
 
+mod ahead;
 mod condemn;
 mod delete;
+mod kept;
 mod living;
 mod mark;
 mod orphans;
@@ -36,8 +39,12 @@ use crate::log::{Fold, checkpoint};
 use crate::open::Repository;
 
 use self::condemn::Condemned;
+use self::kept::Kept;
 use self::living::Living;
 use self::plan::Plan;
+
+pub use self::ahead::Ahead;
+pub use self::kept::KeepMarks;
 
 /// How long a `condemn` stays open by default before what it names is deleted: a day. Whoever reads by an index of that
 /// age finds everything.
@@ -97,6 +104,8 @@ pub struct GcOptions {
     pub tool: String,
     /// Only says what would be done.
     pub dry_run: bool,
+    /// Keeps marks from one run to the next, so that only nodes which came since are read; none to read all each time.
+    pub marks: Option<Arc<dyn KeepMarks>>,
     /// Asks the run to stop.
     pub cancel: Cancel,
 }
@@ -112,6 +121,7 @@ impl Default for GcOptions {
             threads: 1,
             tool: String::new(),
             dry_run: false,
+            marks: None,
             cancel: Cancel::new(),
         }
     }
@@ -140,6 +150,10 @@ pub struct GcReport {
     pub live_snapshots: u64,
     /// Snapshots that need nothing any more.
     pub dead_snapshots: u64,
+    /// How many nodes of trees were read to find out what is used.
+    pub nodes_read: u64,
+    /// Whether it was planned by what came since an earlier mark, and not by all trees.
+    pub by_differences: bool,
     /// Packs that count, before this run.
     pub packs: Tally,
     /// Of their bytes, about how many are used.
@@ -162,6 +176,8 @@ pub struct GcReport {
     pub removed: Tally,
     /// Whether nothing was written since only saying was asked for.
     pub dry_run: bool,
+    /// What it would ask of the store, where only saying was asked for.
+    pub ahead: Option<Ahead>,
 }
 
 /// Collects.
@@ -175,13 +191,12 @@ pub fn collect(repository: &Repository, options: &GcOptions) -> Result<GcReport>
     loop {
         tries += 1;
         let mut run = Run::begin(repository, options)?;
-        let last = run.fold.last_collection();
         match run.collect(&mut report) {
             // What this one was about to read another one has removed.
             Err(error)
                 if matches!(error.kind(), Kind::NotFound | Kind::Corrupt)
                     && tries < TRIES_MAX
-                    && run.is_overtaken(last)? =>
+                    && run.is_overtaken()? =>
             {
                 tracing::debug!(%error, "another collection came between; this one begins anew");
                 report = report.planned_anew();
@@ -203,8 +218,10 @@ impl GcOptions {
 impl GcReport {
     /// What stays true when a plan is given up.
     fn planned_anew(self) -> Self {
-        let Self { repacked, copied_bytes, deleted, spared, removed, dry_run, .. } = self;
-        Self { repacked, copied_bytes, deleted, spared, removed, dry_run, ..Self::default() }
+        let Self { nodes_read, repacked, copied_bytes, deleted, spared, removed, dry_run, .. } =
+            self;
+        let done = Self { nodes_read, repacked, copied_bytes, ..Self::default() };
+        Self { deleted, spared, removed, dry_run, ..done }
     }
 }
 
@@ -214,6 +231,10 @@ struct Run<'a> {
     options: &'a GcOptions,
     fold: Fold,
     id: RunId,
+    /// The last mark, if marks are kept.
+    kept: Option<Kept>,
+    /// The last `condemn` or `delete` that this run knew of when it began what it does now, or has appended itself since.
+    known: Option<u64>,
 }
 
 impl<'a> Run<'a> {
@@ -228,7 +249,14 @@ impl<'a> Run<'a> {
             }
         }
         let fold = Fold::load(repository)?;
-        let run = Self { repository, options, fold, id: RunId(repository.random()?) };
+        let run = Self {
+            repository,
+            options,
+            fold,
+            id: RunId(repository.random()?),
+            kept: None,
+            known: None,
+        };
         run.require_no_doubt()?;
         Ok(run)
     }
@@ -271,10 +299,17 @@ impl<'a> Run<'a> {
             .hint("one collector is enough: run it again when the other has ended"))
     }
 
-    /// Whether anything was condemned or deleted after the entry `last`.
-    fn is_overtaken(&mut self, last: Option<u64>) -> Result<bool> {
+    /// Takes in what the log says by now, by which the next step is taken.
+    fn look(&mut self) -> Result<()> {
         self.fold.refresh(self.repository.io())?;
-        Ok(self.fold.last_collection() != last)
+        self.known = self.fold.last_collection();
+        Ok(())
+    }
+
+    /// Whether another has condemned or deleted anything since this run last looked.
+    fn is_overtaken(&mut self) -> Result<bool> {
+        self.fold.refresh(self.repository.io())?;
+        Ok(self.fold.last_collection() > self.known)
     }
 
     /// Refuses where an entry of the log is lost, which may have said that something counts.
@@ -295,6 +330,7 @@ impl<'a> Run<'a> {
         let open: Vec<u64> = self.fold.condemns().keys().copied().collect();
         for number in open {
             self.options.go_on(self.repository)?;
+            self.look()?;
             if living::age(self.repository, number)? >= self.options.delay {
                 delete::delete(self, number, report)?;
             }
@@ -304,15 +340,14 @@ impl<'a> Run<'a> {
 
     /// Marks, plans, copies, and appends a `condemn`.
     fn condemn(&mut self, report: &mut GcReport) -> Result<Condemned> {
-        self.fold.refresh(self.repository.io())?;
+        self.look()?;
         self.require_no_doubt()?;
         let mark_head = self.fold.head();
         let living = Living::of(self.repository, &self.fold, self.options.trash_period)?;
         report.live_snapshots = living.live.len() as u64;
         report.dead_snapshots = living.dead.len() as u64;
         let index = Arc::new(Index::load_strictly(self.repository, &self.fold)?);
-        let mut usage = mark::mark(self, &index, &living)?;
-        index.require_whole()?;
+        let mut usage = self.mark(&index, &living, report)?;
         usage.spare_originals(self)?;
         let mut plan = Plan::new(self, &usage);
         report.packs = usage.packs();
@@ -324,6 +359,7 @@ impl<'a> Run<'a> {
             report.condemned = plan.tally();
             report.orphans = plan.orphans;
             report.copied_bytes = plan.to_copy(&usage);
+            report.ahead = Some(Ahead::of(self, &index, &usage, &plan)?);
             return Ok(Condemned::Done);
         }
         if !plan.repack.is_empty() {
@@ -331,12 +367,52 @@ impl<'a> Run<'a> {
         }
         self.tidy_index(&index, &usage)?;
         plan.add_segments(self, &usage);
+        self.follow(&index, &plan);
         condemn::condemn(self, mark_head, living.dead_ids(), plan, report)
+    }
+
+    /// Marks by what an earlier run has kept, if that can be relied on, and keeps what came of it.
+    fn mark(
+        &mut self,
+        index: &Arc<Index>,
+        living: &Living,
+        report: &mut GcReport,
+    ) -> Result<mark::Usage> {
+        let before = Kept::load(self);
+        let known = before.as_ref().map(Kept::about);
+        let marked = mark::mark(self, index, living, before)?;
+        index.require_whole()?;
+        report.nodes_read += marked.nodes_read;
+        report.by_differences = marked.by_differences;
+        if let Some(head) = self.fold.head().filter(|_| self.options.marks.is_some()) {
+            let kept = Kept::of(&self.fold, head, living, index, &marked);
+            if known != Some(kept.about()) {
+                kept.save(self);
+            }
+            self.kept = Some(kept.without_sums());
+        }
+        Ok(marked.usage)
+    }
+
+    /// Keeps up with segments that were written anew, or go by this plan, while they can be read.
+    fn follow(&mut self, index: &Index, plan: &Plan) {
+        let Some(mut kept) = self.kept.take() else { return };
+        let going = plan.objects.iter().map(|object| object.kind.key(object.name));
+        match kept.follow(&self.fold, index, &going.collect()) {
+            Ok(is_moved) => {
+                if is_moved {
+                    kept.save(self);
+                }
+                self.kept = Some(kept);
+            }
+            Err(error) => tracing::debug!(%error, "the next run marks everything"),
+        }
     }
 
     /// As [`condemn`](Self::condemn), of index segments only: for that no tree need be read. If another collection comes
     /// between, they are left to a later run.
     fn condemn_segments(&mut self, report: &mut GcReport) -> Result<Condemned> {
+        self.known = self.fold.last_collection();
         let mark_head = self.fold.head();
         let index = Index::load_strictly(self.repository, &self.fold)?;
         let usage = mark::segments(&index)?;
@@ -344,6 +420,7 @@ impl<'a> Run<'a> {
         self.tidy_index(&index, &usage)?;
         let mut plan = Plan::default();
         plan.add_segments(self, &usage);
+        self.follow(&index, &plan);
         condemn::condemn(self, mark_head, Vec::new(), plan, report)
     }
 

@@ -12,6 +12,7 @@
 //! was healed, its place is the new object's, and the damaged one's a further copy.
 
 mod believed;
+mod by_segment;
 mod cache;
 pub mod marks;
 pub mod merge;
@@ -71,6 +72,8 @@ pub(crate) struct Found {
     pub(crate) segment: ObjectKey,
     /// The pack that has it.
     pub(crate) pack: ObjectKey,
+    /// Its length in bytes.
+    pub(crate) length: u32,
 }
 
 /// Finds chunks.
@@ -503,7 +506,7 @@ impl Index {
             let pack = segment.location(&self.cache, &found)?.frame.pack;
             let pack = believed.standing(&pack);
             let at = Ordinal { segment: place, record };
-            let found = Found { at, segment: segment.key(), pack };
+            let found = Found { at, segment: segment.key(), pack, length: found.length };
             if believed.may_rely_on(&pack) && believed.may_rely_on(&found.segment) {
                 return Ok(Some(found));
             }

@@ -9,7 +9,7 @@ use lifeboat_codec::hash::IdKeys;
 use lifeboat_codec::sign::SigningKey;
 use lifeboat_format::envelope::ObjectType;
 use lifeboat_format::id::{PublicKey, RepositoryId};
-use lifeboat_format::keys::{EpochKeys, KeyBundle, Secret32, SigningRole};
+use lifeboat_format::keys::{EpochKeys, KeyBundle, Secret32, SigningRole, SigningSecret, context};
 
 use crate::error::{Error, Kind, Result};
 
@@ -110,6 +110,13 @@ impl Keyring {
                 Error::new(Kind::Denied, "find a key to sign with, of role", role_name(role))
                     .because("the key slot holds none")
             })
+    }
+
+    /// The key that proves marks to have been kept by who may collect; `None` for who may not.
+    pub(crate) fn kept_marks_key(&self) -> Option<Secret32> {
+        let may_collect = |signing: &&SigningSecret| signing.roles.contains(&SigningRole::Maintain);
+        let signing = self.bundle.signing.iter().find(may_collect)?;
+        Some(signing.secret.derive(context::KEPT_MARKS))
     }
 
     /// The bundle itself, to be wrapped by another slot.

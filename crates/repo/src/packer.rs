@@ -31,7 +31,7 @@ use lifeboat_format::index::PackKind;
 use lifeboat_store::Payload;
 
 use self::balance::Balance;
-use self::state::State;
+use self::state::{State, open_packs_max};
 use crate::claim::{Claim, Claims};
 use crate::error::Result;
 use crate::index::Index;
@@ -39,6 +39,8 @@ use crate::index::write::SegmentDraft;
 use crate::open::Repository;
 
 pub use self::framer::Framer;
+pub(crate) use self::framer::WholeFrame;
+pub(crate) use self::state::ChunkSpan;
 
 /// How long a run that has failed waits for packs that are on their way. A disk needs less; a store that
 /// has gone away is not waited for.
@@ -192,6 +194,12 @@ impl Packer {
             stored_bytes: read(&counters.stored_bytes),
             stored_objects: read(&counters.stored_objects),
         }
+    }
+
+    /// About how many packs of this kind so many bytes of frames make: those that are full, and those that are open at the end.
+    pub(crate) fn packs_for(&self, kind: PackKind, bytes: u64) -> u64 {
+        let full = self.shared.pack_bytes(kind);
+        bytes / full + bytes.div_ceil(full).min(open_packs_max(kind) as u64)
     }
 
     /// What new chunks are looked up in: the segments that counted when the run began, and its own.

@@ -31,11 +31,13 @@ pub enum Planted {
     CollectorsOverlap,
     /// What is copied out of packs that go is not stored where another pack that goes has it.
     RepackTrustsWhatGoes,
+    /// A collector takes kept marks over unasked, whatever was condemned or deleted since.
+    KeptMarksNotAsked,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::WriterLooksAtNothing,
         Self::WriterTrustsItsOwn,
         Self::WriterReliesOnCondemned,
@@ -47,6 +49,7 @@ impl Planted {
         Self::RemovesFirst,
         Self::CollectorsOverlap,
         Self::RepackTrustsWhatGoes,
+        Self::KeptMarksNotAsked,
     ];
 }
 

@@ -41,8 +41,18 @@ pub(crate) struct Reach<'a> {
     reader: Reader,
     cancel: &'a Cancel,
     nodes_met: Rc<RefCell<Marks>>,
+    nodes_read: u64,
     gathered: Vec<ChunkId>,
     visit: &'a mut Visit<'a>,
+}
+
+/// What was gone through.
+#[derive(Debug)]
+pub(crate) struct Met {
+    /// The nodes, where they were found first.
+    pub(crate) nodes: Marks,
+    /// How many were read for it.
+    pub(crate) nodes_read: u64,
 }
 
 impl<'a> Reach<'a> {
@@ -66,9 +76,16 @@ impl<'a> Reach<'a> {
             reader,
             cancel,
             nodes_met: Rc::default(),
+            nodes_read: 0,
             gathered: Vec::with_capacity(usize::try_from(count).unwrap_or(usize::MAX).max(1)),
             visit,
         }
+    }
+
+    /// Leaves out these nodes and what is below them: the caller knows what they reach.
+    pub(crate) fn having_met(mut self, nodes: Marks) -> Self {
+        self.nodes_met = Rc::new(RefCell::new(nodes));
+        self
     }
 
     /// Goes through the trees of a snapshot.
@@ -90,18 +107,18 @@ impl<'a> Reach<'a> {
     ///
     /// # Errors
     /// As [`snapshot`](Self::snapshot).
-    pub(crate) fn finish(mut self) -> Result<()> {
-        self.look_up()
+    pub(crate) fn finish(mut self) -> Result<Met> {
+        self.look_up()?;
+        Ok(Met { nodes: self.nodes_met.take(), nodes_read: self.nodes_read })
     }
 
     fn tree(&mut self, root: &TreeRoot) -> Result<()> {
         let (index, reader) = (Arc::clone(&self.index), self.reader.clone());
         let met = Rc::clone(&self.nodes_met);
         let failed: Cell<Option<Error>> = Cell::new(None);
-        let nodes = Nodes::new(&reader, root, |id| match index.ordinal(id) {
-            Ok(Some(node)) => met.borrow_mut().set(node),
-            // Reading it will say so.
-            Ok(None) => true,
+        let nodes = Nodes::new(&reader, root, |id| match index.find_best(id) {
+            // Where it is not found, reading it will say so.
+            Ok(found) => found.first().is_none_or(|node| met.borrow_mut().set(node.at)),
             Err(error) => {
                 failed.set(Some(error));
                 false
@@ -111,6 +128,7 @@ impl<'a> Reach<'a> {
             failed.take().map_or(Ok(()), Err)?;
             self.refer(id)?;
             self.node(&node?)?;
+            self.nodes_read += 1;
         }
         failed.take().map_or(Ok(()), Err)
     }

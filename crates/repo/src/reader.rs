@@ -42,6 +42,7 @@ use crate::tree::ChunkSource;
 
 pub use self::count::RequestCount;
 pub use self::fetch::Fetch;
+pub(crate) use self::frame::Opened;
 pub use self::location::{FrameRef, Locate, Location};
 
 /// How many packs' keys are kept: some hundred bytes each.

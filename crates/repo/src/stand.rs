@@ -104,6 +104,6 @@ pub fn relied_on(
         _ => error,
     };
     reach.snapshot(snapshot).map_err(unreadable)?;
-    reach.finish().map_err(unreadable)?;
+    reach.finish().map(drop).map_err(unreadable)?;
     Ok(relied(condemned))
 }

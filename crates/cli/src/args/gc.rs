@@ -52,7 +52,12 @@ impl FromStr for UnusedArg {
             return Ok(Self(Unused::Unlimited));
         }
         let Some(percent) = text.strip_suffix('%') else {
-            return text.parse().map(|ByteSize(bytes)| Self(Unused::Bytes(bytes)));
+            let size = text.parse().map(|ByteSize(bytes)| Self(Unused::Bytes(bytes)));
+            return size.map_err(|_not_a_size| {
+                format!(
+                    "{text:?} is not a limit; write a size such as 512M or 10GiB, a share such as 5%, or unlimited"
+                )
+            });
         };
         match percent.trim().parse::<f64>() {
             Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(Self(Unused::Percent(percent))),
@@ -74,5 +79,7 @@ mod tests {
         for bad in ["101%", "-1%", "%", "NaN%", "much", ""] {
             assert!(bad.parse::<UnusedArg>().is_err(), "{bad}");
         }
+        let error = "much".parse::<UnusedArg>().unwrap_err();
+        assert!(error.contains("5%") && error.contains("unlimited"), "{error}");
     }
 }

@@ -4,8 +4,6 @@
 //! where it can't be read or written (a pod, another machine) everything works without it.
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use lifeboat_format::id::{LogId, ObjectHash, RepositoryId};
@@ -13,6 +11,7 @@ use lifeboat_repo::log::Head;
 use lifeboat_repo::open::Repository;
 use serde::{Deserialize, Serialize};
 
+use super::own_file;
 use crate::settings::Settings;
 
 #[derive(Serialize, Deserialize)]
@@ -55,23 +54,7 @@ fn read(path: &Path) -> Option<Head> {
 fn write(path: &Path, head: Head) -> std::io::Result<()> {
     let seen = Seen { version: VERSION, number: head.number, hash: head.hash };
     let text = serde_json::to_string(&seen)?;
-    if let Some(parent) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
-    }
-    // Two processes may write at once: each has a file of its own, and the last one stays.
-    let new = path.with_extension(format!("{}.new", std::process::id()));
-    let written = (|| {
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(text.as_bytes())?;
-        fs::rename(&new, path)
-    })();
-    if written.is_err()
-        && let Err(error) = fs::remove_file(&new)
-    {
-        tracing::debug!(%error, path = %new.display(), "a leftover stays");
-    }
-    written
+    own_file::replace(path, text.as_bytes())
 }
 
 #[cfg(test)]

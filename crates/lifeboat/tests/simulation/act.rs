@@ -47,7 +47,7 @@ pub(crate) fn take(world: &Arc<World>, step: &Step) {
         fault.add(Rule::any().call(call).fails(ErrorKind::Denied, moment));
         fault.add(Rule::any().call(call).forever().fails(ErrorKind::Denied, Moment::Before));
     }
-    let said = act(world, &repository, &step.op);
+    let said = act(world, &repository, step);
     let was_cut = fault.injected() > 0;
     match said {
         Ok(said) => world.note(format!("{}: {said}", step.number)),
@@ -68,9 +68,9 @@ fn is_excused(op: &Op, kind: Kind) -> bool {
     }
 }
 
-fn act(world: &World, repository: &Repository, op: &Op) -> Said {
-    match *op {
-        Op::Backup { .. } => back_up(world, repository, op),
+fn act(world: &World, repository: &Repository, step: &Step) -> Said {
+    match step.op {
+        Op::Backup { .. } => back_up(world, repository, &step.op),
         Op::Forget { choice, count } => let_go(world, repository, choice, count),
         Op::Undo { choice, count } => bring_back(world, repository, choice, count),
         Op::Hold { choice, release } => keep(repository, choice, release),
@@ -83,8 +83,15 @@ fn act(world: &World, repository: &Repository, op: &Op) -> Said {
                 Some(percent) => Unused::Percent(f64::from(percent)),
             };
             let (delay, trash_period) = (long(delay), long(trash));
-            let options =
-                GcOptions { delay, trash_period, max_unused, dry_run, ..GcOptions::default() };
+            let marks = world.marks(step.number);
+            let options = GcOptions {
+                delay,
+                trash_period,
+                max_unused,
+                dry_run,
+                marks,
+                ..GcOptions::default()
+            };
             Ok(format!("{:?}", collect(repository, &options)?))
         }
     }

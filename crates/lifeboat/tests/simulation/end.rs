@@ -13,7 +13,7 @@ use lifeboat_format::key::ObjectKey;
 use lifeboat_repo::forget::{Why, hold};
 use lifeboat_repo::gc::{GcOptions, Tally, Unused, collect};
 use lifeboat_repo::log::Fold;
-use lifeboat_repo::snapshots::Snapshots;
+use lifeboat_repo::snapshots::{Known, Snapshots, Standing};
 use lifeboat_testkit::dice::Dice;
 
 use crate::act::forget_noted;
@@ -45,6 +45,7 @@ fn try_end(world: &World, choice: u64) -> Result<(), Error> {
         delay: Duration::ZERO,
         trash_period: Duration::ZERO,
         max_unused: Unused::Bytes(0),
+        marks: world.marks(STEP),
         ..GcOptions::default()
     };
     for _ in 0..2 {
@@ -60,7 +61,10 @@ fn try_end(world: &World, choice: u64) -> Result<(), Error> {
 fn forget_most(world: &World, repository: &Repository, choice: u64) -> Result<(), Error> {
     let mut fold = Fold::load(repository)?;
     let snapshots = Snapshots::load(repository, &fold)?;
-    let held = snapshots.live().filter(|known| known.hold.is_some());
+    // Also a checkpoint that gave way: its hold keeps what it needs.
+    let is_hidden = |known: &Known| matches!(known.standing, Standing::Forgotten { .. });
+    let all = snapshots.all().iter();
+    let held = all.filter(|known| known.hold.is_some() && !is_hidden(known));
     let held: Vec<SnapshotId> = held.map(|known| known.snapshot.id).collect();
     hold(repository, &mut fold, &held, Until::Released, &Why::default())?;
     let mut dice = Dice::new(choice);

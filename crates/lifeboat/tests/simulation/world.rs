@@ -12,6 +12,7 @@ use lifeboat::repository::{
 };
 use lifeboat_codec::Time;
 use lifeboat_format::id::{RepositoryId, SnapshotId};
+use lifeboat_repo::gc::KeepMarks;
 use lifeboat_store::Store;
 use lifeboat_testkit::dice::Dice;
 use lifeboat_testkit::entropy::entropy;
@@ -24,6 +25,8 @@ const KEY: [u8; 32] = [7; 32];
 const ID: RepositoryId = RepositoryId([9; 16]);
 /// By how much the clock is ahead of files and objects, so that all are old enough to be trusted, in seconds.
 const AHEAD_S: i64 = 24 * 3600;
+/// So many machines collect and keep their marks; some collections keep none.
+const MACHINES: usize = 2;
 /// A delay that is not over by then.
 pub(crate) const LONG: Duration = Duration::from_secs(10 * 24 * 3600);
 
@@ -35,7 +38,24 @@ pub(crate) struct World {
     /// The handle that only looks, beside all others.
     pub(crate) admin: Repository,
     pub(crate) sources: Mutex<Vec<Source>>,
+    /// Of the machines on which collections run.
+    machines: [Arc<Marks>; MACHINES],
     book: Mutex<Book>,
+}
+
+/// What a collector's machine keeps of its marks.
+#[derive(Debug, Default)]
+pub(crate) struct Marks(Mutex<Option<Vec<u8>>>);
+
+impl KeepMarks for Marks {
+    fn load(&self, _bytes_max: u64) -> std::io::Result<Option<Vec<u8>>> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn save(&self, bytes: &[u8]) -> std::io::Result<()> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes.to_vec());
+        Ok(())
+    }
 }
 
 /// What should be there, and what was done.
@@ -57,7 +77,15 @@ impl World {
         let admin = init_in(Arc::clone(&store), seed);
         let mut dice = Dice::new(!seed);
         let sources = (0..SOURCES).map(|_| Source::new(&mut dice)).collect();
-        Self { seed, store, admin, sources: Mutex::new(sources), book: Mutex::default() }
+        let (machines, book) = (Default::default(), Mutex::default());
+        Self { seed, store, admin, sources: Mutex::new(sources), machines, book }
+    }
+
+    /// Where the collection of this step keeps marks.
+    pub(crate) fn marks(&self, step: u64) -> Option<Arc<dyn KeepMarks>> {
+        let machine = Dice::new(self.seed ^ (step << 20)).below(MACHINES as u64 + 1);
+        let marks = self.machines.get(usize::try_from(machine).unwrap())?;
+        Some(Arc::<Marks>::clone(marks))
     }
 
     pub(crate) fn book(&self) -> MutexGuard<'_, Book> {

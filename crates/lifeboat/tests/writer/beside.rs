@@ -4,12 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use lifeboat::Kind;
 use lifeboat::backup::Outcome;
 use lifeboat::repository::Repository;
+use lifeboat_format::key::ObjectKey;
 use lifeboat_repo::forget::{Why, undo};
 use lifeboat_repo::gc::{GcOptions, GcReport, Unused, collect};
 use lifeboat_repo::log::Fold;
 use lifeboat_repo::snapshots::{TagEdit, tag};
+use lifeboat_store::layer::record::RecordStore;
 use lifeboat_store::{Store, Verb};
 use lifeboat_testkit::fault::Moment;
 use lifeboat_testkit::hook::{Call, HookStore};
@@ -147,4 +150,34 @@ fn a_collection_goes_on_when_another_one_is_faster() {
         }
     }
     assert!(number > 10, "{number}");
+}
+
+/// A run's own `delete` was taken for another's, so that a collection which can't read a tree began anew, and said so later.
+#[test]
+fn a_collection_does_not_begin_anew_for_its_own_entries() {
+    let store = RecordStore::new(lifeboat_store::mem());
+    let repository = init_in(Arc::new(store.clone()));
+    let (old, new) = (source(0..16), source(50..66));
+    let first = run(&repository, &options_of(old.path())).snapshot.unwrap();
+    run(&repository, &options_of(new.path()));
+    forget_one(&repository, first);
+    let slow = Duration::from_secs(24 * 3600);
+    let mark = GcOptions { delay: slow, trash_period: Duration::ZERO, ..GcOptions::default() };
+    assert!(collect(&repository, &mark).unwrap().condemned.objects > 0);
+    let fold = Fold::load(&repository).unwrap();
+    let is_tree = |key: &&ObjectKey| matches!(key, ObjectKey::Tree(_)) && !fold.is_condemned(key);
+    for key in fold.objects().keys().filter(is_tree) {
+        repository.io().delete(key).unwrap();
+    }
+    let now = GcOptions { delay: Duration::ZERO, ..mark };
+    // The first has something to delete, the second has not; each folds the log once.
+    let folds = || {
+        store.clear();
+        assert_eq!(collect(&repository, &now).unwrap_err().kind(), Kind::NotFound);
+        let lists = store.keys(Verb::List);
+        lists.iter().filter(|prefix| prefix.starts_with("checkpoints")).count()
+    };
+    let both = (folds(), folds());
+    assert!(both.0 > 0 && both.0 == both.1, "{both:?}");
+    assert!(Fold::load(&repository).unwrap().condemns().is_empty());
 }

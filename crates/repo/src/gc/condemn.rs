@@ -12,7 +12,7 @@ use crate::log::{Decision, EntryDraft, Head, append, seal_remark};
 use crate::planted::{Planted, is_planted};
 
 /// The most objects in one entry, which has room for some 300,000.
-const OBJECTS_MAX: usize = 200_000;
+pub(super) const OBJECTS_MAX: usize = 200_000;
 
 /// What came of trying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,7 @@ pub(super) fn condemn(
             return Ok(Condemned::Overtaken);
         }
         own.extend(head.map(|head| head.number));
+        run.known = run.known.max(own.last().copied());
         condemned.iter().for_each(|object| report.condemned.add(object.size));
     }
     Ok(Condemned::Done)

@@ -58,9 +58,8 @@ pub(super) fn delete(run: &mut Run<'_>, number: u64, report: &mut GcReport) -> R
             ..EntryDraft::maintenance(LogKind::Delete, id)
         }))
     })?;
-    if appended.is_none() {
-        return Ok(());
-    }
+    let Some(appended) = appended else { return Ok(()) };
+    run.known = Some(appended.number);
     gone.iter().for_each(|object| report.deleted.add(object.size));
     spared.iter().for_each(|object| report.spared.add(object.size));
     remove(run, &gone, report)

@@ -2,10 +2,10 @@
 //!
 //! Knows the log's word and the store's times; a clock decides nothing but how long ago something was forgotten.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
 
-use lifeboat_format::id::SnapshotId;
+use lifeboat_format::id::{ChunkId, SnapshotId};
 use lifeboat_format::key::ObjectKey;
 use lifeboat_format::snapshot::Snapshot;
 
@@ -43,6 +43,12 @@ impl Living {
             of_kind.push((known.entry, known.snapshot.clone()));
         }
         Ok(living)
+    }
+
+    /// The root nodes of those that live.
+    pub(super) fn trees(&self) -> BTreeSet<ChunkId> {
+        let roots = self.live.iter().flat_map(|(_, snapshot)| &snapshot.roots);
+        roots.filter_map(|root| root.tree).collect()
     }
 
     /// The ids of those that do not live.

@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use lifeboat_format::key::ObjectKey;
 
+use super::kept::{Begun, Kept, require_found};
 use super::living::Living;
 use super::{Run, Tally};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::heal;
 use crate::index::marks::Marks;
 use crate::index::{Found, Index};
-use crate::reach::Reach;
+use crate::log::Fold;
+use crate::reach::{Met, Reach};
 
 /// What of one pack is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,12 +68,33 @@ impl OfSegment {
 }
 
 impl Usage {
+    /// Of nothing yet, with the packs of this fold.
+    pub(super) fn of(fold: &Fold) -> Self {
+        let is_pack = |key: &ObjectKey| matches!(key, ObjectKey::Pack(_) | ObjectKey::Tree(_));
+        let packs = fold
+            .objects()
+            .iter()
+            .filter(|(key, _)| is_pack(key) && !fold.is_condemned(key))
+            .map(|(key, live)| (*key, OfPack { size: live.size, ..OfPack::default() }));
+        Self { packs: packs.collect(), marks: Marks::new(), segments: HashMap::new() }
+    }
+
+    /// Takes in that a chunk is used, of which this copy is to stay.
+    pub(super) fn reached(&mut self, found: &Found) {
+        if self.marks.set(found.at)
+            && let Some(pack) = self.packs.get_mut(&found.pack)
+        {
+            pack.raw_used += u64::from(found.length);
+            pack.chunks_used += 1;
+        }
+    }
+
     pub(super) fn packs(&self) -> Tally {
         let bytes = self.packs.values().map(|pack| pack.size).sum();
         Tally { objects: self.packs.len() as u64, bytes }
     }
 
-    /// Adds up all records.
+    /// Adds up all records, whether they are used or not.
     fn count(&mut self, index: &Index) -> Result<()> {
         let of = |(key, records)| (key, OfSegment { records, believed: 0 });
         let mut segments: Vec<_> = index.record_counts()?.into_iter().map(of).collect();
@@ -80,11 +103,8 @@ impl Usage {
                 segment.believed += 1;
             }
             let pack = index.standing(&pack.key());
-            let Some(pack) = self.packs.get_mut(&pack) else { return Ok(()) };
-            pack.raw += u64::from(record.length);
-            if self.marks.is_set(at) {
-                pack.raw_used += u64::from(record.length);
-                pack.chunks_used += 1;
+            if let Some(pack) = self.packs.get_mut(&pack) {
+                pack.raw += u64::from(record.length);
             }
             Ok(())
         })?;
@@ -99,7 +119,7 @@ impl Usage {
     /// The store's.
     pub(super) fn spare_originals(&mut self, run: &Run<'_>) -> Result<()> {
         for (original, twin) in run.fold.twins() {
-            let is_unused = self.packs.get(&original).is_some_and(|pack| pack.raw_used == 0);
+            let is_unused = self.packs.get(&original).is_some_and(|pack| pack.chunks_used == 0);
             let Some(name) = twin.name().filter(|_| is_unused) else { continue };
             match heal::read_whole(run.repository, &twin, &name) {
                 Ok(_) => {}
@@ -131,34 +151,45 @@ pub(super) fn segments(index: &Index) -> Result<Usage> {
     Ok(usage)
 }
 
-/// Goes through the trees of all that lives, and adds up what they use.
-pub(super) fn mark(run: &Run<'_>, index: &Arc<Index>, living: &Living) -> Result<Usage> {
-    let mut marks = Marks::new();
+/// What a mark has found.
+#[derive(Debug)]
+pub(super) struct Marked {
+    pub(super) usage: Usage,
+    /// Nodes that were gone through, by this mark or an earlier one.
+    pub(super) nodes: Marks,
+    /// How many were read for it.
+    pub(super) nodes_read: u64,
+    /// Whether it stands on an earlier mark.
+    pub(super) by_differences: bool,
+}
+
+/// Goes through the trees of all that lives, as far as `kept` does not know them, and adds up what they use.
+pub(super) fn mark(
+    run: &Run<'_>,
+    index: &Arc<Index>,
+    living: &Living,
+    kept: Option<Kept>,
+) -> Result<Marked> {
+    let Begun { mut usage, nodes, is_counted, by_differences } =
+        Begun::of(run, index, living, kept)?;
     let mut visit = |id: &_, found: &[Found]| {
-        if found.is_empty() {
-            return Err(Error::new(Kind::Corrupt, "find chunk", id)
-                .because("a snapshot needs it, and no index segment knows it")
-                .hint("`check` says which paths are hit; nothing is collected meanwhile"));
-        }
-        for found in found {
-            marks.set(found.at);
-        }
+        require_found(id, found)?;
+        found.iter().for_each(|found| usage.reached(found));
         Ok(())
     };
     let mut reach = Reach::new(run.repository, index, &run.options.cancel, &mut visit);
+    reach = reach.having_met(nodes);
     for (_, snapshot) in &living.live {
         reach.snapshot(snapshot)?;
     }
-    reach.finish()?;
-    let fold = &run.fold;
-    let is_pack = |key: &ObjectKey| matches!(key, ObjectKey::Pack(_) | ObjectKey::Tree(_));
-    let packs: HashMap<ObjectKey, OfPack> = fold
-        .objects()
-        .iter()
-        .filter(|(key, _)| is_pack(key) && !fold.is_condemned(key))
-        .map(|(key, live)| (*key, OfPack { size: live.size, ..OfPack::default() }))
-        .collect();
-    let mut usage = Usage { packs, marks, segments: HashMap::new() };
-    usage.count(index)?;
-    Ok(usage)
+    let Met { nodes, nodes_read } = reach.finish()?;
+    if !is_counted {
+        usage.count(index)?;
+    }
+    let marked = Marked { usage, nodes, nodes_read, by_differences };
+    #[cfg(any(test, feature = "planted"))]
+    if by_differences {
+        super::kept::require_alike(run, index, living, &marked)?;
+    }
+    Ok(marked)
 }

@@ -31,7 +31,7 @@ impl Plan {
     pub(super) fn new(run: &Run<'_>, usage: &Usage) -> Self {
         let mut plan = Self::default();
         for (key, pack) in &usage.packs {
-            if pack.raw_used == 0 {
+            if pack.chunks_used == 0 {
                 plan.add(*key, pack.size);
             }
         }
@@ -72,7 +72,7 @@ impl Plan {
     /// Chooses the packs to be emptied.
     fn choose(&mut self, run: &Run<'_>, usage: &Usage) {
         let mut partly: Vec<(&ObjectKey, &OfPack)> =
-            usage.packs.iter().filter(|(_, pack)| pack.raw_used > 0).collect();
+            usage.packs.iter().filter(|(_, pack)| pack.chunks_used > 0).collect();
         // The largest unused share first; by name where that is the same, so that all collectors choose alike.
         let share =
             |pack: &OfPack| u128::from(pack.unused()) * 1_000_000 / u128::from(pack.size.max(1));
@@ -126,3 +126,6 @@ impl Plan {
         self.objects.sort_unstable();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,19 @@ impl Marks {
         fresh
     }
 
+    /// The marks of one segment, the first 64 records in the first word; any that are missing are not set.
+    pub(crate) fn words(&self, segment: usize) -> &[u64] {
+        self.segments.get(segment).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes the marks of one segment over, in place of what it had.
+    pub(crate) fn put(&mut self, segment: usize, words: Vec<u64>) {
+        if self.segments.len() <= segment {
+            self.segments.resize_with(segment + 1, Vec::new);
+        }
+        self.segments[segment] = words;
+    }
+
     /// Whether the mark is set.
     pub fn is_set(&self, ordinal: Ordinal) -> bool {
         let (word, bit) = place(ordinal);

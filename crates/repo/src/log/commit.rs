@@ -70,16 +70,21 @@ pub fn commit_snapshot(
     until: Option<Until>,
     mut seal: impl FnMut(&Fold) -> Result<(ListedSnapshot, Vec<ReliedObject>)>,
 ) -> Result<Option<Head>> {
-    // The first answer says how much room it takes; a later one differs by digits.
-    let (snapshot, relied) = seal(fold)?;
-    let room = (LOG_ENTRY_MAX - OTHER_BYTES).saturating_sub(relied.len() * OBJECT_BYTES);
-    let mut parts = parts(objects, vec![snapshot], room)?;
+    // The first answer says how much room it takes; a later one differs by digits. It may have taken a look at the whole
+    // tree, so it is not asked for again at the same head.
+    let mut sealed_at = fold.head();
+    let mut sealed = seal(fold)?;
+    let room = (LOG_ENTRY_MAX - OTHER_BYTES).saturating_sub(sealed.1.len() * OBJECT_BYTES);
+    let mut parts = parts(objects, vec![sealed.0.clone()], room)?;
     let last = parts.pop().map_or_else(Vec::new, |part| part.objects);
     for part in parts {
         append_objects(repository, fold, (run, SigningRole::Write), part)?;
     }
     append(repository, fold, |head| {
-        let (snapshot, relied) = seal(head)?;
+        if head.head() != sealed_at {
+            (sealed, sealed_at) = (seal(head)?, head.head());
+        }
+        let (snapshot, relied) = sealed.clone();
         let (objects, snapshots) = (last.clone(), vec![snapshot]);
         let draft = EntryDraft::commit(run, SigningRole::Write);
         Ok(Decision::Append(EntryDraft { objects, snapshots, relied, until, ..draft }))

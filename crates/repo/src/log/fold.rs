@@ -242,6 +242,26 @@ impl Fold {
         segments.into_iter().map(|(_, segment)| segment).collect()
     }
 
+    /// The segment, if it counts, merged into others or not.
+    pub(crate) fn segment(&self, key: &ObjectKey) -> Option<LiveSegment> {
+        let object = self.object(key)?;
+        Some(LiveSegment { key: *key, object, prefix: self.merges.prefix(key) })
+    }
+
+    /// Whether the log that this is a fold of has this entry.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) fn has_entry(&self, io: &Io, entry: Head) -> Result<bool> {
+        match self.head {
+            Some(head) if entry.number < head.number => {
+                let fetched = fetch::entry(io, entry.number)?;
+                Ok(fetched.is_some_and(|fetched| fetched.hash == entry.hash))
+            }
+            head => Ok(head == Some(entry)),
+        }
+    }
+
     /// What a segment, with others perhaps, was merged from, in the order in which it answers; nothing
     /// for most.
     pub fn parts(&self, segment: &ObjectKey) -> Vec<LiveSegment> {

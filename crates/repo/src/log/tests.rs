@@ -386,6 +386,28 @@ fn large_commits_are_split_and_snapshots_come_last() {
     assert_eq!(error.kind(), Kind::Invalid);
 }
 
+/// To make a snapshot ready may take a look at its whole tree: it is done once for each head, and anew where another was
+/// faster.
+#[test]
+fn a_snapshot_is_made_ready_once_for_each_head() {
+    for overtaken in [false, true] {
+        let (store, repository) = new(1);
+        let mut fold = Fold::load(&repository).unwrap();
+        put(&repository, &mut fold, 1);
+        let (mut heads, other) = (Vec::new(), reopen(&store, 2));
+        let seal = |head: &Fold| {
+            heads.push(head.head());
+            if overtaken && heads.len() == 1 {
+                put(&other, &mut Fold::load(&other).unwrap(), 2);
+            }
+            Ok((ListedSnapshot { id: SnapshotId([1; 16]), sealed: vec![1; 500] }, Vec::new()))
+        };
+        commit_snapshot(&repository, &mut fold, RUN, vec![object(3)], None, seal).unwrap();
+        assert_eq!(heads.len(), 1 + usize::from(overtaken), "{heads:?}");
+        assert_eq!((fold.snapshots().len(), fold.objects().len()), (1, 2 + usize::from(overtaken)));
+    }
+}
+
 #[test]
 fn the_largest_commit_fits_into_an_entry() {
     let (_, repository) = new(1);

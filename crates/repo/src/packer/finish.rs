@@ -166,7 +166,7 @@ impl Shared {
 
     /// How large packs become: what the repository says, if several fit into the memory. Tree packs are
     /// few and fill slowly: smaller ones leave the memory to data on its way.
-    fn pack_bytes(&self, kind: PackKind) -> u64 {
+    pub(super) fn pack_bytes(&self, kind: PackKind) -> u64 {
         let most = match kind {
             PackKind::Data => self.options.bytes_max / DATA_PART,
             PackKind::Tree => self.options.bytes_max / TREE_PART,

@@ -18,8 +18,8 @@ use lifeboat_format::envelope::Role;
 use lifeboat_format::id::ChunkId;
 use lifeboat_format::index::PackKind;
 
-use super::Packer;
 use super::state::{ChunkSpan, SealedFrame};
+use super::{Packer, Shared};
 use crate::claim::Claim;
 use crate::error::{Error, Kind, Result};
 use crate::tree::NodeSink;
@@ -45,6 +45,19 @@ impl FramerParts {
     pub(super) fn ticket(&self) -> Option<u64> {
         self.ticket
     }
+}
+
+/// A frame of another pack, of which every byte is of one of its chunks, each verified by its id.
+#[derive(Debug)]
+pub(crate) struct WholeFrame<'a> {
+    /// What compressed it.
+    pub(crate) codec: Codec,
+    /// What it is compressed to.
+    pub(crate) packed: &'a [u8],
+    /// Its plaintext.
+    pub(crate) raw: &'a [u8],
+    /// All its chunks, in their order.
+    pub(crate) chunks: &'a [ChunkSpan],
 }
 
 /// Takes chunks, keeps the new ones, and makes frames of them.
@@ -82,35 +95,81 @@ impl Framer {
     /// Why the index could not be asked, or why the run failed.
     pub fn offer(&mut self, id: ChunkId, data: &[u8]) -> Result<Claim> {
         let shared = Arc::clone(&self.packer.shared);
-        let target = match self.parts().kind {
-            PackKind::Data => shared.repository.config().frame_bytes,
-            PackKind::Tree => shared.repository.config().tree_frame_bytes,
-        };
+        self.take_ticket()?;
+        let claim = shared.claim(&id)?;
+        if claim == Claim::New {
+            self.take_in(id, data)?;
+        } else if self.parts().raw.is_empty() {
+            self.release();
+        }
+        Ok(claim)
+    }
+
+    /// As [`offer`](Self::offer), of all chunks of a frame. If nobody has any of them, it is stored as it is compressed,
+    /// which saves most of the work; else the new ones go into the begun frame.
+    ///
+    /// # Errors
+    /// As [`offer`](Self::offer).
+    pub(crate) fn offer_frame(&mut self, frame: &WholeFrame<'_>) -> Result<()> {
+        let shared = Arc::clone(&self.packer.shared);
+        self.take_ticket()?;
+        let mut new = Vec::with_capacity(frame.chunks.len());
+        for span in frame.chunks {
+            match shared.claim(&span.id) {
+                Ok(Claim::New) => new.push(*span),
+                Ok(_) => {}
+                // Others may count on those that were claimed before.
+                error => return shared.or_fail(error.map(drop)),
+            }
+        }
+        if new.len() == frame.chunks.len() {
+            new.iter().for_each(|span| self.count(u64::from(span.length)));
+            let added = self.add_frame(frame, new);
+            shared.or_fail(added)?;
+        } else {
+            for span in new {
+                let start = span.offset as usize;
+                self.take_in(span.id, &frame.raw[start..start + span.length as usize])?;
+            }
+        }
+        if self.parts().raw.is_empty() {
+            self.release();
+        }
+        Ok(())
+    }
+
+    /// Before anything is claimed: from here on a flush waits for this framer.
+    fn take_ticket(&mut self) -> Result<()> {
         if self.parts().ticket.is_none() {
-            let mut state = shared.lock();
+            let mut state = self.packer.shared.lock();
             state.check()?;
             let (ticket, epoch) = (state.ticket(), state.epoch);
             drop(state);
             let parts = self.parts();
             (parts.ticket, parts.epoch) = (Some(ticket), epoch);
         }
-        let claim = shared.claim(&id)?;
-        if claim == Claim::New {
-            let parts = self.parts();
-            if !parts.raw.is_empty() && parts.raw.len() + data.len() > target as usize {
-                // The ticket stays: it is older than the claim just made, so that a flush which
-                // begins now waits for the next frame, too.
-                self.seal()?;
-            }
-            let pushed = self.push(id, data);
-            shared.or_fail(pushed)?;
-            if self.parts().raw.len() >= target as usize {
-                self.flush()?;
-            }
-        } else if self.parts().raw.is_empty() {
-            self.release();
+        Ok(())
+    }
+
+    /// Puts a chunk that was claimed into the begun frame.
+    fn take_in(&mut self, id: ChunkId, data: &[u8]) -> Result<()> {
+        let shared = Arc::clone(&self.packer.shared);
+        let target = match self.parts().kind {
+            PackKind::Data => shared.repository.config().frame_bytes,
+            PackKind::Tree => shared.repository.config().tree_frame_bytes,
+        };
+        let parts = self.parts();
+        if !parts.raw.is_empty() && parts.raw.len() + data.len() > target as usize {
+            // The ticket stays: it is older than the claim just made, so that a flush which
+            // begins now waits for the next frame, too.
+            self.seal()?;
         }
-        Ok(claim)
+        let pushed = self.push(id, data);
+        shared.or_fail(pushed)?;
+        if self.parts().raw.len() >= target as usize {
+            self.flush()?;
+        }
+        Ok(())
     }
 
     /// Seals what was gathered, however little.
@@ -141,22 +200,28 @@ impl Framer {
 
     fn push(&mut self, id: ChunkId, data: &[u8]) -> Result<()> {
         let too_long = || Error::new(Kind::Internal, "frame", "a chunk of more than 4 GiB");
-        let counters = &Arc::clone(&self.packer.shared).counters;
         let parts = self.parts();
         let offset = u32::try_from(parts.raw.len()).ok().ok_or_else(too_long)?;
         let length = u32::try_from(data.len()).ok().ok_or_else(too_long)?;
         parts.raw.extend_from_slice(data);
         parts.chunks.push(ChunkSpan { id, offset, length });
-        match parts.kind {
+        self.count(u64::from(length));
+        Ok(())
+    }
+
+    /// Counts a new chunk.
+    fn count(&mut self, length: u64) {
+        let kind = self.parts().kind;
+        let counters = &self.packer.shared.counters;
+        match kind {
             PackKind::Data => {
                 counters.new_chunks.fetch_add(1, Ordering::Relaxed);
-                counters.new_bytes.fetch_add(u64::from(length), Ordering::Relaxed);
+                counters.new_bytes.fetch_add(length, Ordering::Relaxed);
             }
             PackKind::Tree => {
-                counters.new_metadata_bytes.fetch_add(u64::from(length), Ordering::Relaxed);
+                counters.new_metadata_bytes.fetch_add(length, Ordering::Relaxed);
             }
         }
-        Ok(())
     }
 
     /// Compresses, checks and seals the begun frame and adds it to a pack.
@@ -175,7 +240,30 @@ impl Framer {
 
     fn store(&mut self) -> Result<()> {
         let codec = self.compress()?;
-        if self.packer.shared.options.dry_run { Ok(()) } else { self.add_to_pack(codec) }
+        let shared = Arc::clone(&self.packer.shared);
+        if shared.options.dry_run {
+            return Ok(());
+        }
+        let parts = self.parts();
+        let chunks = std::mem::take(&mut parts.chunks);
+        add_to_pack(&shared, parts.kind, codec, &parts.sealed, parts.raw.len(), chunks)
+    }
+
+    /// Adds a frame of which all chunks were claimed as it is.
+    fn add_frame(&mut self, frame: &WholeFrame<'_>, chunks: Vec<ChunkSpan>) -> Result<()> {
+        let (shared, kind) = (Arc::clone(&self.packer.shared), self.parts().kind);
+        if shared.options.dry_run {
+            return Ok(());
+        }
+        self.count_frame(frame.packed.len() as u64);
+        add_to_pack(&shared, kind, frame.codec, frame.packed, frame.raw.len(), chunks)
+    }
+
+    fn count_frame(&mut self, length: u64) {
+        if self.parts().kind == PackKind::Data {
+            let counters = &self.packer.shared.counters;
+            counters.frame_bytes.fetch_add(length, Ordering::Relaxed);
+        }
     }
 
     fn compress(&mut self) -> Result<Codec> {
@@ -201,35 +289,8 @@ impl Framer {
                 return Err(unlike());
             }
         }
-        if parts.kind == PackKind::Data {
-            let counters = &self.packer.shared.counters;
-            counters.frame_bytes.fetch_add(length, Ordering::Relaxed);
-        }
+        self.count_frame(length);
         Ok(codec)
-    }
-
-    fn add_to_pack(&mut self, codec: Codec) -> Result<()> {
-        let shared = Arc::clone(&self.packer.shared);
-        let parts = self.parts();
-        let place = shared.promise(parts.kind, (parts.sealed.len() + TAG_BYTES) as u64)?;
-        // A copy of exactly the right size: the scratch buffer stays with the framer.
-        let mut body = Vec::with_capacity(parts.sealed.len() + TAG_BYTES);
-        body.extend_from_slice(&parts.sealed);
-        place
-            .sealer
-            .seal(Role::Frame, u64::from(place.frame), &NO_EXTRA, &mut body)
-            .map_err(|cause| Error::codec("seal", "a frame", cause))?;
-        let raw_len = u32::try_from(parts.raw.len())
-            .ok()
-            .ok_or_else(|| Error::new(Kind::Internal, "frame", "more than 4 GiB"))?;
-        let frame = SealedFrame {
-            number: place.frame,
-            bytes: Bytes::from(body),
-            raw_len,
-            codec,
-            chunks: std::mem::take(&mut parts.chunks),
-        };
-        shared.deliver(place.pack, frame)
     }
 
     fn release(&mut self) {
@@ -238,6 +299,30 @@ impl Framer {
             self.packer.shared.changed.notify_all();
         }
     }
+}
+
+/// Seals a frame, which is compressed to `packed`, and adds it to a pack.
+fn add_to_pack(
+    shared: &Arc<Shared>,
+    kind: PackKind,
+    codec: Codec,
+    packed: &[u8],
+    raw_len: usize,
+    chunks: Vec<ChunkSpan>,
+) -> Result<()> {
+    let raw_len = u32::try_from(raw_len)
+        .ok()
+        .ok_or_else(|| Error::new(Kind::Internal, "frame", "more than 4 GiB"))?;
+    let place = shared.promise(kind, (packed.len() + TAG_BYTES) as u64)?;
+    // A copy of exactly the right size: the scratch buffer stays with the framer.
+    let mut body = Vec::with_capacity(packed.len() + TAG_BYTES);
+    body.extend_from_slice(packed);
+    place
+        .sealer
+        .seal(Role::Frame, u64::from(place.frame), &NO_EXTRA, &mut body)
+        .map_err(|cause| Error::codec("seal", "a frame", cause))?;
+    let (number, bytes) = (place.frame, Bytes::from(body));
+    shared.deliver(place.pack, SealedFrame { number, bytes, raw_len, codec, chunks })
 }
 
 /// A number reserved in an open pack, with what seals it.

@@ -16,7 +16,7 @@ use super::framer::FramerParts;
 use crate::error::{Error, Kind, Result};
 
 /// How many packs of a kind are filled at the same time.
-fn open_packs_max(kind: PackKind) -> usize {
+pub(super) fn open_packs_max(kind: PackKind) -> usize {
     match kind {
         PackKind::Data => 2,
         // Tree packs are read in path order; spreading them would cost requests.
@@ -34,11 +34,14 @@ pub(super) struct SealedFrame {
 }
 
 /// Where a chunk lies in its frame.
-#[derive(Clone, Copy)]
-pub(super) struct ChunkSpan {
-    pub(super) id: ChunkId,
-    pub(super) offset: u32,
-    pub(super) length: u32,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChunkSpan {
+    /// Which one.
+    pub(crate) id: ChunkId,
+    /// Where it begins in the frame's plaintext, in bytes.
+    pub(crate) offset: u32,
+    /// Its length in bytes.
+    pub(crate) length: u32,
 }
 
 /// A pack that still takes frames, or waits for those that were promised to it.

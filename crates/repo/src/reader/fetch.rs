@@ -12,6 +12,7 @@ use lifeboat_codec::seal::ObjectOpener;
 use lifeboat_format::key::ObjectKey;
 use tokio::sync::watch;
 
+use super::frame::Opened;
 use super::location::FrameRef;
 use super::mended::is_damage;
 use super::{Reader, lock};
@@ -111,9 +112,27 @@ impl Fetch {
     ///
     /// # Errors
     /// What `each` returns.
-    pub fn next(
+    pub fn next(&self, each: impl FnMut(&FrameRef, Result<Bytes>) -> Result<()>) -> Result<bool> {
+        self.next_by(|raw| raw, Reader::inflate, each)
+    }
+
+    /// As [`next`](Self::next), with each frame also as it lies in its pack: for who stores it again as it is.
+    ///
+    /// # Errors
+    /// What `each` returns.
+    pub(crate) fn next_as_it_is(
         &self,
-        mut each: impl FnMut(&FrameRef, Result<Bytes>) -> Result<()>,
+        each: impl FnMut(&FrameRef, Result<Opened>) -> Result<()>,
+    ) -> Result<bool> {
+        self.next_by(|raw| Opened { raw, packed: None }, Reader::open_as_it_is, each)
+    }
+
+    /// Frames that are kept or made again are made into what is wanted by `of_raw`, others by `open`.
+    fn next_by<T>(
+        &self,
+        of_raw: impl Fn(Bytes) -> T,
+        open: impl Fn(&Reader, &ObjectOpener, &FrameRef, &Bytes, u64) -> Result<T>,
+        mut each: impl FnMut(&FrameRef, Result<T>) -> Result<()>,
     ) -> Result<bool> {
         let taken = {
             let mut state = lock(&self.state);
@@ -126,10 +145,10 @@ impl Fetch {
         };
         match taken {
             None => return Ok(false),
-            Some(Taken::Ready(frame, bytes)) => each(&frame, bytes)?,
+            Some(Taken::Ready(frame, bytes)) => each(&frame, bytes.map(of_raw))?,
             Some(Taken::Flying(group, flying)) => {
                 let answer = flying.wait(&self.reader.shared.io, group.pack).flatten();
-                let done = self.open(&group, answer, &mut each);
+                let done = self.open(&group, answer, &of_raw, &open, &mut each);
                 let mut state = lock(&self.state);
                 state.bytes -= group.len();
                 self.top_up(&mut state);
@@ -166,21 +185,25 @@ impl Fetch {
         }
     }
 
-    fn open(
+    fn open<T>(
         &self,
         group: &Group,
         answer: Result<(Arc<ObjectOpener>, Bytes)>,
-        each: &mut impl FnMut(&FrameRef, Result<Bytes>) -> Result<()>,
+        of_raw: &impl Fn(Bytes) -> T,
+        open: &impl Fn(&Reader, &ObjectOpener, &FrameRef, &Bytes, u64) -> Result<T>,
+        each: &mut impl FnMut(&FrameRef, Result<T>) -> Result<()>,
     ) -> Result<()> {
         match answer {
             Ok((opener, bytes)) => group.frames.iter().try_for_each(|frame| {
-                let inflated = self.reader.inflate(&opener, frame, &bytes, group.start);
-                each(frame, inflated.or_else(|error| self.reader.by_parity(frame, error)))
+                let opened = open(&self.reader, &opener, frame, &bytes, group.start);
+                let mended = |error| self.reader.by_parity(frame, error).map(of_raw);
+                each(frame, opened.or_else(mended))
             }),
             // A pack that was cut off still has the frames before the cut, one with parity perhaps all.
-            Err(error) if is_damage(&error) => {
-                group.frames.iter().try_for_each(|frame| each(frame, self.reader.fetch_one(frame)))
-            }
+            Err(error) if is_damage(&error) => group
+                .frames
+                .iter()
+                .try_for_each(|frame| each(frame, self.reader.fetch_one(frame).map(of_raw))),
             Err(error) => {
                 let error = Arc::new(error);
                 group.frames.iter().try_for_each(|frame| {

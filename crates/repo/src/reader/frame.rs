@@ -22,6 +22,15 @@ use crate::error::{Error, Kind, Result};
 /// The largest buffer in bytes that is kept between frames: twice a frame of the usual size.
 const SCRATCH_MAX: usize = 2 << 20;
 
+/// A frame that was opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// Its plaintext.
+    pub(crate) raw: Bytes,
+    /// What that is compressed to in the pack; `None` where it did not come from there.
+    pub(crate) packed: Option<Bytes>,
+}
+
 /// What a thread needs to open and inflate one frame; kept for the next one.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
@@ -92,12 +101,7 @@ impl Reader {
         bytes: &Bytes,
         start: u64,
     ) -> Result<Bytes> {
-        let sealed = usize::try_from(u64::from(frame.offset) - start)
-            .ok()
-            .and_then(|begin| bytes.get(begin..begin + frame.sealed_len as usize))
-            .ok_or_else(|| {
-                Error::new(Kind::Corrupt, "read", frame).because("the pack ends before it does")
-            })?;
+        let sealed = sealed_of(frame, bytes, start)?;
         let mut scratch = lock(&self.shared.scratch).pop().unwrap_or_default();
         let inflated = scratch.inflate(opener, frame, sealed);
         lock(&self.shared.scratch).push(scratch);
@@ -105,6 +109,28 @@ impl Reader {
         let weight = inflated.len() as u64;
         lock(&self.shared.frames).insert((frame.pack, frame.number), inflated.clone(), weight);
         Ok(inflated)
+    }
+
+    /// As [`inflate`](Self::inflate), with what it was inflated from; nothing is kept, since who wants this has no need
+    /// of it a second time.
+    pub(super) fn open_as_it_is(
+        &self,
+        opener: &ObjectOpener,
+        frame: &FrameRef,
+        bytes: &Bytes,
+        start: u64,
+    ) -> Result<Opened> {
+        let sealed = sealed_of(frame, bytes, start)?;
+        let mut scratch = lock(&self.shared.scratch).pop().unwrap_or_default();
+        let opened = scratch.inflate(opener, frame, sealed).map(|raw| {
+            let raw = Bytes::from(raw);
+            let is_stored = frame.codec == Codec::Stored;
+            let packed =
+                if is_stored { raw.clone() } else { Bytes::copy_from_slice(&scratch.opened) };
+            Opened { raw, packed: Some(packed) }
+        });
+        lock(&self.shared.scratch).push(scratch);
+        opened
     }
 
     /// What opens the frames of a pack that begins with `bytes`.
@@ -124,6 +150,16 @@ impl Reader {
             .map_err(|cause| Error::new(Kind::Corrupt, OPEN, pack).because(cause))?;
         Ok(Arc::new(opener))
     }
+}
+
+/// The sealed bytes of a frame, which lie in `bytes`; these begin at `start` in the pack.
+fn sealed_of<'b>(frame: &FrameRef, bytes: &'b Bytes, start: u64) -> Result<&'b [u8]> {
+    usize::try_from(u64::from(frame.offset) - start)
+        .ok()
+        .and_then(|begin| bytes.get(begin..begin + frame.sealed_len as usize))
+        .ok_or_else(|| {
+            Error::new(Kind::Corrupt, "read", frame).because("the pack ends before it does")
+        })
 }
 
 impl Scratch {

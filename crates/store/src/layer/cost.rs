@@ -91,9 +91,17 @@ impl PriceTable {
 
     /// What it costs to read so many bytes with so many requests.
     pub fn reading(&self, requests: u64, bytes: u64) -> Cost {
+        self.asking(&[(RequestClass::Get, requests)], bytes)
+    }
+
+    /// What so many requests of these classes cost, by which so many bytes are read.
+    pub fn asking(&self, requests: &[(RequestClass, u64)], bytes: u64) -> Cost {
+        let of_class = |(class, requests): &(RequestClass, u64)| {
+            amount(*requests) / 1000.0 * self.per_1000(*class)
+        };
         Cost {
             currency: self.currency.clone(),
-            requests: amount(requests) / 1000.0 * self.read_per_1000,
+            requests: requests.iter().map(of_class).sum(),
             download: amount(bytes) / BYTES_PER_GB * (self.download_per_gb + self.retrieval_per_gb),
         }
     }
