@@ -23,6 +23,8 @@ mod ls;
 mod mount;
 mod open;
 mod paths;
+mod reading;
+mod repair;
 mod restore;
 mod retention;
 mod scrub;
@@ -66,6 +68,7 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::Gc(args) => gc::run(&args, settings, output),
         Command::Check(args) => check::run(&args, settings, output),
         Command::Heal(args) => heal::run(&args, settings, output),
+        Command::Repair(args) => repair::run(&args, settings, output),
         Command::Scrub(args) => scrub::run(&args, settings, output),
         Command::Config(args) => config::run(&args, settings, output),
         Command::Doctor(args) => doctor::run(&args, settings, output),

@@ -280,7 +280,7 @@ pub fn encode_objects(facts: &[ObjectFact]) -> Vec<u8> {
     out
 }
 
-/// The objects of a block of section segments, gone segments or packs.
+/// The objects of a block of section segments, gone segments, packs or copies.
 ///
 /// # Errors
 /// `Corrupt` when the bytes are no such block, or have an object that is not of the section.

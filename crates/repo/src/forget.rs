@@ -95,7 +95,7 @@ pub fn forget_unreadable(
                 return Err(Error::new(kind, OPERATION, id).because(reason));
             }
             if let Some(hold) = fold.hold(id).filter(|hold| hold.until.holds_at(now)) {
-                return Err(held(id, hold.entry));
+                return Err(is_held_by(id, hold.entry));
             }
             if fold.hidden(id).is_none() {
                 forgotten.push(*id);
@@ -112,7 +112,7 @@ pub fn forget_unreadable(
 }
 
 /// The refusal to forget what is held by the entry of this number.
-fn held(id: &SnapshotId, entry: u64) -> Error {
+fn is_held_by(id: &SnapshotId, entry: u64) -> Error {
     Error::new(Kind::Denied, "forget snapshot", id)
         .because(format!("it is held, by {}", ObjectKey::Log(entry)))
         .hint("wait until the hold ends, or release it first ('lifeboat hold --release')")
@@ -139,7 +139,7 @@ pub fn forgettable(snapshots: &Snapshots, ids: &[SnapshotId], now: u64) -> Resul
             form.hold.filter(|hold| hold.until.holds_at(now)).map(|hold| hold.entry)
         });
         if let Some(entry) = held {
-            return Err(held(id, entry));
+            return Err(is_held_by(id, entry));
         }
         found.push(newest.snapshot.id);
     }

@@ -39,7 +39,15 @@ pub(crate) struct Chunks {
 impl<'a> Session<'a> {
     /// Opens the repository and folds its log.
     pub(crate) fn open(settings: &'a Settings, output: &Output) -> Result<Self> {
-        let repository = open::open(settings, output)?;
+        Self::of(open::open(settings, output)?, settings, output)
+    }
+
+    /// Folds the log of a repository that is open.
+    pub(crate) fn of(
+        repository: Repository,
+        settings: &'a Settings,
+        output: &Output,
+    ) -> Result<Self> {
         let fold = fold(&repository, settings)?;
         let warnings = RefCell::new(repository.warnings().to_vec());
         let session = Self { repository, fold, settings, warnings };

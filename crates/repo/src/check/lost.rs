@@ -3,7 +3,7 @@
 //! Knows names and places in a report, and finds out what can't be had from packs that are in doubt; bounded, since a
 //! repository may be damaged all over.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -49,10 +49,10 @@ impl Lost {
         self.packs.contains_key(pack)
     }
 
-    /// Whether anything of this pack can't be had.
-    pub(crate) fn is_of(&self, pack: &ObjectKey) -> bool {
-        self.packs.contains_key(pack)
-            || self.chunks.values().flatten().any(|(lost, _)| lost == pack)
+    /// The packs of which anything can't be had.
+    pub(crate) fn damaged_packs(&self) -> HashSet<ObjectKey> {
+        let of_chunks = self.chunks.values().flatten().map(|(pack, _)| *pack);
+        self.packs.keys().copied().chain(of_chunks).collect()
     }
 
     /// The problem that makes this copy of a chunk unreadable: `Some` if there is one, with its place.

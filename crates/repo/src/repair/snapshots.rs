@@ -124,8 +124,7 @@ pub fn repair(
         Arc::<Index>::clone(&index),
         repository.memory_bytes() / 8,
     );
-    let damaged = suspects.iter().map(|(key, _)| *key).filter(|key| lost.is_of(key)).collect();
-    index.avoid(&damaged);
+    index.avoid(&lost.damaged_packs());
     let work = Work { repository, options, index, reader, lost, begun };
     let mut report = RepairReport {
         snapshots: chosen.len() as u64,
@@ -213,6 +212,7 @@ impl Work<'_> {
 
     /// Why a chunk can't be had with its first `end` bytes, if it can't.
     fn why_lost(&self, id: &ChunkId, end: u64) -> Result<Option<String>> {
+        self.go_on()?;
         let copies = match self.index.copies(id) {
             Ok(copies) => copies,
             Err(error) if is_of_the_object(&error) => return Ok(Some(error.to_string())),

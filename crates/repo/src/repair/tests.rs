@@ -90,7 +90,7 @@ impl World {
             }
             let entry = Entry { size: *len as u64, content, ..Entry::default() };
             entries.insert(key.child(name.as_bytes()).unwrap(), entry);
-            self.files.insert((SnapshotId([number; 16]), (*path).to_owned()), bytes);
+            self.files.insert((snapshot(number, "a", 0).id, (*path).to_owned()), bytes);
         }
         drop(framer);
         let tree_keys = TreeKeys::from(&**self.repository.keyring());
@@ -206,7 +206,7 @@ fn a_snapshot_is_written_anew_without_what_is_lost() {
     let new = repaired.new.unwrap();
     assert_eq!(live.iter().map(|of| of.id).collect::<Vec<_>>(), [whole, new]);
     assert_eq!(live[1].tags, ["own", REPAIRED]);
-    assert_eq!((live[1].outcome, live[1].problems.count), (Outcome::Partial, 1));
+    assert_eq!((&live[1].outcome, live[1].problems.count), (&Outcome::Partial, 1));
     assert_eq!((live[1].original, live[1].time, live[1].started), (Some(hurt), None, live[1].started));
     let files = world.read(live[1], hurt);
     assert_eq!(files.len(), 2);
@@ -340,9 +340,11 @@ fn packs_of_a_lost_commit_are_taken_in_again() {
         packs::repair(&world.repository, &mut world.fold(), dry_run, &Cancel::new()).unwrap()
     };
     let said = run(true);
-    assert_eq!((said.found, said.taken.len(), said.left.len()), (2, 2, 0), "{said:?}");
+    let count = before.0.len() + before.1.len();
+    assert_eq!((said.taken.len(), said.left.len()), (count, 0), "{said:?}");
     let report = run(false);
-    assert_eq!((report.found, report.chunks, report.bytes), (2, said.chunks, said.bytes));
+    let found = count as u64;
+    assert_eq!((report.found, report.chunks, report.bytes), (found, said.chunks, said.bytes));
     let fold = world.fold();
     for (taken, old) in report.taken.iter().zip(before.0.iter().chain(&before.1)) {
         assert_eq!(&taken.found, old);
@@ -356,7 +358,7 @@ fn packs_of_a_lost_commit_are_taken_in_again() {
     let id = world.repository.keyring().ids().data(&noise(1, 50_000)[..20_000]);
     assert!(index.knows(&id).unwrap());
     let again = run(false);
-    assert_eq!((again.taken.len(), again.left.len()), (0, 2));
+    assert_eq!((again.taken.len(), again.left.len()), (0, count));
 }
 
 #[test]
@@ -364,11 +366,12 @@ fn what_is_not_whole_is_not_taken_in() {
     let mut world = world();
     world.back_up(1, &[("shared", 1, 50_000)]);
     let pack = world.packs_of(0, "packs/").remove(0);
+    let others = world.packs_of(0, "packs/").len() + world.packs_of(0, "trees/").len() - 1;
     world.spoil("log/0000000000000000", 40);
     world.spoil(&pack, 5000);
     let report =
         packs::repair(&world.repository, &mut world.fold(), false, &Cancel::new()).unwrap();
-    assert_eq!((report.taken.len(), report.left.len()), (1, 1));
+    assert_eq!((report.taken.len(), report.left.len()), (others, 1));
     assert_eq!(report.left[0].found, pack);
 }
 
