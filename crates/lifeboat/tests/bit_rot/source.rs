@@ -21,8 +21,14 @@ fn the_next_backup_stores_again_what_is_lost() {
     assert_eq!((before.stats.read_bytes, before.stats.new_chunks), (0, 0));
     // A pack is lost altogether, and another beyond what it has of parity, which is nothing.
     let io = Io::new(Arc::clone(&base.store)).unwrap();
-    let packs = keys(&base.store, "packs/");
-    let [gone, spoilt] = [&packs[0], &packs[1]].map(|key| key.parse::<ObjectKey>().unwrap());
+    // Of the last commit with any, all of which the source has as it was.
+    let fold = Fold::load(&repository).unwrap();
+    let packs = fold.objects().iter().filter(|(key, _)| matches!(key, ObjectKey::Pack(_)));
+    let last = packs.clone().map(|(_, live)| live.entry).max();
+    let mut packs: Vec<ObjectKey> =
+        packs.filter(|(_, live)| Some(live.entry) == last).map(|(key, _)| *key).collect();
+    packs.sort_unstable();
+    let [gone, spoilt] = [packs[0], packs[1]];
     let mut bytes = io.get(&spoilt).unwrap().to_vec();
     let len: u64 = bytes.len() as u64 + io.get(&gone).unwrap().len() as u64;
     bytes[1000] ^= 1;
