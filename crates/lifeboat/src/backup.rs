@@ -165,7 +165,9 @@ fn has_lost_packs(fold: &Fold) -> bool {
     let lost = heal::lost_packs(fold);
     if let Some(example) = lost.iter().min() {
         let count = lost.len();
-        tracing::warn!("{count} packs are damaged, among them {example}; what they had is stored again where it is met");
+        tracing::warn!(
+            "{count} packs are damaged, among them {example}; what they had is stored again where it is met"
+        );
     }
     !lost.is_empty()
 }

@@ -28,10 +28,10 @@ use lifeboat_format::snapshot::Snapshot;
 
 use self::lost::Lost;
 use self::references::References;
-pub(crate) use self::trees::shown;
 pub use self::report::{
     AFFECTED_MAX, Affected, CheckCounts, CheckProblem, CheckReport, PROBLEMS_MAX,
 };
+pub(crate) use self::trees::shown;
 use self::trees::{Trees, Visited};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};

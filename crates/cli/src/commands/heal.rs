@@ -50,7 +50,8 @@ pub(super) fn run(args: &HealArgs, settings: &Settings, output: &Output) -> Resu
         let io = open::connect_to_heal(settings)?;
         report.extend(heal_opening(&io, &copy.repository, &of_opening(&named))?);
     } else if let Some(key) = of_opening(&named).first() {
-        let text = format!("{key} can only be healed from a copy of the repository: give it with --from");
+        let text =
+            format!("{key} can only be healed from a copy of the repository: give it with --from");
         return Err(Usage(text).into());
     }
     let repository = open::open(settings, output)?;
@@ -65,14 +66,24 @@ pub(super) fn run(args: &HealArgs, settings: &Settings, output: &Output) -> Resu
         true => {
             let mut objects = damaged(&session.fold);
             let lost = lost_segments(&session.repository, &session.fold)?;
-            objects.extend(lost.into_iter().filter(|key| !objects.contains(key)).collect::<Vec<_>>());
+            objects
+                .extend(lost.into_iter().filter(|key| !objects.contains(key)).collect::<Vec<_>>());
             objects
         }
         false => named.iter().filter(|key| key.name().is_some()).copied().collect(),
     };
     if !objects.is_empty() {
         let replica = copy.as_ref().map(|copy| (&copy.repository, &copy.fold));
-        report.extend(heal(&session.repository, &mut session.fold, &objects, replica, &cancel)?);
+        match heal(&session.repository, &mut session.fold, &objects, replica, &cancel) {
+            Ok(healed) => report.extend(healed),
+            Err(error) => {
+                // What was done before is told all the same.
+                if !output.json && !report.is_empty() {
+                    print(&report, args.from.is_some(), output)?;
+                }
+                return Err(error.into());
+            }
+        }
         session.remember();
     }
     let is_lost = report.iter().any(is_lost);

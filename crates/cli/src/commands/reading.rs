@@ -2,7 +2,6 @@
 //! are.
 
 use anyhow::Result;
-use lifeboat::monitor::Monitor as _;
 use lifeboat_repo::cancel::Cancel;
 use lifeboat_repo::open::Repository;
 use lifeboat_repo::pace::Pace;
@@ -32,7 +31,8 @@ pub(crate) fn read<T>(
     let monitor = progress_monitor(output);
     let found = read(&repository, reading, &monitor);
     monitor.finish();
-    let found = found.map_err(|error| session::mark_rollback(error.into(), &repository, settings))?;
+    let found =
+        found.map_err(|error| session::mark_rollback(error.into(), &repository, settings))?;
     let requests = Traffic::of(repository.io());
     requests.log();
     Ok((found, requests))

@@ -6,9 +6,9 @@ use lifeboat_repo::repair::packs::{PacksReport, repair as repair_packs};
 use lifeboat_repo::repair::snapshots::{RepairOptions, RepairReport, repair as repair_snapshots};
 use serde::Serialize;
 
+use super::heal;
 use super::open::TOOL;
 use super::session::{Session, chosen};
-use super::heal;
 use crate::args::{
     RepairArgs, RepairCommand, RepairIndexArgs, RepairPacksArgs, RepairSnapshotsArgs,
 };
@@ -61,7 +61,8 @@ fn index(args: &RepairIndexArgs, settings: &Settings, output: &Output) -> Result
         let (message_type, warnings) = ("repair_index_summary", session.warnings());
         output.document(&Document { message_type, report: &report, warnings })?;
     } else if args.dry_run {
-        output.lines(names.iter().map(|name| format!("{name}: would be made of the packs again")))?;
+        output
+            .lines(names.iter().map(|name| format!("{name}: would be made of the packs again")))?;
         output.line(format!("would rebuild {}", count(names.len() as u64, "index segment")))?;
     } else if report.is_empty() {
         output.line("nothing to repair: all index segments can be read")?;
@@ -152,7 +153,10 @@ fn print_snapshots(report: &RepairReport, output: &Output) -> Result<()> {
             (None, None) => format!("{lacks}; nothing is left of it, and it is forgotten"),
             (None, Some(kept)) => format!("{lacks}; nothing is left of it; it stays: {kept}"),
             (Some(new), None) => {
-                format!("{lacks}; {:.8} has the rest, and the old one is forgotten", new.to_string())
+                format!(
+                    "{lacks}; {:.8} has the rest, and the old one is forgotten",
+                    new.to_string()
+                )
             }
             (Some(new), Some(kept)) => {
                 format!("{lacks}; {:.8} has the rest; the old one stays: {kept}", new.to_string())
@@ -160,8 +164,13 @@ fn print_snapshots(report: &RepairReport, output: &Output) -> Result<()> {
         })?;
     }
     let lacking = report.repaired.len() as u64;
+    if lacking > 0 {
+        output.notice("note: `lifeboat scrub` notes what is damaged, so that the next backup stores it again where the source has it");
+    }
     output.line(match lacking {
-        0 => format!("{} lack nothing that is known to be lost", count(report.snapshots, "snapshot")),
+        0 => {
+            format!("{} lack nothing that is known to be lost", count(report.snapshots, "snapshot"))
+        }
         _ => format!("{} of {} lack something", lacking, count(report.snapshots, "snapshot")),
     })
 }

@@ -129,7 +129,9 @@ fn advice(damaged: &DamagedObject) -> &'static str {
         (false, false) => {
             "`lifeboat heal --from` takes it from a copy; `check --read-data` says whom it hits"
         }
-        (false, true) => "`lifeboat heal` makes it of the packs again, or takes it from a copy (--from)",
+        (false, true) => {
+            "`lifeboat heal` makes it of the packs again, or takes it from a copy (--from)"
+        }
     }
 }
 

@@ -24,9 +24,9 @@ use lifeboat_repo::open::Repository;
 use lifeboat_repo::reader::{ChunkKind, Reader};
 use lifeboat_repo::snapshots::{self, Snapshots, Standing};
 use lifeboat_repo::stand;
-use lifeboat_repo::tree::{ChunkSource, TreeRoot};
 use lifeboat_repo::tree::map::MapReader;
 use lifeboat_repo::tree::scan::Scan;
+use lifeboat_repo::tree::{ChunkSource, TreeRoot};
 
 use super::options::{BackupOptions, Detect};
 use super::unit::Spent;

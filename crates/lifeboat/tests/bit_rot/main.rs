@@ -83,7 +83,11 @@ fn named_as_hit(repository: &Repository) -> BTreeMap<String, BTreeSet<String>> {
     hit
 }
 
-fn each_case(kind: &'static str, base: &Base, mut each: impl FnMut(&str, Arc<dyn Store>, Vec<Rotten>)) {
+fn each_case(
+    kind: &'static str,
+    base: &Base,
+    mut each: impl FnMut(&str, Arc<dyn Store>, Vec<Rotten>),
+) {
     for case in 0..CASES {
         let mut dice = Dice::new(kind, case);
         let store = copy_of(&base.store);

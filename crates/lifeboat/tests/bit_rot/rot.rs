@@ -82,8 +82,7 @@ fn spoil_one(store: &Arc<dyn Store>, key: &str, dice: &mut Dice) -> Rotten {
         let tail = &bytes[bytes.len() - TAIL_LEN..];
         Footer::parse(tail, bytes.len() as u64).unwrap()
     });
-    let places: BTreeSet<usize> =
-        (0..1 + dice.below(4)).map(|_| dice.below(bytes.len())).collect();
+    let places: BTreeSet<usize> = (0..1 + dice.below(4)).map(|_| dice.below(bytes.len())).collect();
     for place in &places {
         bytes[*place] ^= 1 << dice.below(8);
     }

@@ -162,7 +162,12 @@ impl Base {
     }
 
     /// What was repaired has all that is not left out, and the others are as they were.
-    pub(crate) fn assert_repaired(&self, repository: &Repository, report: &RepairReport, what: &str) {
+    pub(crate) fn assert_repaired(
+        &self,
+        repository: &Repository,
+        report: &RepairReport,
+        what: &str,
+    ) {
         let view = View::load(repository).unwrap();
         let live: BTreeSet<SnapshotId> =
             view.snapshots.live().map(|known| known.snapshot.id).collect();

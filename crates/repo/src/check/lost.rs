@@ -83,7 +83,9 @@ pub(crate) fn find_lost(
         let mut checker = reading.checker(repository);
         while let Some((key, size)) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
             if cancel.is_cancelled() {
-                return Err(Error::new(Kind::Cancelled, "read", key).because("it was asked to stop"));
+                return Err(
+                    Error::new(Kind::Cancelled, "read", key).because("it was asked to stop")
+                );
             }
             let outcome = match size {
                 Some(size) => Some(read_object(&mut checker, *key, *size, |_| Ok(Vec::new()))?),

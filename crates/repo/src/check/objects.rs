@@ -85,7 +85,8 @@ impl Check<'_> {
                     self.lost.pack(key, None);
                 }
                 _ if fold.is_merged(&key) => {
-                    let text = format!("{key}: {what}; others have its records, so nothing is lost");
+                    let text =
+                        format!("{key}: {what}; others have its records, so nothing is lost");
                     self.report.note(text);
                 }
                 _ => {

@@ -30,7 +30,8 @@ const MEND_BYTES: u64 = 8 << 20;
 /// What is said of a pack that its own parity makes whole.
 const MENDED: &str = "its own parity makes it whole again (`lifeboat heal`)";
 /// What is said of a pack of which only one copy of its tables or footers is damaged.
-const END_MENDED: &str = "the other copy of its table and footer makes it whole again (`lifeboat heal`)";
+const END_MENDED: &str =
+    "the other copy of its table and footer makes it whole again (`lifeboat heal`)";
 /// Damaged stripes or frames of one pack that are named; any more are only counted.
 pub(super) const NAMED_MAX: usize = 8;
 

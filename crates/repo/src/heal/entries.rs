@@ -99,9 +99,9 @@ impl Healer<'_> {
                     continue;
                 }
                 Some(Err(error)) => Outcome::Lost(error),
-                None => Outcome::Lost(
-                    Error::new(Kind::Corrupt, OPERATION, key).because(reason.clone()),
-                ),
+                None => {
+                    Outcome::Lost(Error::new(Kind::Corrupt, OPERATION, key).because(reason.clone()))
+                }
             };
             report.push((key, outcome));
         }

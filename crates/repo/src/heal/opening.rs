@@ -67,7 +67,10 @@ fn heal_config(io: &Io, copy: &Repository) -> Result<Outcome> {
         Some(log) if log == copy.log_id() => {}
         Some(_) => return Err(of_another(io, "the entries of the log here are of another log")),
         None => {
-            return Err(of_another(io, "there is no log entry here to tell whose configuration is missing"));
+            return Err(of_another(
+                io,
+                "there is no log entry here to tell whose configuration is missing",
+            ));
         }
     }
     copy.require_writable()?;
@@ -149,7 +152,8 @@ fn heal_slots(
                 false => continue,
             },
             Some(Ok(_)) if copy.opened_by().slot != slot.slot => {
-                let reason = "it is another one in the copy, and nobody can tell here which is right";
+                let reason =
+                    "it is another one in the copy, and nobody can tell here which is right";
                 Outcome::Lost(Error::new(Kind::Corrupt, OPERATION, key).because(reason).hint(
                     "open the copy with what opens this slot: that shows that the copy's is right",
                 ))

@@ -177,9 +177,10 @@ impl Rebuild<'_> {
                 let error = Error::new(Kind::Cancelled, OPERATION, self.repository.io().describe());
                 return Err(Again::Failed(error.because("it was asked to stop")));
             }
-            let tables = self.repository.io().each_of(some, |pack| {
-                table(self.repository, pack.key, pack.size)
-            });
+            let tables = self
+                .repository
+                .io()
+                .each_of(some, |pack| table(self.repository, pack.key, pack.size));
             for (pack, table) in some.iter().zip(tables) {
                 match table {
                     Ok(table) => take(&index, pack, &table, &mut found, &mut strays)?,

@@ -75,7 +75,8 @@ impl Segments<'_> {
             }
             Err(error) => tracing::debug!(%error, "{key} is damaged"),
         }
-        let found = self.replica.and_then(|replica| from_replica(replica, ObjectKind::Index, &name));
+        let found =
+            self.replica.and_then(|replica| from_replica(replica, ObjectKind::Index, &name));
         let Some(bytes) = found else { return Ok(None) };
         let (new, listed) = put_again(self.repository, ObjectKind::Index, name, bytes)?;
         // What has the right hash may still be what nobody can open, if whoever wrote it wanted that.

@@ -204,7 +204,7 @@ fn a_twin_is_a_maintainers() {
     assert_eq!(world.fold().twins().into_iter().collect::<Vec<_>>(), [(original, key)]);
     // A checkpoint knows, too.
     let whole = world.fold();
-    assert!(crate::log::checkpoint::write(&world.repository, &whole).unwrap());
+    assert!(log::checkpoint::write(&world.repository, &whole).unwrap());
     let from_checkpoint = world.fold();
     assert_eq!(from_checkpoint.entries_read(), 0);
     assert_eq!(from_checkpoint.twins(), whole.twins());
@@ -225,20 +225,17 @@ fn what_is_gone_meanwhile_gets_no_twin() {
         })
         .collect();
     let run = RunId([8; 16]);
-    let by = |kind| crate::log::EntryDraft::maintenance(kind, run);
+    let by = |kind| log::EntryDraft::maintenance(kind, run);
     let mut others = world.fold();
     for (kind, mark, closes) in
         [(LogKind::Condemn, Some(0), None), (LogKind::Delete, None, Some(1))]
     {
-        let draft = crate::log::EntryDraft { objects: all.clone(), mark, closes, ..by(kind) };
-        log::append(&world.repository, &mut others, |_| {
-            Ok(crate::log::Decision::Append(draft.clone()))
-        })
-        .unwrap();
+        let draft = log::EntryDraft { objects: all.clone(), mark, closes, ..by(kind) };
+        log::append(&world.repository, &mut others, |_| Ok(log::Decision::Append(draft.clone())))
+            .unwrap();
     }
     let cancel = Cancel::new();
-    let report =
-        heal(&world.repository, &mut fold, &world.packs[..1], None, &cancel).unwrap();
+    let report = heal(&world.repository, &mut fold, &world.packs[..1], None, &cancel).unwrap();
     assert!(matches!(report[0].1, Outcome::NotNeeded(_)), "{report:?}");
     assert_eq!(keys(&world.store, "log/").len(), 3, "no entry named it");
 }

@@ -16,11 +16,11 @@ use bytes::Bytes;
 use lifeboat_codec::sign::verify;
 use lifeboat_format::checkpoint::{
     CHECKPOINT_PREFIX_LEN, Checkpoint, CheckpointBlock, CondemnFact, MergeFact, ObjectFact,
-    SECTION_CONDEMNS, SECTION_COPIES, SECTION_GONE, SECTION_GONE_SEGMENTS, SECTION_KEEPING, SECTION_MERGES,
-    SECTION_PACKS, SECTION_SCRUBS, SECTION_SEGMENTS, SECTION_SNAPSHOTS, SIGNATURE_CONTEXT,
-    SnapshotFact, decode_condemns, decode_gone, decode_keeping, decode_merges, decode_objects,
-    decode_snapshots, encode_condemns, encode_gone, encode_keeping, encode_merges, encode_objects,
-    encode_snapshots,
+    SECTION_CONDEMNS, SECTION_COPIES, SECTION_GONE, SECTION_GONE_SEGMENTS, SECTION_KEEPING,
+    SECTION_MERGES, SECTION_PACKS, SECTION_SCRUBS, SECTION_SEGMENTS, SECTION_SNAPSHOTS,
+    SIGNATURE_CONTEXT, SnapshotFact, decode_condemns, decode_gone, decode_keeping, decode_merges,
+    decode_objects, decode_snapshots, encode_condemns, encode_gone, encode_keeping, encode_merges,
+    encode_objects, encode_snapshots,
 };
 use lifeboat_format::entry::{ListedObject, ObjectKind};
 use lifeboat_format::id::SnapshotId;
@@ -300,7 +300,8 @@ fn blocks_of(fold: &Fold) -> Vec<(u8, u32, Vec<u8>)> {
         .partition(|fact: &ObjectFact| fact.object.kind == ObjectKind::Index);
     let gone: Vec<ObjectFact> = facts_of(fold.merges.gone()).collect();
     let mut blocks = Vec::new();
-    let is_copy = |fact: &&ObjectFact| fold.copies.contains(&fact.object.kind.key(fact.object.name));
+    let is_copy =
+        |fact: &&ObjectFact| fold.copies.contains(&fact.object.kind.key(fact.object.name));
     let packs: Vec<ObjectFact> = packs;
     let copies = packs.iter().filter(is_copy).copied().collect();
     let all: [(u8, Vec<ObjectFact>); 4] = [

@@ -103,8 +103,7 @@ pub(crate) fn commit_merge(
     let key_of = |object: &ListedObject| object.kind.key(object.name);
     let merged: Vec<ObjectName> = parts.iter().filter_map(name_of).collect();
     append(repository, fold, |head| {
-        let is_in_the_way =
-            |part: &ObjectKey| head.is_merged(part) || head.object(part).is_none();
+        let is_in_the_way = |part: &ObjectKey| head.is_merged(part) || head.object(part).is_none();
         if !may(head) || parts.iter().any(is_in_the_way) {
             return Ok(Decision::Nothing);
         }

@@ -241,10 +241,11 @@ impl Fold {
         let mut twins = HashMap::new();
         for alike in packs.chunk_by(|(one, _), (other, _)| hash(one) == hash(other)) {
             let first = alike.iter().min_by_key(|(key, entry)| (*entry, *key));
-            let copies = alike
-                .iter()
-                .filter(|pack| self.copies.contains(pack.0) && Some(*pack) != first);
-            let Some((last, _)) = copies.max_by_key(|(key, entry)| (*entry, *key)) else { continue };
+            let copies =
+                alike.iter().filter(|pack| self.copies.contains(pack.0) && Some(*pack) != first);
+            let Some((last, _)) = copies.max_by_key(|(key, entry)| (*entry, *key)) else {
+                continue;
+            };
             let others = alike.iter().filter(|(key, _)| key != last);
             twins.extend(others.map(|(key, _)| (**key, **last)));
         }
@@ -531,7 +532,8 @@ impl Fold {
     fn read_on(&mut self, repository: &Repository) -> Result<()> {
         self.witness.0 = repository.remembered().map(|head| head.number);
         // What a checkpoint says of its own entry is as good as that.
-        self.witness.1 = self.head.filter(|head| self.witness.0 == Some(head.number)).map(|head| head.hash);
+        self.witness.1 =
+            self.head.filter(|head| self.witness.0 == Some(head.number)).map(|head| head.hash);
         self.read_to_head(repository.io(), &BTreeMap::new())?;
         let first_damage = self.voids.iter().find(|void| void.is_damage);
         if let Some(VoidEntry { number, reason, .. }) = first_damage.or(self.voids.first()) {
@@ -599,7 +601,9 @@ impl Fold {
         match fetch::entry(repository.io(), number)? {
             Some(found) if found.hash == remembered.hash => Ok(()),
             Some(found) if is_damaged(number, &found, &self.rules)? => Ok(()),
-            None if self.checkpoint > Some(number) || self.gap.is_some_and(|gap| gap < number) => Ok(()),
+            None if self.checkpoint > Some(number) || self.gap.is_some_and(|gap| gap < number) => {
+                Ok(())
+            }
             _ => rollback(format!("entry {number} is not the one that was seen before")),
         }
     }

@@ -80,9 +80,8 @@ pub(crate) fn proven(
     copy: &Repository,
 ) -> Result<Bytes> {
     let key = ObjectKey::Log(number);
-    let refuse = |reason: &str| {
-        Err(Error::new(Kind::Corrupt, OPERATION, key).because(reason.to_owned()))
-    };
+    let refuse =
+        |reason: &str| Err(Error::new(Kind::Corrupt, OPERATION, key).because(reason.to_owned()));
     let Some(theirs) = fetch::entry(copy.io(), number)? else {
         return Err(Error::new(Kind::NotFound, OPERATION, key).because("the copy does not have it"));
     };
@@ -107,7 +106,9 @@ pub(crate) fn proven(
     }
     let entry = LogEntry::decode(&bytes).map_err(|cause| Error::format(OPERATION, key, cause))?;
     if !follows(repository, &entry.header)? {
-        return refuse("the copy has another entry there, which does not follow the one before it here");
+        return refuse(
+            "the copy has another entry there, which does not follow the one before it here",
+        );
     }
     match lacking(repository, &entry.header)? {
         None => Ok(bytes),
@@ -158,10 +159,8 @@ fn follows(repository: &Repository, header: &LogHeader) -> Result<bool> {
         return Ok(header.previous == ObjectHash([0; 32]));
     };
     let Some(found) = fetch::entry(repository.io(), before)? else { return Ok(true) };
-    let is_damaged = matches!(
-        judge(before, &found, Link::Unknown, repository.config())?,
-        Verdict::Damaged(_)
-    );
+    let is_damaged =
+        matches!(judge(before, &found, Link::Unknown, repository.config())?, Verdict::Damaged(_));
     Ok(is_damaged || header.previous == found.hash)
 }
 

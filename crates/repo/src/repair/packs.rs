@@ -96,7 +96,9 @@ pub fn repair(
         if cancel.is_cancelled() {
             put.name(repository, fold, run)?;
             let place = repository.io().describe();
-            return Err(Error::new(Kind::Cancelled, OPERATION, place).because("it was asked to stop"));
+            return Err(
+                Error::new(Kind::Cancelled, OPERATION, place).because("it was asked to stop")
+            );
         }
         report.found += 1;
         let found = key.to_string();

@@ -55,7 +55,8 @@ impl Rewrite<'_> {
                 Ok(found) => found,
                 Err(error) if (self.is_of_the_object)(&error) => {
                     let count = scan.lost() - lost_before;
-                    let text = format!("{count} entries behind it are lost with their node: {error}");
+                    let text =
+                        format!("{count} entries behind it are lost with their node: {error}");
                     tell(last.as_ref(), text);
                     continue;
                 }

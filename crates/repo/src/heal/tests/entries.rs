@@ -44,7 +44,7 @@ impl World {
         self.assert_readable();
         let report = check(&self.repository, &CheckOptions::default(), &|_| {}).unwrap();
         assert!(report.is_clean(), "{:?}", report.problems);
-        assert_eq!(report.counts.packs as usize, self.chunks.len());
+        assert_eq!(report.counts.packs, self.chunks.len() as u64);
     }
 }
 
@@ -143,9 +143,12 @@ fn what_damaged_entries_said_comes_from_a_copy() {
             assert!(bytes_of(&world.store, key) == bytes, "{key}");
         }
         world.assert_log_is_whole(objects);
-        assert!(world.heal_log(Some(&copy)).iter().all(|(_, outcome)| {
-            matches!(outcome, Outcome::NotNeeded(_))
-        }));
+        assert!(
+            world
+                .heal_log(Some(&copy))
+                .iter()
+                .all(|(_, outcome)| { matches!(outcome, Outcome::NotNeeded(_)) })
+        );
     }
 }
 

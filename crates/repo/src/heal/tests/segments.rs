@@ -111,11 +111,11 @@ fn what_is_rebuilt_answers_where_the_lost_one_did() {
     assert_eq!(before.len(), 2);
     let segments = world.segments();
     for lost in [&segments[3..4], &segments[4..], &segments[3..]] {
-        lost.iter().filter(|key| world.fold().segments().iter().any(|of| of.key == **key)).for_each(
-            |key| {
+        lost.iter()
+            .filter(|key| world.fold().segments().iter().any(|of| of.key == **key))
+            .for_each(|key| {
                 lose(&world.store, &key.to_string());
-            },
-        );
+            });
         let lost = lost_segments(&world.repository, &world.fold()).unwrap();
         world.heal_these(&lost, None);
         assert_eq!(place(&world), before);
