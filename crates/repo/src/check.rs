@@ -21,6 +21,7 @@ mod stripes;
 mod trees;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use lifeboat_format::key::ObjectKey;
@@ -103,6 +104,8 @@ struct Check<'a> {
     progress: &'a (dyn Fn(CheckProgress) + Sync),
     report: CheckReport,
     lost: Lost,
+    /// Packs whose tables can't be read, with their problems' places.
+    unlisted: HashMap<ObjectKey, Option<usize>>,
 }
 
 /// Checks the repository.
@@ -144,6 +147,7 @@ fn look(
         progress,
         report: CheckReport::default(),
         lost: Lost::default(),
+        unlisted: HashMap::new(),
     };
     check.config()?;
     check.key_slots()?;

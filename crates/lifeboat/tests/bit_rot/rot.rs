@@ -91,7 +91,7 @@ fn spoil_one(store: &Arc<dyn Store>, key: &str, dice: &mut Dice) -> Rotten {
             let range = footer.stripe_range(*stripe);
             places.iter().any(|place| range.contains(&(*place as u64)))
         };
-        (0..u64::from(footer.stripe_count())).filter(is_hit).collect()
+        (0..footer.stripe_count()).filter(is_hit).collect()
     });
     io.put_new(&object, bytes.into()).unwrap();
     Rotten { key: object, damage: Damage::Flipped(places.into_iter().collect()), stripes }

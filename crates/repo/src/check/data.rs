@@ -4,9 +4,8 @@
 //! pack of usual size or some windows of one, and one frame; there are as many threads as the
 //! budget allows.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::ScopedJoinHandle;
 
 use lifeboat_codec::hash::ContentHasher;
@@ -15,6 +14,7 @@ use lifeboat_format::key::ObjectKey;
 use lifeboat_format::pack::{ChunkRecord, FrameRecord, Trailer};
 
 use crate::check::digest::Digests;
+use crate::check::lost::find_unlisted;
 use crate::check::pack::{PackChecker, PackFindings};
 use crate::check::{Check, CheckProgress, CheckReport, is_of_the_object};
 use crate::error::Result;
@@ -85,7 +85,7 @@ impl Check<'_> {
     pub(super) fn data<T: Send>(
         &mut self,
         fold: &Fold,
-        index: &Index,
+        index: &Arc<Index>,
         digests: &Digests,
         other: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> Result<T> + Send,
     ) -> Result<T> {
@@ -144,6 +144,7 @@ impl Check<'_> {
             let twin = twins.get(&key).filter(|twin| !self.has_fault(twin));
             self.take((key, size), outcome, twin)?;
         }
+        find_unlisted(self.repository, index, &self.unlisted, &mut self.lost)?;
         Ok(outcome)
     }
 
@@ -183,6 +184,9 @@ impl Check<'_> {
                 }
                 if findings.is_lost {
                     self.lost.pack(key, place);
+                }
+                if findings.is_unlisted {
+                    self.unlisted.insert(key, place);
                 }
                 for chunk in findings.lost {
                     self.lost.chunk(chunk, key, place);

@@ -5,16 +5,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lifeboat_format::id::ChunkId;
 use lifeboat_format::key::ObjectKey;
 
 use crate::cancel::Cancel;
 use crate::check::data::{Outcome, Reading, read_object};
+use crate::check::is_of_the_object;
 use crate::error::{Error, Kind, Result};
+use crate::index::{Index, location};
 use crate::open::Repository;
-use crate::reader::Location;
+use crate::reader::{ChunkKind, Location, Reader};
 
 /// Lost chunks that are remembered one by one, at some 100 bytes each.
 const CHUNKS_MAX: usize = 200_000;
@@ -67,18 +69,71 @@ impl Lost {
     }
 }
 
+/// Finds out what can't be had of packs whose own tables can't be read, each with its problem's place: what the index says is
+/// in them is read, chunk by chunk.
+///
+/// # Errors
+/// The store's, where they say nothing of a pack, and those of the index.
+pub(crate) fn find_unlisted(
+    repository: &Repository,
+    index: &Arc<Index>,
+    packs: &HashMap<ObjectKey, Option<usize>>,
+    lost: &mut Lost,
+) -> Result<()> {
+    if packs.is_empty() {
+        return Ok(());
+    }
+    let mut wanted = Vec::new();
+    index.for_each(|_, record, pack| {
+        let key = pack.key();
+        let standing = index.standing(&key);
+        let both = [Some(key), Some(standing).filter(|standing| *standing != key)];
+        for key in both.into_iter().flatten().filter(|key| packs.contains_key(key)) {
+            let mut at = location(record, pack);
+            at.frame.pack = key;
+            wanted.push((at, record.id));
+        }
+        Ok(())
+    })?;
+    wanted.sort_unstable_by_key(|(at, _)| (at.frame, at.offset));
+    let (io, keyring) = (repository.io().clone(), Arc::clone(repository.keyring()));
+    let memory = repository.memory_bytes() / 16;
+    let reader = Reader::new(io, keyring, Arc::<Index>::clone(index), memory);
+    for (at, id) in wanted {
+        let kinds: &[ChunkKind] = match at.frame.pack {
+            ObjectKey::Tree(_) => &[ChunkKind::Node, ChunkKind::Meta],
+            _ => &[ChunkKind::Data],
+        };
+        let mut can_be_had = false;
+        for kind in kinds {
+            match reader.read_copy(*kind, id, &at) {
+                Ok(_) => can_be_had = true,
+                Err(error) if is_of_the_object(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if !can_be_had {
+            let place = packs.get(&at.frame.pack).copied().flatten();
+            lost.chunk(id, at.frame.pack, place);
+        }
+    }
+    Ok(())
+}
+
 /// What can't be had from these packs, which are read whole; one without a length is not there.
 ///
 /// # Errors
 /// The store's, where they say nothing of a pack; [`Kind::Cancelled`].
 pub(crate) fn find_lost(
     repository: &Repository,
+    index: &Arc<Index>,
     packs: &[(ObjectKey, Option<u64>)],
     threads: usize,
     cancel: &Cancel,
 ) -> Result<Lost> {
     let reading = Reading::of(repository, threads);
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Lost::default()));
+    let unlisted = Mutex::new(HashMap::new());
     let work = || -> Result<()> {
         let mut checker = reading.checker(repository);
         while let Some((key, size)) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -97,6 +152,10 @@ pub(crate) fn find_lost(
                     if findings.is_lost {
                         found.pack(*key, None);
                     }
+                    if findings.is_unlisted {
+                        let mut unlisted = unlisted.lock().unwrap_or_else(PoisonError::into_inner);
+                        unlisted.insert(*key, None);
+                    }
                     findings.lost.into_iter().for_each(|id| found.chunk(id, *key, None));
                 }
                 Some(Outcome::Segment(_)) => {}
@@ -112,5 +171,8 @@ pub(crate) fn find_lost(
             .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         ends.collect::<Vec<_>>().into_iter().collect::<Result<()>>()
     })?;
-    Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let unlisted = unlisted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    find_unlisted(repository, index, &unlisted, &mut found)?;
+    Ok(found)
 }

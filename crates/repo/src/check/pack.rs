@@ -44,6 +44,8 @@ pub(crate) struct PackFindings {
     pub(crate) lost: Vec<ChunkId>,
     /// Whether nothing can be had from it.
     pub(crate) is_lost: bool,
+    /// Whether its table can't be read, so that only an index says which of its chunks can't be had.
+    pub(crate) is_unlisted: bool,
     /// Chunks that are what their ids say.
     pub(crate) verified: u64,
     /// Whether there was a key to look into it with.
@@ -61,6 +63,7 @@ impl PackFindings {
             && self.damaged.is_empty()
             && self.lost.is_empty()
             && !self.is_lost
+            && !self.is_unlisted
     }
 }
 
@@ -271,8 +274,14 @@ impl<'a> PackChecker<'a> {
         })?;
         sums.compare(pack.key, layout.as_ref(), &mut findings);
         match opened {
-            None => findings.is_lost = layout.is_none(),
-            Some(Err(error)) => findings.problems.push(error.to_string()),
+            None => {
+                findings.is_unlisted = layout.is_none() && findings.is_opened;
+                findings.is_lost = layout.is_none() && !findings.is_opened;
+            }
+            Some(Err(error)) => {
+                findings.is_unlisted = true;
+                findings.problems.push(error.to_string());
+            }
             Some(Ok((_, trailer))) => {
                 findings.problems.append(&mut of_frames.problems);
                 findings.lost = of_frames.lost;

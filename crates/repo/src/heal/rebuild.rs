@@ -168,10 +168,8 @@ impl Rebuild<'_> {
         let spoken_of = spoken_of(fold);
         let mut strays = Vec::new();
         let mut packs = packs(fold);
-        packs.retain(|pack| {
-            !spoken_of.contains(&pack.entry)
-                || found.iter().any(|found| found.origins.contains(&pack.entry))
-        });
+        let by_entry = by_entry(&found);
+        packs.retain(|pack| !spoken_of.contains(&pack.entry) || by_entry.contains_key(&pack.entry));
         for some in packs.chunks(TABLES_TOGETHER) {
             if self.cancel.is_cancelled() {
                 let error = Error::new(Kind::Cancelled, OPERATION, self.repository.io().describe());
@@ -183,11 +181,15 @@ impl Rebuild<'_> {
                 .each_of(some, |pack| table(self.repository, pack.key, pack.size));
             for (pack, table) in some.iter().zip(tables) {
                 match table {
-                    Ok(table) => take(&index, pack, &table, &mut found, &mut strays)?,
+                    Ok(table) => {
+                        let of_it = by_entry.get(&pack.entry).map(Vec::as_slice);
+                        take(&index, pack, &table, (of_it, &mut found), &mut strays)?;
+                    }
                     Err(error) if is_of_the_store(&error) => return Err(Again::Failed(error)),
                     Err(error) => {
-                        let of_it = found.iter_mut().filter(|it| it.origins.contains(&pack.entry));
-                        of_it.for_each(|it| it.unread.push((pack.key, error.to_string())));
+                        for place in by_entry.get(&pack.entry).into_iter().flatten() {
+                            found[*place].unread.push((pack.key, error.to_string()));
+                        }
                     }
                 }
             }
@@ -327,29 +329,34 @@ fn records<'t>(
     }))
 }
 
-/// Gives each record of a pack that no other segment has to the first lost one that had it.
+/// Where among those found are the segments that spoke of the packs of an entry.
+fn by_entry(found: &[Found]) -> HashMap<u64, Vec<usize>> {
+    let mut by_entry: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (place, found) in found.iter().enumerate() {
+        found.origins.iter().for_each(|entry| by_entry.entry(*entry).or_default().push(place));
+    }
+    by_entry
+}
+
+/// Gives each record of a pack that no other segment has to the first lost one that had it; of a pack of which none ever
+/// spoke to the strays.
 fn take(
     index: &Index,
     pack: &Pack,
     table: &Trailer,
-    found: &mut [Found],
+    (of_it, found): (Option<&[usize]>, &mut [Found]),
     strays: &mut Vec<(IndexRecord, PackRecord)>,
 ) -> Result<()> {
     let Some(records) = records(pack, table) else { return Ok(()) };
-    let is_of_none = found.iter().all(|found| !found.origins.contains(&pack.entry));
     for record in records {
         let id = &record.0.id;
-        let of_it = found
-            .iter_mut()
-            .find(|it| it.origins.contains(&pack.entry) && it.segment.prefix.has(id));
-        if of_it.is_none() && !is_of_none {
-            continue;
-        }
+        let first = of_it.map(|of_it| of_it.iter().find(|at| found[**at].segment.prefix.has(id)));
+        let Some(to) = first.map_or(Some(None), |first| first.map(Some)) else { continue };
         if index.copies(id)?.iter().any(|copy| copy.frame.pack == pack.key) {
             continue;
         }
-        match of_it {
-            Some(of_it) => of_it.records.push(record),
+        match to {
+            Some(at) => found[*at].records.push(record),
             None => strays.push(record),
         }
     }

@@ -117,7 +117,7 @@ pub fn repair(
         tracing::warn!(error = %lost.error, "{} is lost; `heal` or `repair index` come first", lost.key);
     }));
     let suspects = suspects(repository, fold, options.read_data)?;
-    let lost = find_lost(repository, &suspects, options.threads, &options.cancel)?;
+    let lost = find_lost(repository, &index, &suspects, options.threads, &options.cancel)?;
     let reader = Reader::new(
         repository.io().clone(),
         Arc::clone(repository.keyring()),
