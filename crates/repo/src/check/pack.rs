@@ -37,6 +37,7 @@ pub(super) const NAMED_MAX: usize = 8;
 
 /// What reading a pack found.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own")]
 pub(crate) struct PackFindings {
     /// What is wrong with it.
     pub(crate) problems: Vec<String>,
