@@ -10,8 +10,8 @@ mod key;
 mod log;
 #[cfg(feature = "mount")]
 mod mount;
+mod repair;
 mod retention;
-mod scrub;
 mod select;
 mod size;
 
@@ -26,10 +26,13 @@ pub(crate) use self::key::{InitArgs, KeyArgs, KeyCommand, NewKeyArgs};
 pub(crate) use self::log::LogArgs;
 #[cfg(feature = "mount")]
 pub(crate) use self::mount::MountArgs;
+pub(crate) use self::repair::{
+    HealArgs, RepairArgs, RepairCommand, RepairIndexArgs, RepairPacksArgs, RepairSnapshotsArgs,
+    ScrubArgs,
+};
 pub(crate) use self::retention::{
     ForgetArgs, HoldArgs, RetentionArgs, RetentionCommand, RuleArgs, SimulateArgs,
 };
-pub(crate) use self::scrub::{HealArgs, ScrubArgs};
 pub(crate) use self::select::{SelectArgs, SnapshotPath};
 pub(crate) use self::size::{ByteSize, Period};
 
@@ -205,8 +208,10 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Reads back a part of what is stored, so that all of it is read in time, and remembers what was read when
     Scrub(ScrubArgs),
-    /// Puts damaged packs beside themselves once more, whole: by their own parity, or from a copy
+    /// Makes what is damaged or lost whole again: by its own parity, from the packs, from the log's checkpoints, or from a copy
     Heal(HealArgs),
+    /// Gives up what can't be healed, so that everything else is whole
+    Repair(RepairArgs),
     /// Looks at the configuration file and what it leads to
     Config(ConfigArgs),
     /// Tries out what a store can do, and says what that rules out

@@ -25,6 +25,8 @@ mod mount;
 mod open;
 mod own_file;
 mod paths;
+mod reading;
+mod repair;
 mod restore;
 mod retention;
 mod scrub;
@@ -68,6 +70,7 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::Gc(args) => gc::run(&args, settings, output),
         Command::Check(args) => check::run(&args, settings, output),
         Command::Heal(args) => heal::run(&args, settings, output),
+        Command::Repair(args) => repair::run(&args, settings, output),
         Command::Scrub(args) => scrub::run(&args, settings, output),
         Command::Config(args) => config::run(&args, settings, output),
         Command::Doctor(args) => doctor::run(&args, settings, output),

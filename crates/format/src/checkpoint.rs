@@ -47,6 +47,8 @@ pub const SECTION_SCRUBS: u8 = 8;
 pub const SECTION_GONE: u8 = 9;
 /// The section of merged index segments that are gone for good, before the merges that speak of them.
 pub const SECTION_GONE_SEGMENTS: u8 = 10;
+/// The section of packs that a maintainer has put beside others, after that of packs; left out where there are none.
+pub const SECTION_COPIES: u8 = 11;
 
 const MAGIC: &[u8; 8] = b"LBCHKPNT";
 const WHAT: &str = "checkpoint";
@@ -278,7 +280,7 @@ pub fn encode_objects(facts: &[ObjectFact]) -> Vec<u8> {
     out
 }
 
-/// The objects of a block of section segments, gone segments or packs.
+/// The objects of a block of section segments, gone segments, packs or copies.
 ///
 /// # Errors
 /// `Corrupt` when the bytes are no such block, or have an object that is not of the section.

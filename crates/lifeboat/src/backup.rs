@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::unbounded;
+use lifeboat_repo::heal;
 use lifeboat_repo::index::{Index, LostSegment};
 use lifeboat_repo::log::Fold;
 use lifeboat_repo::log::history::has_collected_since;
@@ -122,7 +123,7 @@ fn attempt(
         fold.require_appendable()?;
     }
     let (index, is_damaged) = load_index(repository, &fold)?;
-    let doubtful = doubtful || is_damaged;
+    let doubtful = doubtful || is_damaged || has_lost_packs(&fold);
     let parents =
         Parents::choose(repository, &fold, options, &source.key(), Arc::clone(&index), doubtful)?;
     let packer =
@@ -163,6 +164,18 @@ fn load_index(repository: &Repository, fold: &Fold) -> Result<(Arc<Index>, bool)
         None => Ok((Arc::new(index), doubtful)),
         Some(error) => Err(error.into()),
     }
+}
+
+/// Whether scrubs have found packs that can't be read and that nobody has healed: what only they have is stored again.
+fn has_lost_packs(fold: &Fold) -> bool {
+    let lost = heal::lost_packs(fold);
+    if let Some(example) = lost.iter().min() {
+        let count = lost.len();
+        tracing::warn!(
+            "{count} packs are damaged, among them {example}; what they had is stored again where it is met"
+        );
+    }
+    !lost.is_empty()
 }
 
 /// What open and travelling packs may take: by default enough for four packs of the usual size and a

@@ -11,7 +11,7 @@
 
 pub(crate) mod data;
 mod digest;
-mod lost;
+pub(crate) mod lost;
 mod objects;
 pub(crate) mod pack;
 mod records;
@@ -21,6 +21,7 @@ mod stripes;
 mod trees;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use lifeboat_format::key::ObjectKey;
@@ -31,11 +32,12 @@ use self::references::References;
 pub use self::report::{
     AFFECTED_MAX, Affected, CheckCounts, CheckProblem, CheckReport, PROBLEMS_MAX,
 };
+pub(crate) use self::trees::shown;
 use self::trees::{Trees, Visited};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::index::Index;
-use crate::log::{Fold, checkpoint};
+use crate::log::{Fold, checkpoint, wounds};
 use crate::open::Repository;
 use crate::pace::Pace;
 use crate::slots;
@@ -102,6 +104,8 @@ struct Check<'a> {
     progress: &'a (dyn Fn(CheckProgress) + Sync),
     report: CheckReport,
     lost: Lost,
+    /// Packs whose tables can't be read, with their problems' places.
+    unlisted: HashMap<ObjectKey, Option<usize>>,
 }
 
 /// Checks the repository.
@@ -153,6 +157,7 @@ fn look(
         progress,
         report: CheckReport::default(),
         lost: Lost::default(),
+        unlisted: HashMap::new(),
     };
     check.config()?;
     check.key_slots()?;
@@ -229,14 +234,31 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Folds the whole log, whatever checkpoints say, and looks at these for themselves.
+    /// Folds the whole log, whatever checkpoints say, and looks at these for themselves. Where an entry is damaged or missing
+    /// and a checkpoint has what it said, nothing is lost, and the fold is from that one on.
     fn log(&mut self) -> Result<Fold> {
-        let fold = Fold::load_all(self.repository)?;
+        let mut fold = Fold::load_all(self.repository)?;
+        let is_damaged = fold.voids().iter().any(|void| void.is_damage);
+        let covered = if is_damaged { wounds::covered(self.repository)? } else { None };
+        let mut is_covered = false;
         for void in fold.voids() {
-            self.report.problem(ObjectKey::Log(void.number), &void.reason);
+            let key = ObjectKey::Log(void.number);
+            if void.is_damage && covered >= Some(void.number) {
+                let checkpoint = ObjectKey::Checkpoint(covered.unwrap_or(void.number));
+                self.report.note(format!(
+                    "{key}: {}; {checkpoint} has what it said, so nothing is lost",
+                    void.reason
+                ));
+                is_covered = true;
+            } else {
+                self.report.problem(key, &void.reason);
+            }
         }
         self.report.problem_count += fold.void_count() - fold.voids().len() as u64;
         self.report.counts.log_entries = fold.entries_read();
+        if is_covered {
+            fold = Fold::load(self.repository)?;
+        }
         let newest = checkpoint::all(self.repository)?.into_iter().rev().take(CHECKPOINTS_MAX);
         for (number, size) in newest {
             if let Err(error) = checkpoint::read(self.repository, number, size) {
@@ -288,7 +310,7 @@ impl Check<'_> {
 }
 
 /// Whether an error says that an object is bad, and not that the store or the caller is.
-fn is_of_the_object(error: &Error) -> bool {
+pub(crate) fn is_of_the_object(error: &Error) -> bool {
     error.is_unreadable()
         || matches!(
             error.kind(),

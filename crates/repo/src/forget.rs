@@ -18,7 +18,7 @@ use lifeboat_format::key::ObjectKey;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Decision, EntryDraft, Fold, append, seal_remark};
 use crate::open::Repository;
-use crate::snapshots::{Known, Snapshots, Standing};
+use crate::snapshots::{Known, Snapshots, Standing, Unreadable};
 
 pub use self::guards::Guards;
 pub use self::hold::hold;
@@ -66,6 +66,58 @@ pub fn forget(
     Ok(forgotten)
 }
 
+/// Forgets these snapshots, which nobody can read, so that what they need is not kept for ever. No guard is asked: nothing is
+/// known of them.
+///
+/// # Errors
+/// [`Kind::NotFound`] for one that is not there; [`Kind::Invalid`] for one that can be read; [`Kind::Denied`] for one that is
+/// held, or without a key of role *maintain*; else as [`append`].
+pub fn forget_unreadable(
+    repository: &Repository,
+    fold: &mut Fold,
+    ids: &[SnapshotId],
+    why: &Why,
+) -> Result<Vec<SnapshotId>> {
+    const OPERATION: &str = "forget snapshot";
+    let run = RunId(repository.random()?);
+    let mut forgotten = Vec::new();
+    append(repository, fold, |fold| {
+        let snapshots = Snapshots::load(repository, fold)?;
+        let now = now(repository);
+        forgotten.clear();
+        for id in ids {
+            let is_it = |unreadable: &Unreadable| unreadable.id == *id;
+            if !snapshots.unreadable().iter().any(is_it) {
+                let (kind, reason) = match snapshots.all().iter().any(|of| of.snapshot.id == *id) {
+                    true => (Kind::Invalid, "it can be read: forget it as any other"),
+                    false => (Kind::NotFound, "no snapshot has this id"),
+                };
+                return Err(Error::new(kind, OPERATION, id).because(reason));
+            }
+            if let Some(hold) = fold.hold(id).filter(|hold| hold.until.holds_at(now)) {
+                return Err(is_held_by(id, hold.entry));
+            }
+            if fold.hidden(id).is_none() {
+                forgotten.push(*id);
+            }
+        }
+        if forgotten.is_empty() {
+            return Ok(Decision::Nothing);
+        }
+        let draft = EntryDraft::maintenance(LogKind::Forget, run);
+        let body = seal_remark(repository, why.reason.as_deref(), &why.tool)?;
+        Ok(Decision::Append(EntryDraft { ids: forgotten.clone(), time: Some(now), body, ..draft }))
+    })?;
+    Ok(forgotten)
+}
+
+/// The refusal to forget what is held by the entry of this number.
+fn is_held_by(id: &SnapshotId, entry: u64) -> Error {
+    Error::new(Kind::Denied, "forget snapshot", id)
+        .because(format!("it is held, by {}", ObjectKey::Log(entry)))
+        .hint("wait until the hold ends, or release it first ('lifeboat hold --release')")
+}
+
 /// The newest form of each of these that can be forgotten, once; those that are already are left out.
 ///
 /// # Errors
@@ -87,11 +139,7 @@ pub fn forgettable(snapshots: &Snapshots, ids: &[SnapshotId], now: u64) -> Resul
             form.hold.filter(|hold| hold.until.holds_at(now)).map(|hold| hold.entry)
         });
         if let Some(entry) = held {
-            return Err(Error::new(Kind::Denied, "forget snapshot", id)
-                .because(format!("it is held, by {}", ObjectKey::Log(entry)))
-                .hint(
-                    "wait until the hold ends, or release it first ('lifeboat hold --release')",
-                ));
+            return Err(is_held_by(id, entry));
         }
         found.push(newest.snapshot.id);
     }

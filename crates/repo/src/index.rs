@@ -171,6 +171,21 @@ impl Index {
         index
     }
 
+    /// As [`load_what_is_there`](Self::load_what_is_there), of these segments only and with nothing in the place of any.
+    pub(crate) fn of_segments(
+        repository: &Repository,
+        fold: &Fold,
+        segments: &[LiveSegment],
+        lost: impl FnMut(LostSegment),
+    ) -> Self {
+        let index = Self::empty(repository);
+        let slots: Vec<Arc<Slot>> = segments.iter().map(|segment| index.slot(segment)).collect();
+        index.replace(fold, |table| table.next(slots));
+        index.spares.lock().unwrap_or_else(PoisonError::into_inner).merges = Arc::default();
+        index.open_slots(Slot::is_pinned, lost);
+        index
+    }
+
     /// Opens all segments, or tells which can't be, as
     /// [`load_what_is_there`](Self::load_what_is_there).
     pub fn open_all(&self, lost: impl FnMut(LostSegment)) {
@@ -477,7 +492,9 @@ impl Index {
         let reliable = self.first(id, |_, segment| {
             let Some((_, record)) = self.find(segment, id)? else { return Ok(None) };
             let location = segment.location(&self.cache, &record)?;
-            let is_reliable = believed.may_rely_on(&believed.standing(&location.frame.pack))
+            let standing = believed.standing(&location.frame.pack);
+            let is_reliable = believed.may_rely_on(&standing)
+                && !believed.is_damaged(&standing)
                 && believed.may_rely_on(&segment.key())
                 && believed.knows(&segment.key(), &location.frame.pack);
             let is_relied_on = is_reliable || is_planted(Planted::WriterReliesOnCondemned);
@@ -494,26 +511,29 @@ impl Index {
         }
     }
 
-    /// Where a chunk is: in the first pack that may be relied on, and if there is none in all those that are condemned.
+    /// Where a chunk is: in the first pack that may be relied on, and if there is none in all those that are condemned or
+    /// damaged. Behind a damaged one only what a scrub has verified stands for all.
     ///
     /// # Errors
     /// When a block can't be fetched or opened.
     pub(crate) fn find_best(&self, id: &ChunkId) -> Result<Vec<Found>> {
         let believed = self.believed();
-        let mut condemned = Vec::new();
+        let (mut doubtful, mut is_damaged) = (Vec::new(), false);
         let best = self.first(id, |place, segment| {
             let Some((record, found)) = self.find(segment, id)? else { return Ok(None) };
             let pack = segment.location(&self.cache, &found)?.frame.pack;
             let pack = believed.standing(&pack);
             let at = Ordinal { segment: place, record };
             let found = Found { at, segment: segment.key(), pack, length: found.length };
-            if believed.may_rely_on(&pack) && believed.may_rely_on(&found.segment) {
+            is_damaged |= believed.is_damaged(&pack);
+            let is_good = !is_damaged || believed.is_verified(&pack);
+            if is_good && believed.may_rely_on(&pack) && believed.may_rely_on(&found.segment) {
                 return Ok(Some(found));
             }
-            condemned.push(found);
+            doubtful.push(found);
             Ok(None)
         })?;
-        Ok(best.map_or(condemned, |best| vec![best]))
+        Ok(best.map_or(doubtful, |best| vec![best]))
     }
 
     /// From now on nothing in these packs is [known](Self::knows).

@@ -25,6 +25,7 @@ pub mod packer;
 pub mod planted;
 mod reach;
 pub mod reader;
+pub mod repair;
 pub mod scrub;
 pub mod slots;
 pub mod snapshots;

@@ -23,12 +23,14 @@ mod merges;
 pub(crate) mod remark;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod wounds;
 
 use lifeboat_format::id::ObjectHash;
 
 pub use self::append::{Decision, EntryDraft, append};
 pub use self::collected::Condemn;
 pub use self::commit::{commit, commit_copies, commit_snapshot};
+pub(crate) use self::commit::{commit_merge, commit_twins};
 pub use self::fold::{Fold, LiveObject, SnapshotRecord, VoidEntry};
 pub use self::keeping::Hold;
 pub use self::ledger::{Ledger, Seen};

@@ -101,7 +101,7 @@ pub fn scrub(
     Ok(report)
 }
 
-/// All objects that count, but those that were healed: what took their place is read.
+/// All objects that count, but those that were healed and segments that were merged: what took their place is read.
 fn candidates(fold: &Fold, now: u64) -> Vec<Candidate> {
     let (ledger, twins) = (fold.ledger(), fold.twins());
     let of = |key: &ObjectKey, size, entry| {
@@ -110,7 +110,8 @@ fn candidates(fold: &Fold, now: u64) -> Vec<Candidate> {
         let is_new = read.is_none() && ledger.is_newer(entry);
         Candidate { key: *key, size, entry, read, since, is_new }
     };
-    let objects = fold.objects().iter().filter(|(key, _)| !twins.contains_key(key));
+    let is_stood_for = |key: &ObjectKey| twins.contains_key(key) || fold.is_merged(key);
+    let objects = fold.objects().iter().filter(|(key, _)| !is_stood_for(key));
     objects.map(|(key, live)| of(key, live.size, live.entry)).collect()
 }
 

@@ -54,6 +54,10 @@ impl Harbour {
         let place = Place::with_key_file();
         place.file("src/old/large", noise(1, 300_000));
         place.file("src/old/small", "small\n");
+        // So many chunks that no two segments have the same length: one in the place of another would be as good.
+        for number in 0..12 {
+            place.file(format!("src/old/{number}"), noise(10 + number, 3000));
+        }
         settle();
         place.ok(["backup", "src"]);
         place.file("src/new/large", noise(2, 200_000));

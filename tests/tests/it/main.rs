@@ -10,6 +10,7 @@ mod elsewhere;
 mod fidelity;
 mod file_systems;
 mod gc;
+mod heal;
 mod incremental;
 mod interrupted;
 mod keep;

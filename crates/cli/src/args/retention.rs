@@ -80,8 +80,8 @@ pub(crate) struct ForgetArgs {
     #[arg(long, value_name = "PERCENT", default_value_t = 50)]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) max_share: u8,
-    /// Forgets the last snapshot of a source, too, and as many at once as it takes; with --undo: brings back
-    /// what was forgotten longer ago
+    /// Forgets the last snapshot of a source, too, and as many at once as it takes, and one that nobody can read, named by
+    /// its whole id as `check` shows it; with --undo: brings back what was forgotten longer ago
     #[arg(long)]
     pub(crate) yes_really: bool,
     /// Why, for whoever asks later; it is sealed

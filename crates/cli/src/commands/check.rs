@@ -7,14 +7,12 @@ use lifeboat::monitor::{Monitor as _, Phase};
 use lifeboat_repo::check::{CheckOptions, CheckProgress, CheckReport, check};
 use serde::Serialize;
 
+use super::reading::{Reading, read};
 use super::traffic::Traffic;
-use super::{open, session};
 use crate::args::CheckArgs;
 use crate::exit::End;
-use crate::render::{LineMonitor, Output, bytes, complain, count, progress_monitor};
+use crate::render::{LineMonitor, Output, bytes, complain, count};
 use crate::settings::Settings;
-use crate::signals::cancel_on_signals;
-use crate::yielding;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -27,22 +25,14 @@ struct Document<'a> {
 }
 
 pub(super) fn run(args: &CheckArgs, settings: &Settings, output: &Output) -> Result<End> {
-    let options = CheckOptions {
-        read_data: args.read_data,
-        threads: settings.threads,
-        pace: yielding::pace(&settings.polite()?)?,
-        cancel: cancel_on_signals()?,
-    };
-    let repository = open::open(settings, output)?;
-    let monitor = progress_monitor(output);
-    let shown = Shown { monitor: &monitor, bytes: AtomicU64::new(0) };
-    monitor.phase(Phase::Check);
-    let report = check(&repository, &options, &|progress| shown.hear(progress, args.read_data));
-    monitor.finish();
-    let report =
-        report.map_err(|error| session::mark_rollback(error.into(), &repository, settings))?;
-    let requests = Traffic::of(repository.io());
-    requests.log();
+    let (report, requests) = read(settings, output, |repository, reading, monitor| {
+        let Reading { cancel, pace } = reading;
+        let (read_data, threads) = (args.read_data, settings.threads);
+        let options = CheckOptions { read_data, threads, cancel, pace };
+        let shown = Shown { monitor, bytes: AtomicU64::new(0) };
+        monitor.phase(Phase::Check);
+        check(repository, &options, &|progress| shown.hear(progress, read_data))
+    })?;
     if output.json {
         let (clean, read_data) = (report.is_clean(), args.read_data);
         let message_type = "check_summary";

@@ -6,7 +6,9 @@ mod report;
 use anyhow::Result;
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::time::Time;
-use lifeboat_repo::forget::{Guards, TRASH_SECS, Why, forget, forgettable, undo};
+use lifeboat_repo::forget::{
+    Guards, TRASH_SECS, Why, forget, forget_unreadable, forgettable, undo,
+};
 use lifeboat_repo::snapshots::{Filter, Known, Snapshots};
 
 use self::choice::Choice;
@@ -42,6 +44,10 @@ pub(super) fn run(args: &ForgetArgs, settings: &Settings, output: &Output) -> Re
     let why = Why { reason: args.reason.clone(), tool: TOOL.to_owned() };
     if args.undo {
         return bring_back(args, &mut session, &snapshots, &why, output);
+    }
+    let unreadable = unreadable(args, &snapshots);
+    if !unreadable.is_empty() {
+        return give_up(&unreadable, &mut session, &why, output);
     }
     let way = match choice {
         Some(choice) => Way::Rules(Box::new(choice), filter),
@@ -98,6 +104,33 @@ fn guards(args: &ForgetArgs) -> Guards {
         return Guards::OFF;
     }
     Guards { share_percent_max: args.max_share, ..Guards::DEFAULT }
+}
+
+/// The snapshots that are named by their whole ids and that nobody can read, where the user insists.
+fn unreadable(args: &ForgetArgs, snapshots: &Snapshots) -> Vec<SnapshotId> {
+    if !args.yes_really || args.dry_run {
+        return Vec::new();
+    }
+    let named = |id: &SnapshotId| args.snapshots.contains(&id.to_string());
+    snapshots.unreadable().iter().map(|unreadable| unreadable.id).filter(named).collect()
+}
+
+/// Forgets snapshots that nobody can read.
+fn give_up(
+    ids: &[SnapshotId],
+    session: &mut Session<'_>,
+    why: &Why,
+    output: &Output,
+) -> Result<End> {
+    let forgotten = forget_unreadable(&session.repository, &mut session.fold, ids, why)?;
+    session.remember();
+    if output.json {
+        report::given_up(&forgotten, session.warnings(), output)?;
+    } else {
+        let text = |id: &SnapshotId| format!("snapshot {id}, which can't be read, is forgotten");
+        output.lines(forgotten.iter().map(text))?;
+    }
+    Ok(End::Done)
 }
 
 fn bring_back(

@@ -212,6 +212,11 @@ pub(crate) fn connect_to_try_out(settings: &Settings) -> Result<(Io, StoreOption
     Ok((io, reach.options))
 }
 
+/// Connects to the store of a repository that perhaps can't be opened.
+pub(crate) fn connect_to_heal(settings: &Settings) -> Result<Io> {
+    connect(settings, Access::Existing)
+}
+
 fn connect(settings: &Settings, access: Access<'_>) -> Result<Io> {
     let place = settings.place()?;
     let reach = place.reach(&settings.store, &Entropy::os(), &system_clock())?;

@@ -6,14 +6,12 @@ use lifeboat_format::key::INDEX;
 use lifeboat_repo::scrub::{DamagedObject, ScrubOptions, ScrubProgress, ScrubReport, scrub};
 use serde::Serialize;
 
+use super::reading::read;
 use super::traffic::Traffic;
-use super::{open, session};
 use crate::args::ScrubArgs;
 use crate::exit::End;
-use crate::render::{Output, bytes, complain, count, progress_monitor};
+use crate::render::{Output, bytes, complain, count};
 use crate::settings::Settings;
-use crate::signals::cancel_on_signals;
-use crate::yielding;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -28,28 +26,23 @@ struct Document<'a> {
 }
 
 pub(super) fn run(args: &ScrubArgs, settings: &Settings, output: &Output) -> Result<End> {
-    let options = ScrubOptions {
-        every: args.every.map(|every| every.0),
-        bytes_max: args.max_bytes.map(|size| size.0),
-        dry_run: args.dry_run,
-        threads: settings.threads,
-        pace: yielding::pace(&settings.polite()?)?,
-        cancel: cancel_on_signals()?,
-    };
-    let repository = open::open(settings, output)?;
-    let monitor = progress_monitor(output);
-    let report = scrub(&repository, &options, &|progress| match progress {
-        ScrubProgress::Planned { bytes } => {
-            monitor.phase(Phase::ReadData);
-            monitor.expect(0, bytes);
-        }
-        ScrubProgress::Read { bytes } => monitor.advance(0, bytes),
-    });
-    monitor.finish();
-    let report =
-        report.map_err(|error| session::mark_rollback(error.into(), &repository, settings))?;
-    let requests = Traffic::of(repository.io());
-    requests.log();
+    let (report, requests) = read(settings, output, |repository, reading, monitor| {
+        let options = ScrubOptions {
+            every: args.every.map(|every| every.0),
+            bytes_max: args.max_bytes.map(|size| size.0),
+            dry_run: args.dry_run,
+            threads: settings.threads,
+            pace: reading.pace,
+            cancel: reading.cancel,
+        };
+        scrub(repository, &options, &|progress| match progress {
+            ScrubProgress::Planned { bytes } => {
+                monitor.phase(Phase::ReadData);
+                monitor.expect(0, bytes);
+            }
+            ScrubProgress::Read { bytes } => monitor.advance(0, bytes),
+        })
+    })?;
     if output.json {
         output.document(&Document {
             message_type: "scrub_summary",
@@ -136,8 +129,9 @@ fn advice(damaged: &DamagedObject) -> &'static str {
         (false, false) => {
             "`lifeboat heal --from` takes it from a copy; `check --read-data` says whom it hits"
         }
-        // The packs say the same as a segment, and readers go on without it.
-        (false, true) => "`check` says whether anything can't be found without it",
+        (false, true) => {
+            "`lifeboat heal` makes it of the packs again, or takes it from a copy (--from)"
+        }
     }
 }
 

@@ -47,7 +47,12 @@ impl<'a> Session<'a> {
         Self::of(open::open_to_read(settings, output)?, settings, output)
     }
 
-    fn of(repository: Repository, settings: &'a Settings, output: &Output) -> Result<Self> {
+    /// Folds the log of a repository that is open.
+    pub(crate) fn of(
+        repository: Repository,
+        settings: &'a Settings,
+        output: &Output,
+    ) -> Result<Self> {
         let fold = fold(&repository, settings)?;
         let warnings = RefCell::new(repository.warnings().to_vec());
         let session = Self { repository, fold, settings, warnings };

@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::thread;
 
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use lifeboat_format::id::{ChunkId, SnapshotId};
 use lifeboat_format::snapshot::{Root, Snapshot, SnapshotKind};
@@ -20,16 +21,16 @@ use lifeboat_format::tree::{Entry, Extent, PathKey};
 use lifeboat_repo::index::Index;
 use lifeboat_repo::log::Fold;
 use lifeboat_repo::open::Repository;
-use lifeboat_repo::reader::Reader;
+use lifeboat_repo::reader::{ChunkKind, Reader};
 use lifeboat_repo::snapshots::{self, Snapshots, Standing};
 use lifeboat_repo::stand;
-use lifeboat_repo::tree::TreeRoot;
 use lifeboat_repo::tree::map::MapReader;
 use lifeboat_repo::tree::scan::Scan;
+use lifeboat_repo::tree::{ChunkSource, TreeRoot};
 
 use super::options::{BackupOptions, Detect};
 use super::unit::Spent;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 
 /// How many entries of a parent travel at once, and how many such batches are ahead of the walk.
 const BATCH_ENTRIES: usize = 256;
@@ -135,7 +136,7 @@ impl Parents {
     }
 
     /// Whether the content of a parent's entry may be taken over unread: the repository has what its
-    /// snapshots reach, unless parts of the log or the index are lost, or a collection is under way that may take some.
+    /// snapshots reach, unless parts of the log or the index or packs are lost, or a collection is under way that may take some.
     /// Then each chunk is looked for.
     pub(super) fn has_content(&self, entry: &Entry) -> bool {
         let known = |id: &ChunkId| self.index.knows(id).unwrap_or(false);
@@ -144,11 +145,10 @@ impl Parents {
             Ok(_) => true,
             Err(_lost) => false,
         };
-        // Where the list of extents was moved out of the entry its pieces might be gone, too: such a file is read.
+        let pieces = KnownPieces { index: &self.index, reader: &self.reader };
         !self.doubtful
-            || (entry.content_depth == 0
-                && entry.moved_xattrs.values().all(|value| known(&value.id))
-                && MapReader::new(&self.reader, entry).all(found))
+            || (entry.moved_xattrs.values().all(|value| known(&value.id))
+                && MapReader::new(&pieces, entry).all(found))
     }
 
     /// The entries of the root at `place` with this path, read by threads of `scope`, which free what
@@ -182,6 +182,21 @@ impl Parents {
             })
         };
         ParentEntries { checkpoint: of(&self.checkpoint), base: of(&self.base) }
+    }
+}
+
+/// Gives only such pieces of content maps as new entries may rely on.
+struct KnownPieces<'p> {
+    index: &'p Index,
+    reader: &'p Reader,
+}
+
+impl ChunkSource for KnownPieces<'_> {
+    fn chunk(&self, kind: ChunkKind, id: ChunkId) -> lifeboat_repo::error::Result<Bytes> {
+        if self.index.knows(&id)? {
+            return self.reader.chunk(kind, id);
+        }
+        Err(lifeboat_repo::Error::new(Kind::NotFound, "find chunk", id))
     }
 }
 

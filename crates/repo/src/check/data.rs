@@ -4,9 +4,8 @@
 //! pack of usual size or some windows of one, and one frame; there are as many threads as the
 //! budget allows.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::ScopedJoinHandle;
 
 use lifeboat_codec::hash::ContentHasher;
@@ -15,8 +14,9 @@ use lifeboat_format::key::ObjectKey;
 use lifeboat_format::pack::{ChunkRecord, FrameRecord, Trailer};
 
 use crate::check::digest::Digests;
+use crate::check::lost::find_unlisted;
 use crate::check::pack::{PackChecker, PackFindings};
-use crate::check::{Check, CheckProgress, is_of_the_object};
+use crate::check::{Check, CheckProgress, CheckReport, is_of_the_object};
 use crate::error::Result;
 use crate::index::Index;
 use crate::log::Fold;
@@ -85,19 +85,20 @@ impl Check<'_> {
     pub(super) fn data<T: Send>(
         &mut self,
         fold: &Fold,
-        index: &Index,
+        index: &Arc<Index>,
         digests: &Digests,
         other: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> Result<T> + Send,
     ) -> Result<T> {
         let mut objects: Vec<Object> = fold
             .objects()
             .iter()
-            .filter(|(key, _)| !self.lost.has_pack(key))
+            .filter(|(key, _)| !self.lost.has_pack(key) && !fold.is_merged(key))
             .map(|(key, object)| (*key, object.size))
             .collect();
         objects.sort_unstable();
         let reading = Reading::of(self.repository, self.options.threads);
         let (next, has_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (twins, of_healed) = (fold.twins(), Mutex::new(Vec::new()));
         let arrived = Mutex::new(&mut *self);
         let read = || -> Result<()> {
             let (repository, options, progress) = {
@@ -110,9 +111,13 @@ impl Check<'_> {
                 let outcome = read_object(&mut checker, *key, *size, |trailer| {
                     disagreements(index, digests, *key, trailer)
                 })?;
-                let mut check = arrived.lock().unwrap_or_else(PoisonError::into_inner);
-                check.take(*key, *size, outcome)?;
-                drop(check);
+                if twins.contains_key(key) {
+                    let mut of_healed = of_healed.lock().unwrap_or_else(PoisonError::into_inner);
+                    of_healed.push((*key, *size, outcome));
+                } else {
+                    let mut check = arrived.lock().unwrap_or_else(PoisonError::into_inner);
+                    check.take((*key, *size), outcome, None)?;
+                }
                 progress(CheckProgress::Read { bytes: *size });
             }
             Ok(())
@@ -123,7 +128,7 @@ impl Check<'_> {
             has_failed.store(true, Ordering::Relaxed);
             next.store(objects.len(), Ordering::Relaxed);
         };
-        std::thread::scope(|scope| {
+        let outcome = std::thread::scope(|scope| {
             let first = scope.spawn(|| {
                 let outcome = other(&goes_on).inspect_err(fails)?;
                 read().inspect_err(fails)?;
@@ -133,33 +138,62 @@ impl Check<'_> {
                 (1..reading.threads).map(|_| scope.spawn(|| read().inspect_err(fails))).collect();
             others.into_iter().try_for_each(joined)?;
             joined(first)
-        })
+        })?;
+        // What was healed is judged by what took its place.
+        for (key, size, outcome) in of_healed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            let twin = twins.get(&key).filter(|twin| !self.has_fault(twin));
+            self.take((key, size), outcome, twin)?;
+        }
+        find_unlisted(self.repository, index, &self.unlisted, &mut self.lost)?;
+        Ok(outcome)
     }
 
-    fn take(&mut self, key: ObjectKey, size: u64, outcome: Outcome) -> Result<()> {
+    /// Whether anything was wrong with an object so far.
+    fn has_fault(&self, key: &ObjectKey) -> bool {
+        let name = key.to_string();
+        self.lost.has_pack(key) || self.report.problems.iter().any(|found| found.object == name)
+    }
+
+    /// Takes in what reading an object found; what is wrong is no loss where `instead` is whole.
+    fn take(
+        &mut self,
+        (key, size): Object,
+        outcome: Outcome,
+        instead: Option<&ObjectKey>,
+    ) -> Result<()> {
+        let problem = |report: &mut CheckReport, what: String| match instead {
+            Some(twin) => {
+                report.note(format!("{key}: {what}; it was healed, as {twin}"));
+                None
+            }
+            None => report.problem(key, what),
+        };
         let counts = &mut self.report.counts;
         counts.bytes_read += size;
         match outcome {
             Outcome::Segment(None) => {}
-            Outcome::Segment(Some(problem)) => {
-                self.report.problem(key, problem);
+            Outcome::Segment(Some(what)) => {
+                self.report.problem(key, what);
             }
             Outcome::Pack(findings) => {
                 counts.packs_read += 1;
                 counts.chunks_verified += findings.verified;
                 let mut place = None;
                 if !findings.problems.is_empty() {
-                    place = self.report.problem(key, findings.problems.join("; "));
+                    place = problem(&mut self.report, findings.problems.join("; "));
                 }
                 if findings.is_lost {
                     self.lost.pack(key, place);
+                }
+                if findings.is_unlisted {
+                    self.unlisted.insert(key, place);
                 }
                 for chunk in findings.lost {
                     self.lost.chunk(chunk, key, place);
                 }
             }
             Outcome::Unreadable(error) => {
-                let place = self.report.problem(key, error);
+                let place = problem(&mut self.report, error.to_string());
                 self.lost.pack(key, place);
             }
         }

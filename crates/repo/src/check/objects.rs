@@ -13,6 +13,9 @@ use crate::log::Fold;
 /// What is left over that is named one by one in the notes.
 const NAMED_MAX: usize = 5;
 
+/// An object, and what is wrong with it.
+type Fault = (ObjectKey, String);
+
 impl Check<'_> {
     /// Compares the log's objects with the store's lists.
     pub(super) fn objects(&mut self, fold: &Fold) -> Result<()> {
@@ -56,15 +59,44 @@ impl Check<'_> {
         }
         self.go_on()?;
         self.note_left_over(&left_over, fold);
-        for (key, wanted, found) in wrong {
-            self.wrong_size(key, wanted, found);
-        }
+        let mut faults: Vec<Fault> = wrong
+            .into_iter()
+            .map(|(key, wanted, found)| (key, wrong_size(wanted, found)))
+            .collect();
         let mut missing: Vec<ObjectKey> = missing.into_iter().collect();
         missing.sort_unstable();
         for key in missing {
-            self.missing(key, fold)?;
+            self.go_on()?;
+            faults.extend(self.missing(key, fold)?.map(|what| (key, what)));
         }
+        self.tell(faults, fold);
         Ok(())
+    }
+
+    /// Tells what is wrong with objects; of what others stand for it is no loss.
+    fn tell(&mut self, mut faults: Vec<Fault>, fold: &Fold) {
+        let twins = fold.twins();
+        // What was healed is judged by what took its place.
+        faults.sort_by_key(|(key, _)| twins.contains_key(key));
+        for (key, what) in faults {
+            match twins.get(&key) {
+                Some(twin) if !self.lost.has_pack(twin) => {
+                    self.report.note(format!("{key}: {what}; it was healed, as {twin}"));
+                    self.lost.pack(key, None);
+                }
+                _ if fold.is_merged(&key) => {
+                    let text =
+                        format!("{key}: {what}; others have its records, so nothing is lost");
+                    self.report.note(text);
+                }
+                _ => {
+                    let place = self.report.problem(key, what);
+                    if is_pack(&key) {
+                        self.lost.pack(key, place);
+                    }
+                }
+            }
+        }
     }
 
     /// What no entry names: of a run that was killed, or is still at work.
@@ -86,35 +118,23 @@ impl Check<'_> {
         }
     }
 
-    fn wrong_size(&mut self, key: ObjectKey, wanted: u64, found: u64) {
-        let what = format!("it has {found} bytes where the log says {wanted}");
-        let place = self.report.problem(key, what);
-        if is_pack(&key) {
-            self.lost.pack(key, place);
-        }
-    }
-
-    /// A list is a hint: what it does not show is asked for by name.
-    fn missing(&mut self, key: ObjectKey, fold: &Fold) -> Result<()> {
-        self.go_on()?;
+    /// What is wrong with an object that no list shows: that is a hint, so it is asked for by name.
+    fn missing(&self, key: ObjectKey, fold: &Fold) -> Result<Option<String>> {
         match self.repository.io().head(&key) {
             Ok(info) => {
                 let wanted = fold.object(&key).map_or(info.size, |object| object.size);
-                if info.size != wanted {
-                    self.wrong_size(key, wanted, info.size);
-                }
-                Ok(())
+                Ok((info.size != wanted).then(|| wrong_size(wanted, info.size)))
             }
             Err(error) if error.kind() == Kind::NotFound => {
-                let place = self.report.problem(key, "it is missing from the store");
-                if is_pack(&key) {
-                    self.lost.pack(key, place);
-                }
-                Ok(())
+                Ok(Some("it is missing from the store".to_owned()))
             }
             Err(error) => Err(error),
         }
     }
+}
+
+fn wrong_size(wanted: u64, found: u64) -> String {
+    format!("it has {found} bytes where the log says {wanted}")
 }
 
 fn is_pack(key: &ObjectKey) -> bool {

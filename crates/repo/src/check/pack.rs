@@ -29,11 +29,15 @@ const END_BYTES: u64 = 64 << 10;
 const MEND_BYTES: u64 = 8 << 20;
 /// What is said of a pack that its own parity makes whole.
 const MENDED: &str = "its own parity makes it whole again (`lifeboat heal`)";
+/// What is said of a pack of which only one copy of its tables or footers is damaged.
+const END_MENDED: &str =
+    "the other copy of its table and footer makes it whole again (`lifeboat heal`)";
 /// Damaged stripes or frames of one pack that are named; any more are only counted.
 pub(super) const NAMED_MAX: usize = 8;
 
 /// What reading a pack found.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own")]
 pub(crate) struct PackFindings {
     /// What is wrong with it.
     pub(crate) problems: Vec<String>,
@@ -41,14 +45,27 @@ pub(crate) struct PackFindings {
     pub(crate) lost: Vec<ChunkId>,
     /// Whether nothing can be had from it.
     pub(crate) is_lost: bool,
+    /// Whether its table can't be read, so that only an index says which of its chunks can't be had.
+    pub(crate) is_unlisted: bool,
     /// Chunks that are what their ids say.
     pub(crate) verified: u64,
     /// Whether there was a key to look into it with.
     pub(crate) is_opened: bool,
     /// The stripes that do not have the checksum that they should.
     pub(crate) damaged: Vec<u64>,
-    /// Whether its own parity made all of them again, and nothing else was wrong.
+    /// Whether its own parity, or the other copy of its table and footer, makes it whole again, and nothing else is wrong.
     pub(crate) is_mended: bool,
+}
+
+impl PackFindings {
+    /// Whether something is wrong, and with nothing but what is behind body and parity, as far as that can be told.
+    fn is_of_the_end(&self) -> bool {
+        !self.problems.is_empty()
+            && self.damaged.is_empty()
+            && self.lost.is_empty()
+            && !self.is_lost
+            && !self.is_unlisted
+    }
 }
 
 /// Reads packs one after another; each thread has one of its own.
@@ -177,6 +194,9 @@ impl<'a> PackChecker<'a> {
         let mut pack = self.begin(key, size)?;
         let found = match self.read_once(&pack, &compare) {
             Ok(found) if !found.damaged.is_empty() => Ok(found),
+            Ok(found) if found.is_of_the_end() => {
+                return Ok(self.with_end_mended(key, size, found));
+            }
             Err(error) if error.is_unreadable() => Err(error),
             done => return done,
         };
@@ -191,12 +211,25 @@ impl<'a> PackChecker<'a> {
         let damaged = patch.stripes().to_vec();
         pack.patch = Some(patch);
         let mut mended = self.read_once(&pack, &compare)?;
-        let is_mended = mended.problems.is_empty();
+        let is_mended = mended.problems.is_empty()
+            || mended.is_of_the_end() && mend::whole(self.repository.io(), key, size).is_ok();
         let mut problems = stripe_problems(&damaged, read_layout(&pack)?.0.as_ref());
         problems.push(MENDED.to_owned());
         problems.append(&mut mended.problems);
         limit(&mut problems);
         Ok(PackFindings { problems, damaged, is_mended, ..mended })
+    }
+
+    /// What was found of a pack of which only one copy of its tables or footers may be damaged: the other makes it whole.
+    fn with_end_mended(&self, key: ObjectKey, size: u64, mut found: PackFindings) -> PackFindings {
+        match mend::whole(self.repository.io(), key, size) {
+            Ok(_) => {
+                found.problems.push(END_MENDED.to_owned());
+                found.is_mended = true;
+            }
+            Err(error) => tracing::debug!(%error, "the other copy does not help"),
+        }
+        found
     }
 
     /// Reads all bytes of the pack once, as they are or as its patch makes them.
@@ -242,8 +275,14 @@ impl<'a> PackChecker<'a> {
         })?;
         sums.compare(pack.key, layout.as_ref(), &mut findings);
         match opened {
-            None => findings.is_lost = layout.is_none(),
-            Some(Err(error)) => findings.problems.push(error.to_string()),
+            None => {
+                findings.is_unlisted = layout.is_none() && findings.is_opened;
+                findings.is_lost = layout.is_none() && !findings.is_opened;
+            }
+            Some(Err(error)) => {
+                findings.is_unlisted = true;
+                findings.problems.push(error.to_string());
+            }
             Some(Ok((_, trailer))) => {
                 findings.problems.append(&mut of_frames.problems);
                 findings.lost = of_frames.lost;
@@ -360,6 +399,33 @@ fn object_type(key: &ObjectKey) -> ObjectType {
         ObjectKey::Tree(_) => ObjectType::TreePack,
         _ => ObjectType::DataPack,
     }
+}
+
+/// What a pack of `size` bytes says of itself, read by `read`: its preamble, its footer and its table of contents.
+///
+/// # Errors
+/// [`Kind::Corrupt`] where it does not say it, those of `read`, and what the keyring lacks.
+pub(crate) fn read_contents(
+    keyring: &Keyring,
+    key: ObjectKey,
+    size: u64,
+    read: impl Fn(Range<u64>) -> Result<Bytes>,
+) -> Result<(Preamble, Footer, Trailer)> {
+    const OPERATION: &str = "read";
+    if size < (PREAMBLE_LEN + TAIL_LEN) as u64 {
+        let reason = format!("its {size} bytes are too few for a pack");
+        return Err(Error::new(Kind::Corrupt, OPERATION, key).because(reason));
+    }
+    let of_format = |cause| Error::format(OPERATION, key, cause);
+    let tail = read(size - TAIL_LEN as u64..size)?;
+    let footer = Footer::parse(&tail, size).map_err(of_format)?;
+    let head = read(0..PREAMBLE_LEN as u64)?;
+    let preamble = Preamble::decode(&head).map_err(of_format)?;
+    let opener = open_pack(keyring, key, &head)?;
+    let sealed = read(footer.trailer_range())?;
+    let decompressor = &mut Decompressor::new();
+    let trailer = read_trailer(key, &opener, &sealed, footer.trailer_offset, decompressor)?;
+    Ok((preamble, footer, trailer))
 }
 
 /// The table of contents from its sealed bytes, which begin at `offset` in the pack.

@@ -94,8 +94,13 @@ impl Check<'_> {
             rest = later;
             let read = self.repository.io().each_of(some, |segment| index.read_through(segment));
             for (segment, outcome) in some.iter().zip(read) {
-                if let Err(error) = outcome {
-                    self.found(segment.key, error)?;
+                match outcome {
+                    Ok(()) => {}
+                    Err(error) if is_of_the_object(&error) => self.report.note(format!(
+                        "{} is damaged: {error}; others have its records, so nothing is lost",
+                        segment.key
+                    )),
+                    Err(error) => return Err(error),
                 }
             }
         }

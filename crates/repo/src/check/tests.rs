@@ -539,3 +539,29 @@ fn inspect_shows_packs_and_segments() {
     assert_eq!(segment["record_count"], 5);
     assert_eq!(segment["packs"].as_array().unwrap().len(), 2);
 }
+
+/// Where a pack's own table can't be read, the index says which chunks to look for: just what does not open is lost.
+#[test]
+fn a_pack_without_its_table_names_what_is_lost() {
+    let (store, repository) = three_snapshots();
+    let pack = of_commit(&repository, 2, "packs/");
+    let whole = bytes_of(&store, &pack);
+    let footer = lifeboat_format::pack::Footer::parse(
+        &whole[whole.len() - lifeboat_format::pack::TAIL_LEN..],
+        whole.len() as u64,
+    )
+    .unwrap();
+    let table = usize::try_from(footer.trailer_range().start).unwrap() + 3;
+    let footers = [whole.len() - 10, whole.len() - 70];
+    for places in [&[table][..], &footers] {
+        let mut bytes = whole.clone();
+        places.iter().for_each(|place| bytes[*place] ^= 1);
+        replace(&store, &pack, bytes.clone());
+        let report = run(&repository, true);
+        assert_eq!(hit(one_problem(&report)), [], "its frames are whole");
+        bytes[PREAMBLE_LEN + 10] ^= 1;
+        replace(&store, &pack, bytes);
+        let report = run(&repository, true);
+        assert_eq!(hit(one_problem(&report)), [(3, "/srv/3/three".to_owned())]);
+    }
+}

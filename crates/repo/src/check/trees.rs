@@ -51,17 +51,22 @@ struct Place<'s> {
 
 impl Place<'_> {
     fn affected(&self, key: Option<&PathKey>) -> Affected {
-        let mut path = String::from_utf8_lossy(&self.root.path).into_owned();
-        if let Some(key) = key
-            && !key.is_root()
-        {
-            if !path.ends_with('/') {
-                path.push('/');
-            }
-            path.push_str(&key.to_string());
-        }
-        Affected { snapshot: self.snapshot, path: Some(path) }
+        Affected { snapshot: self.snapshot, path: Some(shown(self.root, key)) }
     }
+}
+
+/// A path below a root, for people; the root's own without a key.
+pub(crate) fn shown(root: &Root, key: Option<&PathKey>) -> String {
+    let mut path = String::from_utf8_lossy(&root.path).into_owned();
+    if let Some(key) = key
+        && !key.is_root()
+    {
+        if !path.ends_with('/') {
+            path.push('/');
+        }
+        path.push_str(&key.to_string());
+    }
+    path
 }
 
 impl<'c, 'a> Trees<'c, 'a> {

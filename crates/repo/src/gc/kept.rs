@@ -20,8 +20,8 @@
 //!   ([`begin`]). Whatever was merged, repacked, healed, condemned, spared or deleted since is so taken
 //!   into account by the same rule. An id that is not found, or a segment that can't be read to learn its ids, is
 //!   a doubt.
-//! - **The answer is taken over unasked only where it can't have changed**: nothing is condemned, now or then, nothing that
-//!   counted is gone, no pack was named that takes another's place, and the segment still answers itself. The answer
+//! - **The answer is taken over unasked only where it can't have changed**: nothing is condemned or known to be damaged, now or
+//!   then, nothing that counted is gone, no pack was named that takes another's place, and the segment still answers itself. The answer
 //!   was then the first record of its pack that counts; what was added since answers behind it, and a merge changes no
 //!   answer (docs/protocol.md, *Merged segments*). With something condemned, the answer could have been a condemned copy for want of
 //!   another, and a backup has stored the chunk again since, in front of which that copy does not stand. The sums
@@ -48,6 +48,7 @@ use super::Run;
 use super::living::Living;
 use super::mark::{Marked, OfPack, OfSegment};
 use crate::error::{Error, Kind, Result};
+use crate::heal;
 use crate::index::{Index, Ordinal};
 use crate::log::{Fold, Head};
 use crate::planted::{Planted, is_planted};
@@ -100,7 +101,7 @@ pub(super) struct Kept {
     /// The root nodes from which they were made.
     trees: BTreeSet<ChunkId>,
     bits: BTreeMap<ObjectKey, Bits>,
-    /// None if something was condemned, or if marks were moved since to where their chunks are now.
+    /// None if something was condemned or damaged, or if marks were moved since to where their chunks are now.
     sums: Option<Sums>,
 }
 
@@ -144,7 +145,7 @@ impl Kept {
             Bits { marked: marked.to_vec(), nodes: nodes.to_vec() }
         };
         let keys = index.keys().into_iter().enumerate();
-        let nothing_is_condemned = fold.condemns().is_empty();
+        let is_undoubted = fold.condemns().is_empty() && heal::lost_packs(fold).is_empty();
         let sums = || Sums {
             has_deleted: fold.has_deleted(),
             packs: usage.packs.iter().map(|(key, pack)| (*key, *pack)).collect(),
@@ -154,7 +155,7 @@ impl Kept {
             head,
             trees: living.trees(),
             bits: keys.map(|(place, key)| (key, bits(place))).collect(),
-            sums: (nothing_is_condemned || is_planted(Planted::KeptMarksNotAsked)).then(sums),
+            sums: (is_undoubted || is_planted(Planted::KeptMarksNotAsked)).then(sums),
         }
     }
 

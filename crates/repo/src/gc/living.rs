@@ -12,7 +12,7 @@ use lifeboat_format::snapshot::Snapshot;
 use crate::error::{Error, Kind, Result};
 use crate::log::Fold;
 use crate::open::Repository;
-use crate::snapshots::{Known, Snapshots, Standing};
+use crate::snapshots::{Known, Snapshots, Standing, Unreadable};
 
 /// The snapshots of a log, told apart.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub(super) struct Living {
     pub(super) live: Vec<(u64, Snapshot)>,
     /// The others.
     pub(super) dead: Vec<(u64, Snapshot)>,
+    /// Those that nobody can read, and that were forgotten long enough ago.
+    unreadable: Vec<SnapshotId>,
 }
 
 impl Living {
@@ -30,13 +32,20 @@ impl Living {
     /// When a snapshot can't be read: what it reaches is then not known.
     pub(super) fn of(repository: &Repository, fold: &Fold, trash: Duration) -> Result<Self> {
         let snapshots = Snapshots::load(repository, fold)?;
-        if let Some(unreadable) = snapshots.unreadable().first() {
-            return Err(Error::new(Kind::Corrupt, "read snapshot", unreadable.id)
-                .because(unreadable.reason.clone())
-                .hint("nothing is collected while nobody knows what it needs: put its entry back from a copy of the store, or use a key that reads it"));
-        }
         let mut living = Self::default();
         let mut ages = HashMap::new();
+        for Unreadable { id, reason, .. } in snapshots.unreadable() {
+            let is_gone = match fold.hidden(id) {
+                Some(entry) if !is_held(repository, fold, id) => age(repository, entry)? >= trash,
+                _ => false,
+            };
+            if !is_gone {
+                return Err(Error::new(Kind::Corrupt, "read snapshot", id)
+                    .because(reason.clone())
+                    .hint("nothing is collected while nobody knows what it needs: use a key that reads it, or forget it by its whole id with --yes-really and let the trash period pass"));
+            }
+            living.unreadable.push(*id);
+        }
         for known in snapshots.all() {
             let lives = lives(repository, fold, &snapshots, known, trash, &mut ages)?;
             let of_kind = if lives { &mut living.live } else { &mut living.dead };
@@ -53,7 +62,7 @@ impl Living {
 
     /// The ids of those that do not live.
     pub(super) fn dead_ids(&self) -> Vec<SnapshotId> {
-        self.dead.iter().map(|(_, snapshot)| snapshot.id).collect()
+        self.dead.iter().map(|(_, snapshot)| snapshot.id).chain(self.unreadable.clone()).collect()
     }
 }
 
@@ -65,8 +74,7 @@ fn lives(
     trash: Duration,
     ages: &mut HashMap<u64, Duration>,
 ) -> Result<bool> {
-    let now = u64::try_from(repository.clock().now().secs).unwrap_or(0);
-    if fold.hold(&known.snapshot.id).is_some_and(|hold| hold.until.holds_at(now)) {
+    if is_held(repository, fold, &known.snapshot.id) {
         return Ok(true);
     }
     let Some(entry) = snapshots.forgotten_by(known) else {
@@ -78,6 +86,11 @@ fn lives(
         None => *ages.entry(entry).or_insert(age(repository, entry)?),
     };
     Ok(age < trash)
+}
+
+fn is_held(repository: &Repository, fold: &Fold, id: &SnapshotId) -> bool {
+    let now = u64::try_from(repository.clock().now().secs).unwrap_or(0);
+    fold.hold(id).is_some_and(|hold| hold.until.holds_at(now))
 }
 
 /// How long an entry of the log has been there, by the store's own time.

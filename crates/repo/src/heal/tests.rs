@@ -1,13 +1,17 @@
+mod entries;
+mod opening;
+mod segments;
+
 use std::sync::Arc;
 
 use lifeboat_format::config::Parity;
+use lifeboat_format::entry::LogKind;
 use lifeboat_format::id::ChunkId;
 use lifeboat_store::{ErrorKind, Store, mem};
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
 
 use super::*;
 use crate::check::{CheckOptions, check};
-use crate::index::Index;
 use crate::io::Io;
 use crate::log::commit;
 use crate::open::init;
@@ -117,8 +121,18 @@ fn readers_take_either_of_the_two() {
         world.assert_readable();
         lose(&world.store, &[world.packs[0], new][lost].to_string());
         world.assert_readable();
-        let report = check(&world.repository, &CheckOptions::default(), &|_| {}).unwrap();
-        assert_eq!(report.problem_count, 1, "{:?}", report.problems);
+        for read_data in [false, true] {
+            let options = CheckOptions { read_data, ..CheckOptions::default() };
+            let report = check(&world.repository, &options, &|_| {}).unwrap();
+            // What was healed is none, as long as what took its place is there.
+            let wanted = match (lost, read_data) {
+                (0, _) => 0,
+                (_, false) => 1,
+                (_, true) => 2,
+            };
+            assert_eq!(report.problem_count, wanted, "{lost} {read_data}: {:?}", report.problems);
+            assert_eq!(report.notes.len(), usize::from(lost == 0), "{:?}", report.notes);
+        }
     }
 }
 
@@ -170,6 +184,60 @@ fn scrubs_say_what_there_is_to_heal() {
     let report = all();
     assert_eq!(report.damaged_count, 1);
     assert_eq!(report.damaged[0].object, world.packs[2].to_string());
+}
+
+/// What a key puts there that may only write stands for nothing, whatever its name says.
+#[test]
+fn a_twin_is_a_maintainers() {
+    let world = world();
+    let original = world.packs[0];
+    let twin = ObjectName { upload: [9; 8], ..original.name().unwrap() };
+    let key = ObjectKey::Pack(twin);
+    let size = world.fold().object(&original).unwrap().size;
+    let listed = ListedObject { kind: ObjectKind::Pack, name: twin, size };
+    world.repository.io().put_new(&key, vec![7; 100].into()).unwrap();
+    let mut fold = world.fold();
+    fold.rules_for_tests(|roles| roles.retain(|role| *role != SigningRole::Maintain));
+    commit(&world.repository, &mut fold, RunId([6; 16]), vec![listed], Vec::new()).unwrap();
+    assert!(fold.object(&key).is_some() && fold.twins().is_empty(), "{:?}", fold.twins());
+    // The same entry by a maintainer.
+    assert_eq!(world.fold().twins().into_iter().collect::<Vec<_>>(), [(original, key)]);
+    // A checkpoint knows, too.
+    let whole = world.fold();
+    assert!(log::checkpoint::write(&world.repository, &whole).unwrap());
+    let from_checkpoint = world.fold();
+    assert_eq!(from_checkpoint.entries_read(), 0);
+    assert_eq!(from_checkpoint.twins(), whole.twins());
+}
+
+/// A collector may take the original between the heal's look and its entry.
+#[test]
+fn what_is_gone_meanwhile_gets_no_twin() {
+    let world = world();
+    world.damage(0, 1);
+    let mut fold = world.fold();
+    let all: Vec<ListedObject> = fold
+        .objects()
+        .iter()
+        .filter_map(|(key, live)| {
+            let (kind, name) = (kind_of(key)?, key.name()?);
+            Some(ListedObject { kind, name, size: live.size })
+        })
+        .collect();
+    let run = RunId([8; 16]);
+    let by = |kind| log::EntryDraft::maintenance(kind, run);
+    let mut others = world.fold();
+    for (kind, mark, closes) in
+        [(LogKind::Condemn, Some(0), None), (LogKind::Delete, None, Some(1))]
+    {
+        let draft = log::EntryDraft { objects: all.clone(), mark, closes, ..by(kind) };
+        log::append(&world.repository, &mut others, |_| Ok(log::Decision::Append(draft.clone())))
+            .unwrap();
+    }
+    let cancel = Cancel::new();
+    let report = heal(&world.repository, &mut fold, &world.packs[..1], None, &cancel).unwrap();
+    assert!(matches!(report[0].1, Outcome::NotNeeded(_)), "{report:?}");
+    assert_eq!(keys(&world.store, "log/").len(), 3, "no entry named it");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What the log says of the packs that an index speaks of: which are gone, which were healed, which are condemned.
+//! What the log says of the packs that an index speaks of: which are gone, which were healed, which are condemned, which are
+//! damaged.
 //!
 //! Once something was collected, segments have records of packs that are gone. A pack that was healed lies in the store a
 //! second time, under another key with the same hash, and its records name the first. Knows names only, as the log had them
@@ -11,8 +12,10 @@ use std::sync::Arc;
 
 use lifeboat_format::id::ObjectHash;
 use lifeboat_format::key::ObjectKey;
+use lifeboat_format::scrub::Condition;
 
-use crate::log::{Fold, LiveObject};
+use crate::heal;
+use crate::log::{Fold, Ledger, LiveObject};
 
 /// What the log says of packs.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +30,10 @@ pub(super) struct Believed {
     by_hash: Arc<HashMap<ObjectHash, ObjectKey>>,
     /// What nobody should begin to rely on.
     condemned: Arc<HashSet<ObjectKey>>,
+    /// Packs that can perhaps not be read, as scrubs have found.
+    damaged: Arc<HashSet<ObjectKey>>,
+    /// What scrubs have found.
+    ledger: Arc<Ledger>,
 }
 
 impl Believed {
@@ -42,6 +49,8 @@ impl Believed {
             by_hash: Arc::new(standing.filter_map(by_hash).collect()),
             twins: Arc::new(twins),
             condemned: Arc::new(fold.condemned().copied().collect()),
+            damaged: Arc::new(heal::lost_packs(fold)),
+            ledger: fold.shared_ledger(),
         }
     }
 
@@ -80,5 +89,17 @@ impl Believed {
     /// Whether a new reference to this object, or to what is in it, may be made.
     pub(super) fn may_rely_on(&self, object: &ObjectKey) -> bool {
         !self.condemned.contains(object)
+    }
+
+    /// Whether a scrub has found the pack to be damaged or lost.
+    pub(super) fn is_damaged(&self, pack: &ObjectKey) -> bool {
+        self.damaged.contains(pack)
+    }
+
+    /// Whether a scrub has read all chunks of the pack, so that it can stand for one that is damaged: what only somebody who
+    /// writes says of it would not be enough to let that one go.
+    pub(super) fn is_verified(&self, pack: &ObjectKey) -> bool {
+        let seen = pack.name().and_then(|name| self.ledger.seen(&name));
+        seen.is_some_and(|seen| seen.condition == Condition::Verified)
     }
 }

@@ -13,7 +13,7 @@
 //! has made up, so memory is bounded; what it does is the same on every machine. Merging is never needed: where it
 //! fails, a later run tries again.
 
-mod drafts;
+pub(crate) mod drafts;
 mod plan;
 
 use std::collections::HashSet;
@@ -21,7 +21,7 @@ use std::collections::HashSet;
 use lifeboat_codec::compress::Level;
 use lifeboat_format::id::RunId;
 use lifeboat_format::index::IdPrefix;
-use lifeboat_format::key::{ObjectKey, ObjectName};
+use lifeboat_format::key::ObjectKey;
 use lifeboat_format::keys::SigningRole;
 use lifeboat_store::Payload;
 
@@ -31,7 +31,7 @@ use super::write::{SealedSegment, SegmentDraft};
 use super::{Index, Segment, is_damage};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::log::{Decision, EntryDraft, Fold, LiveSegment, append, collected};
+use crate::log::{self, Fold, LiveSegment};
 use crate::open::Repository;
 
 /// How large a segment becomes at most by being merged, in bytes: of some 140,000 records.
@@ -370,35 +370,10 @@ fn put(
         return Ok(false);
     }
     repository.io().sync()?;
-    let names: Vec<ObjectName> = parts.iter().filter_map(|part| name_of(&part.key)).collect();
-    append(repository, fold, |head| {
-        // Another may have merged them meanwhile, or what stands between them may not be seen.
-        let is_in_the_way =
-            |part: &LiveSegment| head.is_merged(&part.key) || head.object(&part.key).is_none();
-        if head.void_count() > 0 || parts.iter().any(is_in_the_way) {
-            return Ok(Decision::Nothing);
-        }
-        // While this run was away a collector took them for orphans.
-        let made = || merged.iter().map(|(segment, _)| segment.key);
-        if made().any(|key| head.is_lately_gone(&key)) {
-            return Ok(Decision::Nothing);
-        }
-        let relied = collected::relied(made().filter(|key| head.is_condemned(key)));
-        let draft = EntryDraft::commit(run, SigningRole::Maintain);
-        let objects = merged.iter().map(|(segment, _)| segment.object).collect();
-        let is_divided = merged.iter().any(|(_, prefix)| *prefix != IdPrefix::WHOLE);
-        let prefixes = merged.iter().filter(|_| is_divided).map(|(_, prefix)| *prefix).collect();
-        let merged = names.clone();
-        Ok(Decision::Append(EntryDraft { objects, merged, prefixes, relied, ..draft }))
-    })?;
-    Ok(merged.iter().all(|(segment, _)| fold.parts(&segment.key).len() == parts.len()))
-}
-
-fn name_of(segment: &ObjectKey) -> Option<ObjectName> {
-    match segment {
-        ObjectKey::Index(name) => Some(*name),
-        _ => None,
-    }
+    let keys: Vec<ObjectKey> = parts.iter().map(|part| part.key).collect();
+    let made: Vec<_> = merged.iter().map(|(segment, prefix)| (segment.object, *prefix)).collect();
+    // What stands between them may not be seen where an entry means nothing.
+    log::commit_merge(repository, fold, run, &keys, &made, |head| head.void_count() == 0)
 }
 
 #[cfg(test)]

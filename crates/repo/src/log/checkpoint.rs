@@ -3,8 +3,9 @@
 //! Knows the fold's state as blocks of facts. Only a maintainer writes them; whoever reads verifies
 //! signature and blocks, and that the entry it speaks of is the one in the log.
 //!
-//! Invariant: a checkpoint is never needed. One that is damaged, forged or of another log is passed
-//! over with a warning, and the log read from its start.
+//! Invariant: as long as the log is whole a checkpoint is never needed. One that is damaged, forged or of another log is
+//! passed over with a warning, and the log read from its start. Where entries are damaged or lost a checkpoint that covers
+//! them has what they said: it was written by a maintainer who had read them whole.
 
 use std::collections::{HashMap, HashSet};
 use std::iter;
@@ -15,11 +16,11 @@ use bytes::Bytes;
 use lifeboat_codec::sign::verify;
 use lifeboat_format::checkpoint::{
     CHECKPOINT_PREFIX_LEN, Checkpoint, CheckpointBlock, CondemnFact, MergeFact, ObjectFact,
-    SECTION_CONDEMNS, SECTION_GONE, SECTION_GONE_SEGMENTS, SECTION_KEEPING, SECTION_MERGES,
-    SECTION_PACKS, SECTION_SCRUBS, SECTION_SEGMENTS, SECTION_SNAPSHOTS, SIGNATURE_CONTEXT,
-    SnapshotFact, decode_condemns, decode_gone, decode_keeping, decode_merges, decode_objects,
-    decode_snapshots, encode_condemns, encode_gone, encode_keeping, encode_merges, encode_objects,
-    encode_snapshots,
+    SECTION_CONDEMNS, SECTION_COPIES, SECTION_GONE, SECTION_GONE_SEGMENTS, SECTION_KEEPING,
+    SECTION_MERGES, SECTION_PACKS, SECTION_SCRUBS, SECTION_SEGMENTS, SECTION_SNAPSHOTS,
+    SIGNATURE_CONTEXT, SnapshotFact, decode_condemns, decode_gone, decode_keeping, decode_merges,
+    decode_objects, decode_snapshots, encode_condemns, encode_gone, encode_keeping, encode_merges,
+    encode_objects, encode_snapshots,
 };
 use lifeboat_format::entry::{ListedObject, ObjectKind};
 use lifeboat_format::id::SnapshotId;
@@ -33,7 +34,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::Io;
 use crate::log::collected::Condemn;
 use crate::log::fetch::Fetched;
-use crate::log::fold::{Fold, LiveObject, SnapshotRecord};
+use crate::log::fold::{Fold, LiveObject, SnapshotRecord, is_damaged};
 use crate::log::merges::Merge;
 use crate::log::{Head, fetch};
 use crate::open::Repository;
@@ -204,13 +205,15 @@ fn read_beside(
     if checkpoint.log != repository.log_id() || checkpoint.number != number {
         return corrupt("it is of another log or number");
     }
-    match entry? {
-        Some(entry) if entry.hash == checkpoint.entry => {}
-        Some(_) => return corrupt("the log's entry of its number is another one"),
-        None => return corrupt("the log has no entry of its number"),
-    }
     let mut fold = Fold::empty(repository);
     fold.head = Some(Head { number, hash: checkpoint.entry });
+    match entry? {
+        Some(entry) if entry.hash == checkpoint.entry => {}
+        // What it said is here. Whoever did not know that may have named what is there now as the entry before.
+        Some(entry) if is_damaged(number, &entry, &fold.rules)? => fold.head_is_whole = false,
+        Some(_) => return corrupt("the log's entry of its number is another one"),
+        None => (fold.head_is_whole, fold.gap) = (false, Some(number)),
+    }
     fold.checkpoint = Some(number);
     let mut take = |block: &CheckpointBlock, bytes: &[u8]| {
         block.verify(bytes).map_err(of_format)?;
@@ -273,6 +276,11 @@ impl Fold {
                 self.snapshot_ids.extend(&gone);
                 self.collected.add_gone(gone);
             }
+            SECTION_COPIES => {
+                let keys = decode_objects(bytes, block)?.into_iter();
+                let keys = keys.map(|ObjectFact { object, .. }| object.kind.key(object.name));
+                Arc::make_mut(&mut self.copies).extend(keys);
+            }
             SECTION_GONE_SEGMENTS => {
                 let merges = Arc::make_mut(&mut self.merges);
                 for ObjectFact { number, object } in decode_objects(bytes, block)? {
@@ -325,8 +333,16 @@ fn blocks_of(fold: &Fold) -> Vec<(u8, u32, Vec<u8>)> {
         .partition(|fact: &ObjectFact| fact.object.kind == ObjectKind::Index);
     let gone: Vec<ObjectFact> = facts_of(fold.merges.gone()).collect();
     let mut blocks = Vec::new();
-    let all: [(u8, Vec<ObjectFact>); 3] =
-        [(SECTION_SEGMENTS, segments), (SECTION_PACKS, packs), (SECTION_GONE_SEGMENTS, gone)];
+    let is_copy =
+        |fact: &&ObjectFact| fold.copies.contains(&fact.object.kind.key(fact.object.name));
+    let packs: Vec<ObjectFact> = packs;
+    let copies = packs.iter().filter(is_copy).copied().collect();
+    let all: [(u8, Vec<ObjectFact>); 4] = [
+        (SECTION_SEGMENTS, segments),
+        (SECTION_PACKS, packs),
+        (SECTION_GONE_SEGMENTS, gone),
+        (SECTION_COPIES, copies),
+    ];
     for (section, mut facts) in all {
         facts.sort_unstable();
         blocks.extend(

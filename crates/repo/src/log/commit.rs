@@ -9,12 +9,14 @@
 
 use lifeboat_format::entry::{LOG_ENTRY_MAX, ListedObject, ListedSnapshot, ReliedObject, Until};
 use lifeboat_format::id::RunId;
+use lifeboat_format::index::IdPrefix;
+use lifeboat_format::key::{ObjectKey, ObjectName};
 use lifeboat_format::keys::SigningRole;
 
 use crate::error::{Error, Kind, Result};
-use crate::log::Head;
 use crate::log::append::{Decision, EntryDraft, append};
 use crate::log::fold::Fold;
+use crate::log::{Head, collected};
 use crate::open::Repository;
 
 /// An encoded object takes at most 1 (array) + 1 (kind) + 34 (hash) + 9 (upload) + 9 (size) bytes.
@@ -54,6 +56,71 @@ pub fn commit_copies(
         append_objects(repository, fold, (run, SigningRole::Maintain), part)?;
     }
     Ok(())
+}
+
+/// Appends packs that have the bytes of others, which are damaged: those of which the other still counts at the head that the
+/// entry follows.
+///
+/// # Errors
+/// As [`commit`].
+pub(crate) fn commit_twins(
+    repository: &Repository,
+    fold: &mut Fold,
+    run: RunId,
+    twins: &[(ObjectKey, ListedObject)],
+) -> Result<()> {
+    append(repository, fold, |head| {
+        // What a collector has taken meanwhile needs no twin.
+        let wanted = twins.iter().filter(|(original, _)| head.object(original).is_some());
+        let wanted: Vec<ListedObject> = wanted.map(|(_, twin)| *twin).collect();
+        let (objects, relied) = head.left_of(&wanted);
+        if objects.is_empty() {
+            return Ok(Decision::Nothing);
+        }
+        let draft = EntryDraft::commit(run, SigningRole::Maintain);
+        Ok(Decision::Append(EntryDraft { objects, relied, ..draft }))
+    })
+    .map(drop)
+}
+
+/// Appends that these index segments have the records of those parts, unless another has merged or taken away one of these
+/// meanwhile; whether it counts. What `may` says of the head decides, too.
+///
+/// # Errors
+/// As [`append`].
+pub(crate) fn commit_merge(
+    repository: &Repository,
+    fold: &mut Fold,
+    run: RunId,
+    parts: &[ObjectKey],
+    made: &[(ListedObject, IdPrefix)],
+    may: impl Fn(&Fold) -> bool,
+) -> Result<bool> {
+    let name_of = |part: &ObjectKey| match part {
+        ObjectKey::Index(name) => Some(*name),
+        _ => None,
+    };
+    let key_of = |object: &ListedObject| object.kind.key(object.name);
+    let merged: Vec<ObjectName> = parts.iter().filter_map(name_of).collect();
+    append(repository, fold, |head| {
+        let is_in_the_way = |part: &ObjectKey| head.is_merged(part) || head.object(part).is_none();
+        if !may(head) || parts.iter().any(is_in_the_way) {
+            return Ok(Decision::Nothing);
+        }
+        // While this run was away a collector took them for orphans.
+        let keys = || made.iter().map(|(object, _)| key_of(object));
+        if keys().any(|key| head.is_lately_gone(&key)) {
+            return Ok(Decision::Nothing);
+        }
+        let relied = collected::relied(keys().filter(|key| head.is_condemned(key)));
+        let draft = EntryDraft::commit(run, SigningRole::Maintain);
+        let objects = made.iter().map(|(object, _)| *object).collect();
+        let is_divided = made.iter().any(|(_, prefix)| *prefix != IdPrefix::WHOLE);
+        let prefixes = made.iter().filter(|_| is_divided).map(|(_, prefix)| *prefix).collect();
+        let merged = merged.clone();
+        Ok(Decision::Append(EntryDraft { objects, merged, prefixes, relied, ..draft }))
+    })?;
+    Ok(made.iter().all(|(object, _)| fold.parts(&key_of(object)).len() == parts.len()))
 }
 
 /// Appends the objects of a run, and a snapshot that `seal` makes for the head that it will follow, with what is

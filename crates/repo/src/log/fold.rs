@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_format::config::Config;
-use lifeboat_format::entry::{LogHeader, LogKind};
+use lifeboat_format::entry::{ListedObject, LogHeader, LogKind, ObjectKind};
 use lifeboat_format::id::{LogId, ObjectHash, PublicKey, SnapshotId};
 use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::{LOG, ObjectKey};
@@ -43,6 +43,8 @@ pub struct Fold {
     pub(super) head_is_whole: bool,
     pub(super) objects: Arc<HashMap<ObjectKey, LiveObject>>,
     pub(super) merges: Arc<Merges>,
+    /// Packs that a maintainer has put beside others, as far as they count.
+    pub(super) copies: Arc<HashSet<ObjectKey>>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) snapshots: Vec<SnapshotRecord>,
     pub(super) snapshot_ids: HashSet<SnapshotId>,
@@ -59,7 +61,7 @@ pub struct Fold {
     last_damage: Option<VoidEntry>,
     /// The last entry that a checkpoint in the store covers, as far as is known.
     pub(super) checkpoint: Option<u64>,
-    gap: Option<u64>,
+    pub(super) gap: Option<u64>,
     entries_read: u64,
     /// The number to be compared with what was remembered, and what was found there.
     witness: (Option<u64>, Option<ObjectHash>),
@@ -171,6 +173,7 @@ impl Fold {
             head_is_whole: true,
             objects: Arc::default(),
             merges: Arc::default(),
+            copies: Arc::default(),
             ledger: Arc::default(),
             snapshots: Vec::new(),
             snapshot_ids: HashSet::new(),
@@ -188,6 +191,13 @@ impl Fold {
             witness: (None, None),
             warnings: Vec::new(),
         }
+    }
+
+    /// Folds on by other roles than the configuration grants.
+    #[cfg(test)]
+    pub(crate) fn rules_for_tests(&mut self, change: impl Fn(&mut Vec<SigningRole>)) {
+        let rules = Arc::make_mut(&mut self.rules);
+        rules.keys.iter_mut().for_each(|key| change(&mut key.roles));
     }
 
     /// The log that it is of.
@@ -273,7 +283,8 @@ impl Fold {
         &self.merges
     }
 
-    /// For each pack of which another of the same hash was named later, the last of these: it was healed.
+    /// For each pack of which a maintainer has put another of the same hash beside it later, the last of these: it was
+    /// healed. What others name by the same hash stands for nothing: whoever only writes could put anything there.
     pub fn twins(&self) -> HashMap<ObjectKey, ObjectKey> {
         let is_pack = |key: &ObjectKey| matches!(key, ObjectKey::Pack(_) | ObjectKey::Tree(_));
         let packs = self.objects.iter().filter(|(key, _)| is_pack(key));
@@ -283,8 +294,12 @@ impl Fold {
         packs.sort_unstable();
         let mut twins = HashMap::new();
         for alike in packs.chunk_by(|(one, _), (other, _)| hash(one) == hash(other)) {
-            let last = alike.iter().max_by_key(|(key, entry)| (*entry, *key));
-            let Some((last, _)) = last.filter(|_| alike.len() > 1) else { continue };
+            let first = alike.iter().min_by_key(|(key, entry)| (*entry, *key));
+            let copies =
+                alike.iter().filter(|pack| self.copies.contains(pack.0) && Some(*pack) != first);
+            let Some((last, _)) = copies.max_by_key(|(key, entry)| (*entry, *key)) else {
+                continue;
+            };
             let others = alike.iter().filter(|(key, _)| key != last);
             twins.extend(others.map(|(key, _)| (**key, **last)));
         }
@@ -294,6 +309,11 @@ impl Fold {
     /// What scrubs have read, and when.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn shared_ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.ledger)
     }
 
     /// All segments that others have the records of.
@@ -400,8 +420,16 @@ impl Fold {
     pub fn require_appendable(&self) -> Result<()> {
         let Some(number) = self.gap else { return Ok(()) };
         Err(Error::new(Kind::Corrupt, "append to the log after", ObjectKey::Log(number))
-            .because("the entry is missing, and later ones are there")
-            .hint("put it back from a copy of the store; reading and restoring go on working"))
+            .because("the entry is missing, and later ones or a checkpoint show that it was there")
+            .hint(
+                "`heal` marks its place if a checkpoint has what it said, and puts it back from a copy (--from); reading \
+                 and restoring go on working",
+            ))
+    }
+
+    /// The last entry that a checkpoint covers, as far as is known: what it and those before it said is in there.
+    pub fn covered(&self) -> Option<u64> {
+        self.checkpoint
     }
 
     /// How many entries were read, and not taken from a checkpoint.
@@ -472,6 +500,12 @@ impl Fold {
         let prefixes = header.prefixes.into_iter().chain(iter::repeat(IdPrefix::WHOLE));
         let into = keys.zip(prefixes).collect();
         let mut added = Vec::new();
+        let is_maintainer = self.rules.roles(&author).contains(&SigningRole::Maintain);
+        let is_pack = |object: &ListedObject| object.kind != ObjectKind::Index;
+        if is_maintainer && header.snapshots.is_empty() && header.objects.iter().all(is_pack) {
+            let keys = header.objects.iter().map(|object| object.kind.key(object.name));
+            Arc::make_mut(&mut self.copies).extend(keys);
+        }
         let objects = Arc::make_mut(&mut self.objects);
         for object in header.objects {
             let (key, live) =
@@ -482,7 +516,7 @@ impl Fold {
             }
         }
         // Whoever only writes could hide with it what others have.
-        if !header.merged.is_empty() && self.rules.roles(&author).contains(&SigningRole::Maintain) {
+        if !header.merged.is_empty() && is_maintainer {
             let parts = header.merged.into_iter().map(ObjectKey::Index).collect();
             let merge = Merge { entry, into, parts };
             if self.merges.can_add(&self.objects, &merge) {
@@ -529,6 +563,10 @@ impl Fold {
                 Arc::make_mut(&mut self.merges).forget(key, live);
             }
         }
+        if objects.iter().any(|key| self.copies.contains(key)) {
+            let copies = Arc::make_mut(&mut self.copies);
+            copies.retain(|key| !objects.contains(key));
+        }
         self.lately_gone.extend(objects);
         let gone: HashSet<_> = snapshots.into_iter().collect();
         self.snapshots.retain(|record| !gone.contains(&record.id));
@@ -547,7 +585,10 @@ impl Fold {
     /// Reads from the next number to the head, and compares with what was remembered.
     fn read_on(&mut self, repository: &Repository) -> Result<()> {
         self.witness.0 = repository.remembered().map(|head| head.number);
-        self.read_to_head(repository.io())?;
+        // What a checkpoint says of its own entry is as good as that.
+        self.witness.1 =
+            self.head.filter(|head| self.witness.0 == Some(head.number)).map(|head| head.hash);
+        self.read_to_head(repository.io(), &BTreeMap::new())?;
         let first_damage = self.voids.iter().find(|void| void.is_damage);
         if let Some(VoidEntry { number, reason, .. }) = first_damage.or(self.voids.first()) {
             let (key, count) = (ObjectKey::Log(*number), self.void_count);
@@ -559,7 +600,9 @@ impl Fold {
         self.check_remembered(repository)
     }
 
-    fn read_to_head(&mut self, io: &Io) -> Result<()> {
+    /// Reads from the next number to the head; of the entries that `spares` has these are taken, and what is behind each
+    /// is believed as behind any other that is damaged in the store.
+    pub(super) fn read_to_head(&mut self, io: &Io, spares: &BTreeMap<u64, Bytes>) -> Result<()> {
         let mut listing = Listing::around(io, self.next_number())?;
         loop {
             let number = self.next_number();
@@ -568,7 +611,13 @@ impl Fold {
             }
             let fetched = listing.fetch(io, number)?;
             for fetched in &fetched {
-                self.apply(fetched)?;
+                match spares.get(&self.next_number()) {
+                    Some(spare) => {
+                        self.apply(&Fetched::new(spare.clone()))?;
+                        self.head_is_whole = false;
+                    }
+                    None => self.apply(fetched)?,
+                }
             }
             if fetched.is_empty() {
                 let Some(next) = listing.next_after(number) else { return Ok(()) };
@@ -600,15 +649,22 @@ impl Fold {
             return rollback(format!("it {end}, and entry {number} has been seen before"));
         }
         let of_head = self.head.filter(|head| head.number == number && self.head_is_whole);
-        let found = match self.witness.1.or(of_head.map(|head| head.hash)) {
-            Some(hash) => Some(hash),
-            // Before a checkpoint, or missing.
-            None => fetch::entry(repository.io(), number)?.map(|fetched| fetched.hash),
-        };
-        if found == Some(remembered.hash) {
-            Ok(())
-        } else {
-            rollback(format!("entry {number} is not the one that was seen before"))
+        if self.witness.1.or(of_head.map(|head| head.hash)) == Some(remembered.hash) {
+            return Ok(());
+        }
+        // Before a checkpoint, or another one. One that is damaged was told as such, or a checkpoint has what it said.
+        match fetch::entry(repository.io(), number)? {
+            Some(found) if found.hash == remembered.hash => Ok(()),
+            Some(found) if is_damaged(number, &found, &self.rules)? => Ok(()),
+            None if self.checkpoint > Some(number) || self.gap.is_some_and(|gap| gap < number) => {
+                Ok(())
+            }
+            _ => rollback(format!("entry {number} is not the one that was seen before")),
         }
     }
+}
+
+/// Whether the bytes at this number are not what somebody put there.
+pub(super) fn is_damaged(number: u64, found: &Fetched, rules: &Config) -> Result<bool> {
+    Ok(matches!(judge(number, found, Link::Unknown, rules)?, Verdict::Damaged(_)))
 }

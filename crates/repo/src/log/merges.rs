@@ -146,6 +146,23 @@ impl Merges {
         !parts.is_empty() && !parts.iter().any(|part| self.gone.contains_key(part))
     }
 
+    /// The entries that named what a segment was made of in the first place; its own, if it was not merged from anything.
+    pub(crate) fn origins(&self, objects: &Objects, segment: &ObjectKey) -> HashSet<u64> {
+        let (mut left, mut entries) = (vec![*segment], HashSet::new());
+        while let Some(segment) = left.pop() {
+            match self.part_keys(&segment) {
+                [] => entries.extend(self.known(objects, &segment).map(|object| object.entry)),
+                parts => left.extend(parts),
+            }
+        }
+        entries
+    }
+
+    /// The entries of all segments that merges speak of and that are gone.
+    pub(crate) fn gone_entries(&self) -> impl Iterator<Item = u64> {
+        self.gone.values().map(|object| object.entry)
+    }
+
     fn part_keys(&self, segment: &ObjectKey) -> &[ObjectKey] {
         self.into.get(segment).map_or(&[], |(place, _)| self.all[*place].parts.as_slice())
     }

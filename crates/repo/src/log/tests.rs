@@ -445,9 +445,21 @@ fn a_log_that_was_put_back_is_noticed() {
             assert_eq!(error.kind(), Kind::Rollback, "{error}");
         }
         lose(&store, &ObjectKey::Log(4).to_string());
-        let error = Fold::load(&remembering(&store, heads[4])).unwrap_err();
-        assert_eq!(error.kind(), Kind::Rollback);
-        assert!(error.to_string().contains("entry 4 has been seen"), "{error}");
+        match with_checkpoint {
+            // It was there, and what it said is known: its number must not be given again.
+            true => {
+                let fold = Fold::load(&remembering(&store, heads[4])).unwrap();
+                assert_eq!((fold.gap(), fold.objects().len()), (Some(4), 5));
+                let other = Head { hash: ObjectHash([1; 32]), ..heads[4] };
+                let error = Fold::load(&remembering(&store, other)).unwrap_err();
+                assert_eq!(error.kind(), Kind::Rollback);
+            }
+            false => {
+                let error = Fold::load(&remembering(&store, heads[4])).unwrap_err();
+                assert_eq!(error.kind(), Kind::Rollback);
+                assert!(error.to_string().contains("entry 4 has been seen"), "{error}");
+            }
+        }
         Fold::load(&remembering(&store, heads[3])).unwrap();
         // Another entry at the same place.
         let mut fold = Fold::load_all(&repository).unwrap();

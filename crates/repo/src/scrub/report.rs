@@ -85,6 +85,7 @@ impl ScrubReport {
         let mut left_out: HashSet<ObjectKey> =
             plan.objects.iter().map(|object| object.key).collect();
         left_out.extend(fold.twins().into_keys());
+        left_out.extend(fold.merged_segments().map(|segment| segment.key));
         report.known_damage(fold, &left_out);
         report
     }

@@ -10,9 +10,13 @@ use super::*;
 use crate::error::Kind;
 use crate::io::Io;
 use crate::log::{checkpoint, commit};
-use crate::open::init;
-use crate::open::testing::{bytes_of, init_options, keys, lose, replace};
+use crate::open::testing::{
+    MEMORY_BYTES, bytes_of, init_options, keys, lose, open_options, passphrase, passphrase_slot,
+    replace,
+};
+use crate::open::{init, open};
 use crate::packer::testing::store_packs;
+use crate::slots::seal_slots;
 
 const DAY: Duration = Duration::from_hours(24);
 const RUN: RunId = RunId([5; 16]);
@@ -238,4 +242,66 @@ fn a_scrub_that_is_stopped_notes_what_it_has_read() {
     let fold = world.fold();
     assert_eq!(report.read_objects + 1, report.objects);
     assert!(fold.objects().keys().all(|key| fold.ledger().seen(&key.name().unwrap()).is_some()));
+}
+
+/// Who guards a repository need not be able to read it: names and stripes are verified without the keys of packs, and
+/// parity heals without them.
+#[test]
+fn without_the_keys_of_packs_names_and_stripes_are_verified() {
+    let world = world();
+    world.back_up(1, 3);
+    let mut bundle = world.repository.keyring().bundle().clone();
+    bundle.epochs.iter_mut().for_each(|epoch| (epoch.data, epoch.meta) = (None, None));
+    let (entropy, clock) = (world.repository.entropy(), world.repository.clock());
+    let new = passphrase_slot("guard");
+    let slot = seal_slots(&bundle, &new, entropy, clock, MEMORY_BYTES, 1).unwrap().remove(0);
+    let key = ObjectKey::Slot(slot.slot);
+    world.repository.io().put_new(&key, slot.encode().into()).unwrap();
+    let io = Io::new(world.store()).unwrap();
+    let guard = open(io, &passphrase("guard"), &open_options(4)).unwrap();
+    let pack = world.packs().remove(0);
+    let mut bytes = bytes_of(&world.store(), &pack);
+    bytes[5000] ^= 1;
+    replace(&world.store(), &pack, bytes);
+    let report = scrub(&guard, &ScrubOptions::default(), &|_| {}).unwrap();
+    assert_eq!((report.unopened_packs, report.chunks_verified, report.read_objects), (3, 0, 6));
+    assert_eq!(report.damaged_count, 1, "{report:#?}");
+    assert_eq!((&report.damaged[0].object, &report.damaged[0].stripes), (&pack, &vec![1]));
+    assert!(report.damaged[0].mendable);
+    let fold = world.fold();
+    let seen = |key: &str| {
+        let key: ObjectKey = key.parse().unwrap();
+        fold.ledger().seen(&key.name().unwrap()).unwrap().condition.clone()
+    };
+    assert_eq!(seen(&pack), Condition::Mendable(vec![1]));
+    assert_eq!(seen(&world.packs()[1]), Condition::Whole, "not verified");
+    let mut fold = Fold::load(&guard).unwrap();
+    let damaged = crate::heal::damaged(&fold);
+    let cancel = Cancel::new();
+    crate::heal::heal(&guard, &mut fold, &damaged, None, &cancel).unwrap();
+    assert!(scrub(&guard, &ScrubOptions::default(), &|_| {}).unwrap().is_clean());
+}
+
+/// What is behind body and parity is there twice: damage to one copy is made good by the other.
+#[test]
+fn a_damaged_table_or_footer_is_mendable() {
+    for from_end in [10, 70, 130, 170] {
+        let world = world();
+        world.back_up(1, 1);
+        let pack = world.packs().remove(0);
+        let mut bytes = bytes_of(&world.store(), &pack);
+        let place = bytes.len() - from_end;
+        bytes[place] ^= 1;
+        replace(&world.store(), &pack, bytes);
+        let report = world.all();
+        assert_eq!(report.damaged_count, 1);
+        let damaged = &report.damaged[0];
+        assert!(damaged.mendable && damaged.stripes.is_empty(), "{from_end}: {damaged:?}");
+        let mut fold = world.fold();
+        assert!(crate::heal::lost_packs(&fold).is_empty());
+        let cancel = Cancel::new();
+        let objects = crate::heal::damaged(&fold);
+        crate::heal::heal(&world.repository, &mut fold, &objects, None, &cancel).unwrap();
+        assert!(world.all().is_clean());
+    }
 }

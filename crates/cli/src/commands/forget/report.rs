@@ -56,6 +56,13 @@ struct Undone<'a> {
     warnings: Vec<String>,
 }
 
+#[derive(Serialize)]
+struct GivenUp<'a> {
+    message_type: &'static str,
+    forgotten: &'a [SnapshotId],
+    warnings: Vec<String>,
+}
+
 impl Decided {
     pub(super) fn by_rules(
         choice: &Choice,
@@ -188,4 +195,13 @@ pub(super) fn undone(
     output: &Output,
 ) -> Result<()> {
     output.document(&Undone { message_type: "undo", restored, warnings })
+}
+
+/// What was given up, as JSON.
+pub(super) fn given_up(
+    forgotten: &[SnapshotId],
+    warnings: Vec<String>,
+    output: &Output,
+) -> Result<()> {
+    output.document(&GivenUp { message_type: "given_up", forgotten, warnings })
 }

@@ -12,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::gc::Run;
 use crate::gc::living::Living;
 use crate::gc::mark::{OfPack, OfSegment, Usage};
+use crate::heal;
 use crate::index::Index;
 use crate::index::marks::Marks;
 use crate::log::Fold;
@@ -149,9 +150,11 @@ fn by_sums(run: &Run<'_>, index: &Index, kept: &Kept) -> Result<Begun> {
 impl Sums {
     /// The packs that were added, if nothing else is otherwise.
     fn stand_as_then(&self, fold: &Fold, usage: &Usage) -> Result<HashSet<ObjectKey>> {
-        let is_otherwise = !fold.condemns().is_empty() || fold.has_deleted() != self.has_deleted;
+        let is_otherwise = !fold.condemns().is_empty()
+            || fold.has_deleted() != self.has_deleted
+            || !heal::lost_packs(fold).is_empty();
         if is_otherwise && !is_planted(Planted::KeptMarksNotAsked) {
-            return Err(doubt("something was condemned or deleted since", "packs"));
+            return Err(doubt("something was condemned, deleted or damaged since", "packs"));
         }
         let then: HashSet<&ObjectKey> = self.packs.iter().map(|(key, _)| key).collect();
         if let Some(gone) = then.iter().find(|key| !usage.packs.contains_key(**key)) {

@@ -16,7 +16,7 @@ use crate::index::write::SegmentDraft;
 
 /// What becomes of the parts of a merge.
 #[derive(Default)]
-pub(super) struct Drafts {
+pub(crate) struct Drafts {
     drafts: Vec<SegmentDraft>,
     /// In how many drafts there is a record of a chunk.
     copies: HashMap<ChunkId, usize>,
@@ -67,7 +67,7 @@ impl Drafts {
     ///
     /// # Errors
     /// [`Kind::Invalid`] when it does not fit to those before it; then nothing here is of use any more.
-    pub(super) fn add(&mut self, records: &[(IndexRecord, PackRecord)]) -> Result<()> {
+    pub(crate) fn add(&mut self, records: &[(IndexRecord, PackRecord)]) -> Result<()> {
         for (record, pack) in records {
             check(std::slice::from_ref(record))?;
             if *self.packs.entry(pack.name).or_insert(*pack) != *pack {
@@ -89,7 +89,7 @@ impl Drafts {
     }
 
     /// One segment for the first records, one for the second, and so on.
-    pub(super) fn finish(self) -> Vec<SegmentDraft> {
+    pub(crate) fn finish(self) -> Vec<SegmentDraft> {
         self.drafts
     }
 }

@@ -7,7 +7,7 @@ use lifeboat_format::Codec;
 use lifeboat_format::envelope::PREAMBLE_LEN;
 use lifeboat_format::id::ChunkId;
 use lifeboat_format::index::{GENERATION, IndexRecord, PackKind, PackRecord};
-use lifeboat_format::key::INDEX;
+use lifeboat_format::key::{INDEX, ObjectName};
 use lifeboat_store::layer::record::RecordStore;
 use lifeboat_store::{ErrorKind, Verb, mem};
 use lifeboat_testkit::fault::{FaultStore, Moment, Rule};
