@@ -2,7 +2,7 @@
 //!
 //! Nothing is overwritten where a name can be given anew: a pack gets another key, and a commit names it; from then on readers
 //! take the new object, and the damaged one where that fails ([`Fold::twins`]). A segment is merged into one that has its
-//! records ([`segments`]). Where a name is fixed, [`opening`] and [`entries`] say what is done. To remove what is damaged is the
+//! records (`segments`). Where a name is fixed, `opening` and `entries` say what is done. To remove what is damaged is the
 //! collector's. Knows packs and names; opens none, so that healing packs needs no content key.
 //!
 //! Invariants: nothing is put that does not have the hash that its name says. The commit comes after all it names is
