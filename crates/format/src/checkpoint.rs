@@ -47,6 +47,8 @@ pub const SECTION_SCRUBS: u8 = 8;
 pub const SECTION_GONE: u8 = 9;
 /// The section of merged index segments that are gone for good, before the merges that speak of them.
 pub const SECTION_GONE_SEGMENTS: u8 = 10;
+/// The section of what was said last of locks; left out where nothing was.
+pub const SECTION_LOCKS: u8 = 12;
 
 const MAGIC: &[u8; 8] = b"LBCHKPNT";
 const WHAT: &str = "checkpoint";

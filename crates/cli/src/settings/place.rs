@@ -379,7 +379,7 @@ impl Found<'_> {
                 LockModeEntry::Governance => LockMode::Governance,
                 LockModeEntry::Compliance => LockMode::Compliance,
             },
-            days: lock.days,
+            period: Duration::from_secs(u64::from(lock.days) * 24 * 60 * 60),
         });
         if let Some(lock) = &entry.object_lock {
             let mode = format!("{:?}", lock.mode).to_lowercase();

@@ -19,6 +19,7 @@ use lifeboat_format::id::{LogId, ObjectHash, PublicKey, SnapshotId};
 use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::ObjectKey;
 use lifeboat_format::keys::SigningRole;
+use lifeboat_format::locks::LockNote;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::Io;
@@ -44,6 +45,8 @@ pub struct Fold {
     pub(super) objects: Arc<HashMap<ObjectKey, LiveObject>>,
     pub(super) merges: Arc<Merges>,
     pub(super) ledger: Arc<Ledger>,
+    /// What was said last of locks.
+    pub(super) locks: Option<Arc<LockNote>>,
     pub(super) snapshots: Vec<SnapshotRecord>,
     pub(super) snapshot_ids: HashSet<SnapshotId>,
     pub(super) keeping: Keeping,
@@ -138,6 +141,7 @@ impl Fold {
             objects: Arc::default(),
             merges: Arc::default(),
             ledger: Arc::default(),
+            locks: None,
             snapshots: Vec::new(),
             snapshot_ids: HashSet::new(),
             keeping: Keeping::default(),
@@ -240,6 +244,11 @@ impl Fold {
     /// What scrubs have read, and when.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// What was said last of locks; nothing where nobody has said anything yet.
+    pub fn locks(&self) -> Option<&LockNote> {
+        self.locks.as_deref()
     }
 
     /// All segments that others have the records of.
@@ -397,6 +406,9 @@ impl Fold {
             Verdict::Noted(header) => {
                 if let Some(note) = header.scrub {
                     Arc::make_mut(&mut self.ledger).add(number, note);
+                }
+                if let Some(note) = header.locks {
+                    self.locks = Some(Arc::new(note));
                 }
             }
             Verdict::Skipped => {}

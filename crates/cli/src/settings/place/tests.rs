@@ -34,7 +34,8 @@ fn the_file_fills_every_option() {
     assert_eq!(cloud.path_style, Some(true));
     assert_eq!(cloud.storage_class["packs/"], "COLD");
     assert_eq!(cloud.encryption, Some(Encryption::Kms { key: None }));
-    let lock = ObjectLock { mode: LockMode::Compliance, days: 7 };
+    let period = Duration::from_secs(7 * 86_400);
+    let lock = ObjectLock { mode: LockMode::Compliance, period };
     assert_eq!(cloud.object_lock, Some(lock));
     assert_eq!(reach.options.upload.slowest().unwrap().get(), 10 << 20);
     assert!(reach.options.download.is_unlimited() && reach.options.exclusive);
