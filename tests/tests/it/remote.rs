@@ -3,6 +3,7 @@
 mod append_only;
 mod faults;
 mod killed;
+mod locked;
 mod own;
 mod real;
 mod resumed;

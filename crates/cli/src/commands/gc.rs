@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use lifeboat::monitor::{Monitor as _, Phase};
-use lifeboat_repo::gc::{GcOptions, GcReport, Tally, collect};
+use lifeboat_repo::gc::{GcOptions, GcReport, Locked, Tally, collect};
 use serde::Serialize;
 
+use super::locks;
 use super::open;
 use super::session::{self, Session};
 use super::traffic::Traffic;
@@ -53,7 +54,8 @@ pub(super) fn run(args: &GcArgs, settings: &Settings, output: &Output) -> Result
     } else {
         output.lines(lines(&report))?;
     }
-    Ok(End::Done)
+    let is_missing = report.locks.is_some_and(|locks| locks.missing > 0);
+    Ok(if is_missing { End::Damage } else { End::Done })
 }
 
 fn lines(report: &GcReport) -> Vec<String> {
@@ -98,5 +100,18 @@ fn lines(report: &GcReport) -> Vec<String> {
             "{waiting} wait to be deleted by a run after the delay (--delay, --now)"
         ));
     }
+    if report.locked.objects > 0 {
+        let Locked { objects, bytes: size, first_free, last_free } = report.locked;
+        let freed = match (locks::moment(first_free), locks::moment(last_free)) {
+            (first, last) if first == last => format!("from {first} on"),
+            (first, last) => format!("the first from {first} on, all from {last} on"),
+        };
+        lines.push(format!(
+            "{} ({}) are not needed and locked; a later run can remove them: {freed}",
+            count(objects, "object"),
+            bytes(size)
+        ));
+    }
+    lines.extend(report.locks.iter().flat_map(locks::extended));
     lines
 }

@@ -196,6 +196,11 @@ pub(crate) fn connect_to_try_out(settings: &Settings) -> Result<(Io, StoreOption
     Ok((io, reach.options))
 }
 
+/// Connects to a store whatever is left in it.
+pub(crate) fn connect_to_what_is_there(settings: &Settings) -> Result<Io> {
+    connect(settings, Access::Existing)
+}
+
 fn connect(settings: &Settings, access: Access) -> Result<Io> {
     let place = settings.place()?;
     let reach = place.reach(&settings.store, &Entropy::os(), &system_clock())?;

@@ -11,6 +11,7 @@ mod history;
 mod interrupted;
 mod keeping;
 mod large;
+mod locks;
 mod outage;
 mod pace;
 mod power;

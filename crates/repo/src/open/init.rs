@@ -273,8 +273,10 @@ fn begin_locks(io: &Io, lock: ObjectLock, options: &InitOptions) -> Result<()> {
     let key = format!("{PROBE}{name}/lock");
     let tried = io.block_on(try_locks(io.store(), &key, lock.mode, &now));
     let broken = tried.map_err(|cause| {
-        let kind = Error::store("try out locks in", cause);
-        Error::new(kind.kind(), OPERATION, io.describe()).because(kind).hint(HINT)
+        let cause = Error::store("try out locks in", cause);
+        // A bucket that was made without locks calls the request wrong.
+        let kind = if cause.kind() == Kind::Invalid { Kind::Unsupported } else { cause.kind() };
+        Error::new(kind, OPERATION, io.describe()).because(cause).hint(HINT)
     })?;
     if let Some(broken) = broken {
         return Err(Error::new(Kind::Unsupported, OPERATION, io.describe())
