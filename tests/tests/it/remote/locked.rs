@@ -1,6 +1,16 @@
 //! Repositories whose objects are locked, and thieves, on a server that enforces both locks and what each credential may do.
 
+use std::{path::Path, sync::Arc};
+
 use e2e::{Place, noise};
+use lifeboat_store::{
+    ErrorKind, Store,
+    credentials::Credentials,
+    locking::{self, Locking, Version},
+    options::StoreOptions,
+    stack::{self, Mode},
+    url::Location,
+};
 use lifeboat_testkit::{
     same_tree::assert_same_tree,
     server::{AccessKey, Policy, S3Options, S3Server},
@@ -35,19 +45,59 @@ fn place(server: &S3Server) -> Place {
     ])
 }
 
+/// The bucket as somebody who only has its credential sees it.
+fn stolen(server: &S3Server, user: &'static str) -> (Arc<dyn Store>, Arc<dyn Locking>) {
+    #[expect(clippy::disallowed_methods, reason = "what a program would pass in")]
+    let mut options = StoreOptions::new(Arc::new(std::time::SystemTime::now));
+    let user = as_user(user).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    options.credentials = Credentials::from_variables(user);
+    options.cloud.endpoint = Some(server.endpoint());
+    options.cloud.allow_http = true;
+    let location = Location::parse("s3://bucket/a prefix/repo", Path::new("/")).unwrap();
+    let store = stack::open(&location, &options, Mode::Open).unwrap().store;
+    let locking = locking::of(&store).unwrap();
+    (store, locking)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
+}
+
+/// All versions of what belongs to the repository; those of `init`'s trial end in minutes.
+async fn versions(locking: &dyn Locking) -> Vec<Version> {
+    let all = locking.versions("", None).await.unwrap();
+    assert!(all.next.is_none() && all.versions.len() > 5, "{all:?}");
+    all.versions.into_iter().filter(|version| !version.key.starts_with("probe/")).collect()
+}
+
+/// The keys of the repository's objects.
+fn keys(server: &S3Server) -> Vec<String> {
+    server.keys().into_iter().filter(|key| !key.contains("/probe/")).collect()
+}
+
 #[test]
 fn a_stolen_credential_that_creates_and_reads_destroys_nothing() {
     let server = server();
     let place = place(&server);
     place.file("src/file", noise(1, 3 << 20));
     let id = place.json(["backup", "src"])["snapshot"].as_str().unwrap().to_owned();
-    let before: Vec<_> = server.keys().into_iter().map(|key| (server.object(&key), key)).collect();
-    // By all that the program has for a thief; the keys of the repository are his, too.
-    let every = ["--now", "--trash-period", "0s", "--max-unused", "0"];
+    let before: Vec<_> = keys(&server).into_iter().map(|key| (server.object(&key), key)).collect();
+    let (store, locking) = stolen(&server, "writer");
+    runtime().block_on(async {
+        for Version { key, id, .. } in versions(&*locking).await {
+            let denied = |what: Result<(), lifeboat_store::Error>| {
+                assert_eq!(what.unwrap_err().kind(), ErrorKind::Denied, "{key}");
+            };
+            denied(store.delete(&key).await);
+            denied(locking.delete_version(&key, &id).await);
+            denied(locking.bring_back(&key, &id).await);
+            let put = store.put_new(&key, b"ransom".into()).await;
+            assert_eq!(put.unwrap_err().kind(), ErrorKind::AlreadyExists, "{key}");
+        }
+    });
+    // Nor by what the program can do: what is hidden in the log comes back.
     place.ok(["forget", &id, "--yes-really"]);
-    let collected = place.ok(["gc"].iter().chain(&every));
-    assert!(collected.stdout().contains("not needed and locked"), "{collected:?}");
-    place.run(["locks", "restore"]).expect_code(0);
+    place.ok(["gc"]);
     for (object, key) in before {
         assert_eq!(server.object(&key), object, "{key}");
     }
@@ -57,39 +107,40 @@ fn a_stolen_credential_that_creates_and_reads_destroys_nothing() {
 }
 
 #[test]
+fn what_is_collected_stays_locked_and_is_told() {
+    let server = server();
+    let place = place(&server);
+    place.file("src/file", noise(1, 3 << 20));
+    let id = place.json(["backup", "src"])["snapshot"].as_str().unwrap().to_owned();
+    place.ok(["forget", &id, "--yes-really"]);
+    let before = keys(&server);
+    let collected = place.ok(["gc", "--now", "--trash-period", "0s"]);
+    assert!(collected.stdout().contains("not needed and locked"), "{collected:?}");
+    let again = place.json(["gc", "--now", "--trash-period", "0s"]);
+    assert!(again["locked"]["bytes"].as_u64().unwrap() > 3 << 20, "{again:#}");
+    assert_eq!(
+        (&again["condemned"]["objects"], &again["removed"]["objects"]),
+        (&0.into(), &0.into())
+    );
+    assert!(again["locked"]["first_free"].as_u64() > again["locked"]["objects"].as_u64());
+    assert!(before.iter().all(|key| server.object(key).is_some()));
+}
+
+#[test]
 fn what_a_thief_with_the_right_to_delete_has_hidden_is_brought_back() {
     let server = server();
     let place = place(&server);
     place.file("src/file", noise(1, 3 << 20));
     place.ok(["backup", "src"]);
-    let thief =
-        lifeboat_store::credentials::Credentials::from_variables(s3_variables(&server.endpoint()));
-    #[expect(clippy::disallowed_methods, reason = "what a program would pass in")]
-    let mut options =
-        lifeboat_store::options::StoreOptions::new(std::sync::Arc::new(std::time::SystemTime::now));
-    options.credentials = thief;
-    options.cloud.endpoint = Some(server.endpoint());
-    options.cloud.allow_http = true;
-    let location = lifeboat_store::url::Location::parse(
-        "s3://bucket/a prefix/repo",
-        std::path::Path::new("/"),
-    );
-    let store = lifeboat_store::stack::open(
-        &location.unwrap(),
-        &options,
-        lifeboat_store::stack::Mode::Open,
-    );
-    let store = store.unwrap().store;
-    let locking = lifeboat_store::locking::of(&store).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let all = runtime.block_on(locking.versions("", None)).unwrap();
-    assert!(all.next.is_none() && all.versions.len() > 8, "{all:?}");
-    for version in all.versions.iter().filter(|version| !version.key.starts_with("probe/")) {
-        let removed = runtime.block_on(locking.delete_version(&version.key, &version.id));
-        assert!(removed.is_err(), "{version:?} is not locked");
-        runtime.block_on(store.delete(&version.key)).unwrap();
-    }
-    assert!(server.keys().is_empty(), "{:?}", server.keys());
+    let (store, locking) = stolen(&server, "test");
+    runtime().block_on(async {
+        for Version { key, id, .. } in versions(&*locking).await {
+            let removed = locking.delete_version(&key, &id).await;
+            assert_eq!(removed.unwrap_err().kind(), ErrorKind::Denied, "{key} is not locked");
+            store.delete(&key).await.unwrap();
+        }
+    });
+    assert!(keys(&server).is_empty(), "{:?}", keys(&server));
     place.run(["restore", "latest", "--target", "out"]).expect_code(10);
     // Who only writes can't undo it, and is told who can.
     let refused = place.run(["locks", "restore"]).expect_code(1);
@@ -98,10 +149,10 @@ fn what_a_thief_with_the_right_to_delete_has_hidden_is_brought_back() {
         as_user("test").map(|(name, value)| (format!("LIFEBOAT_MAINTENANCE_{name}"), value));
     let place = place.with(keeper);
     let planned = place.json(["locks", "restore", "--dry-run"]);
-    assert!(server.keys().is_empty());
+    assert!(keys(&server).is_empty());
     let done = place.json(["locks", "restore"]);
     assert_eq!(done["unhidden"], planned["unhidden"]);
-    assert!(done["unhidden"]["objects"].as_u64().unwrap() > 8, "{done:#}");
+    assert!(done["unhidden"]["objects"].as_u64().unwrap() > 5, "{done:#}");
     place.ok(["restore", "latest", "--target", "out"]);
     assert_same_tree(&place.path("src"), &restored(&place, "out"));
     assert_eq!(place.json(["check", "--read-data"])["clean"], true);
