@@ -270,7 +270,9 @@ fn locks_are_extended_once_half_of_the_period_is_over_and_not_again() {
     assert_eq!(locked.head(), head + 1);
     // Nothing goes, weeks after its own period.
     locked.after(20);
-    for (key, version) in locked.store.all_versions() {
+    let ours = locked.store.all_versions();
+    // The object of the trial was locked for minutes.
+    for (key, version) in ours.into_iter().filter(|(key, _)| !key.starts_with("probe/")) {
         let locking = locked.store.locking().unwrap();
         let removed = locked.block_on(locking.delete_version(&key, &version));
         // The note itself came later, and has not ended either.
