@@ -86,6 +86,3 @@ fn seconds(time: SystemTime) -> u64 {
 fn time(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
-
-#[cfg(test)]
-mod tests;
