@@ -1,6 +1,7 @@
 //! What a server that enforces locks lets be done, and the way back from what it lets be done.
 
 use crate::locking::{self, Locking};
+use crate::options::Now;
 use crate::probe::try_locks;
 
 use super::*;
@@ -12,9 +13,7 @@ fn locking_server() -> S3Server {
     S3Server::start(S3Options { object_lock: true, ..S3Options::default() })
 }
 
-fn opened(
-    server: &S3Server,
-) -> (Arc<dyn Store>, Arc<dyn Locking>, Arc<dyn Fn() -> SystemTime + Send + Sync>) {
+fn opened(server: &S3Server) -> (Arc<dyn Store>, Arc<dyn Locking>, Now) {
     let options = s3(server);
     let store = open(&bucket(Provider::S3), &options).unwrap().store;
     let locking = locking::of(&store).unwrap();
