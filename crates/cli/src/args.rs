@@ -7,6 +7,7 @@ mod backup;
 mod find;
 mod gc;
 mod key;
+mod locks;
 mod log;
 #[cfg(feature = "mount")]
 mod mount;
@@ -23,6 +24,7 @@ pub(crate) use self::backup::{BackupArgs, KindArg};
 pub(crate) use self::find::{FindArgs, SizeTest};
 pub(crate) use self::gc::GcArgs;
 pub(crate) use self::key::{InitArgs, KeyArgs, KeyCommand, NewKeyArgs};
+pub(crate) use self::locks::{LocksArgs, LocksCommand};
 pub(crate) use self::log::LogArgs;
 #[cfg(feature = "mount")]
 pub(crate) use self::mount::MountArgs;
@@ -204,6 +206,8 @@ pub(crate) enum Command {
     Key(KeyArgs),
     /// Frees the space of what no snapshot needs, beside whatever else goes on
     Gc(GcArgs),
+    /// Extends locks in time, and undoes what was done in spite of them
+    Locks(LocksArgs),
     /// Looks for damage in the repository
     Check(CheckArgs),
     /// Reads back a part of what is stored, so that all of it is read in time, and remembers what was read when

@@ -17,6 +17,7 @@ mod hold;
 mod init;
 mod inspect;
 mod key;
+mod locks;
 mod log;
 mod ls;
 mod marks;
@@ -44,7 +45,38 @@ use crate::args::Command;
 use crate::exit::End;
 use crate::reference;
 use crate::render::{Gone, Output};
-use crate::settings::Settings;
+use crate::settings::{Purpose, Settings};
+
+impl Command {
+    /// What the command opens the repository for.
+    pub(crate) fn purpose(&self) -> Purpose {
+        match self {
+            Self::Forget(_)
+            | Self::Hold(_)
+            | Self::Key(_)
+            | Self::Gc(_)
+            | Self::Heal(_)
+            | Self::Locks(_) => Purpose::Maintenance,
+            _ => Purpose::Ordinary,
+        }
+    }
+}
+
+/// Says of a refusal by the store that the command has credentials of its own.
+fn name_credentials(error: anyhow::Error, settings: &Settings) -> anyhow::Error {
+    let is_refusal = error.chain().any(|cause| {
+        let cause = cause.downcast_ref::<lifeboat_store::Error>();
+        cause.is_some_and(|cause| cause.kind() == lifeboat_store::ErrorKind::Denied)
+    });
+    let place = settings.place.as_ref().filter(|place| place.purpose == Purpose::Maintenance);
+    match place.filter(|_| is_refusal) {
+        Some(place) => {
+            let how = place.maintenance_said();
+            error.context(format!("this needs the maintenance credential, which is given {how}"))
+        }
+        None => error,
+    }
+}
 
 /// Runs the command to its end.
 pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Result<End> {
@@ -68,6 +100,7 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::Stats(args) => stats::run(&args, settings, output),
         Command::Key(args) => key::run(args, settings, output),
         Command::Gc(args) => gc::run(&args, settings, output),
+        Command::Locks(args) => locks::run(&args, settings, output),
         Command::Check(args) => check::run(&args, settings, output),
         Command::Heal(args) => heal::run(&args, settings, output),
         Command::Repair(args) => repair::run(&args, settings, output),
@@ -80,6 +113,7 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
     match ended {
         // `lifeboat ls | head`: whoever asked has seen enough.
         Err(error) if error.is::<Gone>() => Ok(End::Done),
+        Err(error) => Err(name_credentials(error, settings)),
         ended => ended,
     }
 }

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     start_log(cli.global.verbose);
     raise_open_files();
     let output = Output::new(cli.global.json, cli.global.quiet);
-    let ended = Settings::new(&cli.global).and_then(|settings| {
+    let ended = Settings::new(&cli.global, cli.command.purpose()).and_then(|settings| {
         allocator::give_large_buffers_back(settings.memory_bytes, settings.threads);
         // What is wrong with a configuration file must not keep it from being looked at.
         if !matches!(cli.command, Command::Config(_)) {

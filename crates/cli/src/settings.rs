@@ -21,7 +21,8 @@ use crate::exit::Usage;
 
 pub(crate) use self::config_file::ConfigFile;
 pub(crate) use self::memory::MEMORY_BYTES_MIN;
-pub(crate) use self::place::{Place, Reach, Said, StoreSettings};
+use self::place::MAINTENANCE;
+pub(crate) use self::place::{Place, Purpose, Reach, Said, StoreSettings};
 pub(crate) use self::polite::{Polite, PoliteSettings};
 pub(crate) use self::secret::{
     Passphrase, PasswordSource, ask_twice, has_terminal, warn_if_readable_by_others,
@@ -73,7 +74,7 @@ impl Settings {
     }
 
     /// Options first, then the environment, then defaults.
-    pub(crate) fn new(args: &GlobalArgs) -> Result<Self> {
+    pub(crate) fn new(args: &GlobalArgs, purpose: Purpose) -> Result<Self> {
         let threads = match args.threads {
             Some(0) => return Err(Usage("--threads must be at least 1".to_owned()).into()),
             Some(threads) => threads,
@@ -83,19 +84,39 @@ impl Settings {
         let memory_bytes = memory_bytes.unwrap_or_else(|| memory::default_bytes(threads));
         let config_dir = user_dir("XDG_CONFIG_HOME", ".config");
         let file = config_file(args, config_dir.as_deref())?;
-        let place = place(args, &file)?;
+        let place = place(args, &file)?.map(|place| Place { purpose, ..place });
         let polite_settings = PoliteSettings::new(&args.polite)?;
         let typed = typed_password(args);
-        let from_environment = if typed.is_none() { environment_password()? } else { None };
+        let has_typed = typed.is_some();
+        let own = match purpose {
+            Purpose::Maintenance => maintenance_keys()?,
+            Purpose::Ordinary => (None, None),
+        };
+        let has_own = own.0.is_some() || own.1.is_some();
+        let from_environment = match typed {
+            Some(_) => None,
+            None if has_own => own.0,
+            None => environment_password()?,
+        };
         // A key file on the command line is meant, whatever the environment says about passphrases.
         let (password, password_beside) = match typed {
             None if args.key_file.is_some() => (None, from_environment),
             typed => (typed.or(from_environment), None),
         };
-        let mut key_file = key_file(args);
+        let mut key_file = match has_own && args.key_file.is_none() {
+            true => {
+                own.1.filter(|_| args.password_file.is_none() && args.password_command.is_none())
+            }
+            false => key_file(args),
+        };
         let mut password = password;
         // Whoever says anything of keys now does not mean those of the file.
-        let keys_given = password.is_some() || key_file.is_some();
+        let mut keys_given = password.is_some() || key_file.is_some();
+        let is_typed = args.key_file.is_some() || has_typed;
+        if !is_typed && !has_own && place.as_ref().is_some_and(Place::has_own_maintenance_key) {
+            // It is said of this purpose; what the environment says is for all.
+            keys_given = false;
+        }
         if let Some(place) = place.as_ref().filter(|_| !keys_given) {
             (password, key_file) = place.keys();
         }
@@ -197,13 +218,22 @@ fn typed_password(args: &GlobalArgs) -> Option<PasswordSource> {
 }
 
 fn environment_password() -> Result<Option<PasswordSource>> {
-    if let Some(passphrase) = text("LIFEBOAT_PASSWORD")? {
+    password_of("LIFEBOAT_")
+}
+
+/// What the environment says of the key of who maintains the repository.
+fn maintenance_keys() -> Result<(Option<PasswordSource>, Option<PathBuf>)> {
+    Ok((password_of(MAINTENANCE)?, path(&format!("{MAINTENANCE}KEY_FILE"))))
+}
+
+fn password_of(prefix: &str) -> Result<Option<PasswordSource>> {
+    if let Some(passphrase) = text(&format!("{prefix}PASSWORD"))? {
         return Ok(Some(PasswordSource::Text(Passphrase::new(passphrase))));
     }
-    if let Some(file) = path("LIFEBOAT_PASSWORD_FILE") {
+    if let Some(file) = path(&format!("{prefix}PASSWORD_FILE")) {
         return Ok(Some(PasswordSource::File(file)));
     }
-    Ok(text("LIFEBOAT_PASSWORD_COMMAND")?.map(PasswordSource::Command))
+    Ok(text(&format!("{prefix}PASSWORD_COMMAND"))?.map(PasswordSource::Command))
 }
 
 /// What is typed is meant, whatever the environment says: also a passphrase in place of a key file.

@@ -49,6 +49,8 @@ pub const SECTION_GONE: u8 = 9;
 pub const SECTION_GONE_SEGMENTS: u8 = 10;
 /// The section of packs that a maintainer has put beside others, after that of packs; left out where there are none.
 pub const SECTION_COPIES: u8 = 11;
+/// The section of what was said last of locks; left out where nothing was.
+pub const SECTION_LOCKS: u8 = 12;
 
 const MAGIC: &[u8; 8] = b"LBCHKPNT";
 const WHAT: &str = "checkpoint";

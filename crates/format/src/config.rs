@@ -26,8 +26,14 @@ pub const EXCLUSIVE: &str = "exclusive";
 /// The feature of a repository whose packs have parity: who does not know it would write some without.
 pub const PARITY: &str = "parity";
 
+/// The feature of a repository whose objects are locked: who does not know it would put some without.
+pub const OBJECT_LOCK: &str = "object-lock";
+
 /// The features without which nothing may be written, and which this version has.
-const WRITE_FEATURES: [&str; 2] = [EXCLUSIVE, PARITY];
+const WRITE_FEATURES: [&str; 3] = [EXCLUSIVE, PARITY, OBJECT_LOCK];
+
+/// The longest lock, in seconds: a hundred years.
+pub const LOCK_SECONDS_MAX: u64 = 100 * 365 * 24 * 60 * 60;
 
 const WHAT: &str = "config";
 const SIGNATURE_MEMBER: &str = ",\n  \"signature\": \"";
@@ -62,8 +68,27 @@ pub struct Config {
     /// How much parity packs have; none in repositories that were made before there was any.
     #[serde(default, skip_serializing_if = "Parity::is_none")]
     pub parity: Parity,
+    /// How objects are locked against deletion; left out where they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<Lock>,
     /// The keys that may sign, and what.
     pub keys: Vec<GrantedKey>,
+}
+
+/// How every object is locked by its put, and for how long from then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// [`GOVERNANCE`](Self::GOVERNANCE) or [`COMPLIANCE`](Self::COMPLIANCE); another forbids writing, not reading.
+    pub mode: String,
+    /// For how long, in seconds, up to [`LOCK_SECONDS_MAX`].
+    pub seconds: u64,
+}
+
+impl Lock {
+    /// Who has a permission of its own can delete all the same.
+    pub const GOVERNANCE: &str = "governance";
+    /// Nobody can.
+    pub const COMPLIANCE: &str = "compliance";
 }
 
 /// How much parity packs have, in thousandths of their bodies, up to [`PARITY_MAX`].
@@ -153,6 +178,7 @@ impl Config {
             tree_frame_bytes: 256 << 10,
             pack_bytes: 32 << 20,
             parity: Parity::default(),
+            lock: None,
             keys,
         }
     }
@@ -216,6 +242,11 @@ impl Config {
             let detail = format!("writing to it needs the unknown chunker {:?}", self.chunker.id);
             return Err(Error::unsupported(WHAT, detail));
         }
+        let is_known = |mode: &str| [Lock::GOVERNANCE, Lock::COMPLIANCE].contains(&mode);
+        if let Some(lock) = self.lock.as_ref().filter(|lock| !is_known(&lock.mode)) {
+            let detail = format!("writing to it needs the unknown mode of locks {:?}", lock.mode);
+            return Err(Error::unsupported(WHAT, detail));
+        }
         Ok(())
     }
 
@@ -243,6 +274,9 @@ impl Config {
         let Parity { data_permille, tree_permille } = self.parity;
         if data_permille.max(tree_permille) > PARITY_MAX {
             return refuse("more parity than there is to protect".to_owned());
+        }
+        if self.lock.as_ref().is_some_and(|lock| !(1..=LOCK_SECONDS_MAX).contains(&lock.seconds)) {
+            return refuse("a lock of no time, or of more than a hundred years".to_owned());
         }
         if self.root().is_none() {
             return refuse("no key has the role \"root\"".to_owned());

@@ -13,6 +13,7 @@ use crate::id::{LogId, ObjectHash, PublicKey, RunId, SnapshotId};
 use crate::index::IdPrefix;
 use crate::index::prefix::{decode_prefixes, encode_prefixes};
 use crate::key::{ObjectKey, ObjectName};
+use crate::locks::LockNote;
 use crate::scrub::ScrubNote;
 use crate::{Error, Result};
 
@@ -52,6 +53,7 @@ mod field {
     pub(super) const CLOSES: u64 = 17;
     pub(super) const GONE: u64 = 18;
     pub(super) const SCRUB: u64 = 20;
+    pub(super) const LOCKS: u64 = 22;
 }
 
 /// What an entry says.
@@ -216,6 +218,8 @@ pub struct LogHeader {
     pub gone: Vec<SnapshotId>,
     /// What a scrub has found; only notes have it.
     pub scrub: Option<ScrubNote>,
+    /// What is locked; only notes have it.
+    pub locks: Option<LockNote>,
 }
 
 /// An entry as it was read: its signature is not yet checked.
@@ -244,6 +248,7 @@ impl LogHeader {
             self.closes.is_some(),
             !self.gone.is_empty(),
             self.scrub.is_some(),
+            self.locks.is_some(),
         ];
         cbor::map(&mut out, 10 + optional.into_iter().filter(|is_there| *is_there).count());
         cbor::uint(&mut out, field::LOG);
@@ -294,6 +299,10 @@ impl LogHeader {
             cbor::uint(&mut out, field::SCRUB);
             note.encode(&mut out);
         }
+        if let Some(note) = &self.locks {
+            cbor::uint(&mut out, field::LOCKS);
+            note.encode(&mut out);
+        }
         out
     }
 
@@ -340,6 +349,7 @@ impl LogHeader {
             closes: None,
             gone: Vec::new(),
             scrub: None,
+            locks: None,
         };
         for _ in 0..pairs {
             let at = from.position();
@@ -380,6 +390,9 @@ impl LogHeader {
             // Of other kinds nobody believes it.
             field::SCRUB if self.kind == LogKind::Note => {
                 self.scrub = Some(ScrubNote::decode(from)?);
+            }
+            field::LOCKS if self.kind == LogKind::Note => {
+                self.locks = Some(LockNote::decode(from)?);
             }
             field::PREFIXES => self.prefixes = decode_prefixes(from, self.objects.len())?,
             field::IDS => self.ids = decode_ids(from)?,

@@ -22,6 +22,7 @@ mod json;
 pub mod key;
 pub mod keys;
 pub mod keyslot;
+pub mod locks;
 pub mod pack;
 pub mod scrub;
 pub mod snapshot;

@@ -35,6 +35,8 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::index::Index;
 use crate::index::merge::{MergeOptions, TARGET_BYTES, compact_segments, merge_segments};
+use crate::locks::left::Left;
+use crate::locks::{self, ExtendReport, When};
 use crate::log::{Fold, checkpoint};
 use crate::open::Repository;
 
@@ -42,6 +44,7 @@ use self::condemn::Condemned;
 use self::kept::Kept;
 use self::living::Living;
 use self::plan::Plan;
+pub use crate::locks::left::Locked;
 
 pub use self::ahead::Ahead;
 pub use self::kept::KeepMarks;
@@ -137,7 +140,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, bytes: u64) {
+    pub(crate) fn add(&mut self, bytes: u64) {
         self.objects += 1;
         self.bytes += bytes;
     }
@@ -174,6 +177,10 @@ pub struct GcReport {
     pub spared: Tally,
     /// What was removed from the store.
     pub removed: Tally,
+    /// What is deleted, or named by nothing, and locked: its space will be free later.
+    pub locked: Locked,
+    /// What became of the locks of what still counts, where objects are locked.
+    pub locks: Option<ExtendReport>,
     /// Whether nothing was written since only saying was asked for.
     pub dry_run: bool,
     /// What it would ask of the store, where only saying was asked for.
@@ -235,6 +242,8 @@ struct Run<'a> {
     kept: Option<Kept>,
     /// The last `condemn` or `delete` that this run knew of when it began what it does now, or has appended itself since.
     known: Option<u64>,
+    /// Where objects are locked: those that can't be removed yet.
+    left: Option<Left>,
 }
 
 impl<'a> Run<'a> {
@@ -249,6 +258,7 @@ impl<'a> Run<'a> {
             }
         }
         let fold = Fold::load(repository)?;
+        let left = Left::of(repository, &fold)?;
         let run = Self {
             repository,
             options,
@@ -256,6 +266,7 @@ impl<'a> Run<'a> {
             id: RunId(repository.random()?),
             kept: None,
             known: None,
+            left,
         };
         run.require_no_doubt()?;
         Ok(run)
@@ -274,10 +285,24 @@ impl<'a> Run<'a> {
             }
         }
         self.count_waiting(report);
+        self.look_after_locks(report)?;
         if !self.options.dry_run
             && let Err(error) = checkpoint::maybe_write(self.repository, &self.fold)
         {
             tracing::warn!(%error, "the log's next checkpoint is left to a later run");
+        }
+        Ok(())
+    }
+
+    /// Says what is locked still, and locks anew what counts when it is time to.
+    fn look_after_locks(&mut self, report: &mut GcReport) -> Result<()> {
+        let Some(left) = &self.left else { return Ok(()) };
+        report.locked = left.locked();
+        if !self.options.dry_run {
+            left.note(self.repository, &mut self.fold, self.id)?;
+            let cancel = &self.options.cancel;
+            let extended = locks::extend(self.repository, &mut self.fold, When::Due, cancel)?;
+            report.locks = Some(extended);
         }
         Ok(())
     }
@@ -353,7 +378,7 @@ impl<'a> Run<'a> {
         report.packs = usage.packs();
         report.used_bytes = usage.used_bytes();
         report.repacked = plan.repacked(&usage);
-        orphans::add(self, &mut plan)?;
+        orphans::add(self, &mut plan, report)?;
         if self.options.dry_run {
             plan.add_segments(self, &usage);
             report.condemned = plan.tally();

@@ -17,6 +17,7 @@ pub mod index;
 pub mod inspect;
 pub mod io;
 pub mod keyring;
+pub mod locks;
 pub mod log;
 mod mend;
 pub mod open;

@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Kind, Result};
 use crate::io::Io;
 use crate::keyring::Keyring;
+use crate::locks;
 use crate::log::Head;
 use crate::open::config::LoadedConfig;
 
@@ -98,6 +99,14 @@ struct ReadOnly {
 }
 
 impl ReadOnly {
+    fn without_locks(error: Error) -> Self {
+        Self {
+            kind: Kind::Unsupported,
+            reason: format!("its objects are to be locked, and this store can't: {error}"),
+            hint: "reading and restoring work; write to the repository where locks are enforced",
+        }
+    }
+
     fn of(config: &Config, is_copy: bool, exclusive: bool) -> Option<Self> {
         let unsupported = |reason| Self {
             kind: Kind::Unsupported,
@@ -137,7 +146,9 @@ pub fn open(io: Io, unlock: &Unlock, options: &OpenOptions) -> Result<Repository
         unlock::find_bundle(&io, loaded.config(), unlock, options, &mut warnings)?;
     loaded.verify(&bundle)?;
     let LoadedConfig { config, bytes, is_copy } = loaded.into_config();
-    let read_only = ReadOnly::of(&config, is_copy, options.exclusive);
+    let unlocked = locks::begin(&io, &config);
+    let read_only = ReadOnly::of(&config, is_copy, options.exclusive)
+        .or_else(|| unlocked.map(ReadOnly::without_locks));
     let opening_requests = io.meter().snapshot().since(&asked_before).requests();
     Ok(Repository {
         inner: Arc::new(Inner {

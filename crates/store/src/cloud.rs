@@ -15,6 +15,7 @@ mod checksum;
 mod client;
 mod failure;
 mod list;
+mod locks;
 mod policy;
 mod provider;
 mod settings;
@@ -29,11 +30,12 @@ pub use self::settings::{Retention, Versioning};
 pub use self::traffic::{ClassTraffic, RequestClass, Traffic};
 
 use self::client::{HttpCarrier, Inner, Service};
+use self::locks::S3Locks;
 use self::policy::Policy;
 use self::settings::Settings;
 use self::store::CloudStore;
 use crate::options::StoreOptions;
-use crate::url::Bucket;
+use crate::url::{Bucket, Provider};
 use crate::{Result, Store};
 
 /// For how long a transfer may rest when the options don't say.
@@ -88,8 +90,11 @@ pub fn open(bucket: &Bucket, options: &StoreOptions) -> Result<Cloud> {
         aim: OnceLock::new(),
     });
     let settings = Settings::new(bucket, address.base.clone(), &service);
+    let locks = (bucket.provider == Provider::S3).then(|| {
+        Arc::new(S3Locks::new(settings.clone(), policy.clone(), Arc::clone(&options.now)))
+    });
     let ready = provider::build(bucket, options, address, &service)?;
-    let store = CloudStore::new(bucket, options, policy, ready, &service);
+    let store = CloudStore::new(bucket, options, policy, ready, &service).with_locks(locks);
     Ok(Cloud { store: Arc::new(store), traffic: service.traffic().clone(), settings })
 }
 

@@ -19,6 +19,7 @@ pub mod conformance;
 pub mod credentials;
 pub mod layer;
 pub mod local;
+pub mod locking;
 pub mod options;
 pub mod probe;
 pub mod stack;

@@ -128,8 +128,8 @@ pub enum Encryption {
 pub struct ObjectLock {
     /// Who may still delete.
     pub mode: LockMode,
-    /// For how many days from the put.
-    pub days: u32,
+    /// For how long from the put; whole seconds count.
+    pub period: Duration,
 }
 
 /// Who may delete what is locked.

@@ -7,6 +7,7 @@
 //! differ in.
 
 mod checks;
+mod locks;
 mod place;
 mod race;
 mod report;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use crate::options::Now;
 use crate::{Result, Store};
 
+pub use self::locks::try_locks;
 pub use self::race::{Outcome, Race, create_raced};
 pub use self::report::{
     Capabilities, Deletes, Finding, Grade, Latency, ProbeReport, Rate, Speed, Subject,

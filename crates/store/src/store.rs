@@ -5,12 +5,14 @@
 
 use std::fmt::Debug;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
+use crate::locking::Locking;
 use crate::{Error, ErrorKind, Payload, Result};
 
 /// What a store knows about one object.
@@ -176,6 +178,11 @@ pub trait Store: Debug + Send + Sync {
     async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
         let data = self.get(from).await?;
         self.put_new(to, data.into()).await
+    }
+
+    /// Locks and versions, if the store has any.
+    fn locking(&self) -> Option<Arc<dyn Locking>> {
+        None
     }
 
     /// The store's place for messages, without secrets: `/srv/backup`, `s3://bucket/prefix`.

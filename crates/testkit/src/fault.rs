@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use lifeboat_store::locking::Locking;
 use lifeboat_store::{Error, ErrorKind, ObjectInfo, ObjectStream, Payload, Result, Store, Verb};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -225,6 +226,10 @@ impl Store for FaultStore {
     async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
         let effect = self.decide(Verb::Copy, to);
         self.call(Verb::Copy, to, effect, self.inner.copy_new(from, to)).await
+    }
+
+    fn locking(&self) -> Option<Arc<dyn Locking>> {
+        self.inner.locking()
     }
 
     fn describe(&self) -> String {

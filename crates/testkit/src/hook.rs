@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use lifeboat_store::locking::Locking;
 use lifeboat_store::{Error, ObjectInfo, ObjectStream, Payload, Result, Store, Verb};
 
 use crate::fault::Moment;
@@ -159,6 +160,10 @@ impl Store for HookStore {
     /// It is about the key that is created.
     async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
         self.call(Verb::Copy, to, self.inner.copy_new(from, to)).await
+    }
+
+    fn locking(&self) -> Option<Arc<dyn Locking>> {
+        self.inner.locking()
     }
 
     fn describe(&self) -> String {

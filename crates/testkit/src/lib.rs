@@ -10,6 +10,7 @@ pub mod entropy;
 pub mod fault;
 pub mod hook;
 pub mod link;
+pub mod locked;
 pub mod proxy;
 pub mod same_tree;
 pub mod server;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use lifeboat_store::locking::Locking;
 use lifeboat_store::{Error, ObjectInfo, ObjectStream, Payload, Result, Store};
 
 /// What a link has carried.
@@ -111,6 +112,10 @@ impl Store for LinkStore {
 
     async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
         self.carry(self.inner.copy_new(from, to)).await
+    }
+
+    fn locking(&self) -> Option<Arc<dyn Locking>> {
+        self.inner.locking()
     }
 
     fn describe(&self) -> String {

@@ -2,12 +2,13 @@
 
 use lifeboat_codec::sign::{SigningKey, verify};
 use lifeboat_format::checkpoint::{
-    self, Checkpoint, SECTION_CONDEMNS, SECTION_GONE, SECTION_KEEPING, SECTION_MERGES,
-    SECTION_SCRUBS, SECTION_SNAPSHOTS, decode_condemns, decode_gone, decode_keeping, decode_merges,
-    decode_objects, decode_snapshots,
+    self, Checkpoint, SECTION_CONDEMNS, SECTION_GONE, SECTION_KEEPING, SECTION_LOCKS,
+    SECTION_MERGES, SECTION_SCRUBS, SECTION_SNAPSHOTS, decode_condemns, decode_gone,
+    decode_keeping, decode_merges, decode_objects, decode_snapshots,
 };
 use lifeboat_format::entry::{self, LogEntry};
 use lifeboat_format::keys::Secret32;
+use lifeboat_format::locks::decode_locks;
 use lifeboat_format::scrub::decode_scrubs;
 
 const PUBLIC_LEN: usize = 32;
@@ -62,6 +63,7 @@ pub fn checkpoint(input: &[u8]) -> bool {
             SECTION_SNAPSHOTS => decode_snapshots(now, block).is_ok(),
             SECTION_MERGES => decode_merges(now, block).is_ok(),
             SECTION_KEEPING => decode_keeping(now, block).is_ok(),
+            SECTION_LOCKS => decode_locks(now, block.count).is_ok(),
             SECTION_SCRUBS => decode_scrubs(now, block.count).is_ok(),
             SECTION_CONDEMNS => decode_condemns(now, block).is_ok(),
             SECTION_GONE => decode_gone(now, block).is_ok(),

@@ -4,6 +4,7 @@ mod append_only;
 mod faults;
 mod kept;
 mod killed;
+mod locked;
 mod own;
 mod real;
 mod resumed;

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use lifeboat_store::options::{LockMode, ObjectLock};
 
-use super::size::{ByteSize, Percent};
+use super::size::{ByteSize, Percent, Period};
 
 /// `init`
 #[derive(Debug, Args)]
@@ -19,6 +20,33 @@ pub(crate) struct InitArgs {
     /// has stripes of parity, and comes back whole without a copy. Packs of metadata always have 3%
     #[arg(long, value_name = "PERCENT", default_value = "0%")]
     pub(crate) parity: Percent,
+    /// Locks every object that is ever put, so that nobody can delete it before its time: compliance, not even the
+    /// bucket's owner; governance, only who has a right of its own. Needs S3 or its like, and a bucket with object lock,
+    /// which is tried out
+    #[arg(long, value_name = "MODE", value_enum, requires = "lock_for")]
+    pub(crate) lock: Option<LockModeArg>,
+    /// For how long from its put; `gc` and `locks extend` extend in time what is still needed
+    #[arg(long, value_name = "TIME", requires = "lock")]
+    pub(crate) lock_for: Option<Period>,
+}
+
+/// Who may delete what is locked.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LockModeArg {
+    Governance,
+    Compliance,
+}
+
+impl InitArgs {
+    /// How objects are locked, if they are.
+    pub(crate) fn lock(&self) -> Option<ObjectLock> {
+        let (mode, Period(period)) = (self.lock?, self.lock_for?);
+        let mode = match mode {
+            LockModeArg::Governance => LockMode::Governance,
+            LockModeArg::Compliance => LockMode::Compliance,
+        };
+        Some(ObjectLock { mode, period })
+    }
 }
 
 /// `key`

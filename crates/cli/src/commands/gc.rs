@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 use lifeboat::monitor::{Monitor as _, Phase};
-use lifeboat_repo::gc::{Ahead, GcOptions, GcReport, Tally, collect};
+use lifeboat_repo::gc::{Ahead, GcOptions, GcReport, Locked, Tally, collect};
 use lifeboat_store::cloud::RequestClass;
 use lifeboat_store::layer::cost::PriceTable;
 use serde::Serialize;
 
 use super::session::{self, Session};
 use super::traffic::Traffic;
-use super::{marks, open};
+use super::{locks, marks, open};
 use crate::args::GcArgs;
 use crate::exit::End;
 use crate::render::{Output, bytes, count, progress_monitor};
@@ -91,7 +91,8 @@ pub(super) fn run(args: &GcArgs, settings: &Settings, output: &Output) -> Result
             output.line(forecast(ahead, cost.as_ref()))?;
         }
     }
-    Ok(End::Done)
+    let is_missing = report.locks.is_some_and(|locks| locks.missing > 0);
+    Ok(if is_missing { End::Damage } else { End::Done })
 }
 
 /// What a dry run says of what is to come.
@@ -168,6 +169,19 @@ fn lines(report: &GcReport) -> Vec<String> {
             "{waiting} wait to be deleted by a run after the delay (--delay, --now)"
         ));
     }
+    if report.locked.objects > 0 {
+        let Locked { objects, bytes: size, first_free, last_free } = report.locked;
+        let freed = match (locks::moment(first_free), locks::moment(last_free)) {
+            (first, last) if first == last => format!("from {first} on"),
+            (first, last) => format!("the first from {first} on, all from {last} on"),
+        };
+        lines.push(format!(
+            "{} ({}) are not needed and locked; a later run can remove them: {freed}",
+            count(objects, "object"),
+            bytes(size)
+        ));
+    }
+    lines.extend(report.locks.iter().flat_map(locks::extended));
     lines
 }
 

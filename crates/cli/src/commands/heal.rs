@@ -47,7 +47,7 @@ pub(super) fn run(args: &HealArgs, settings: &Settings, output: &Output) -> Resu
     let mut report = HealReport::new();
     // What is damaged may keep the repository from being opened, and its log from being folded.
     if let Some(copy) = &copy {
-        let io = open::connect_to_heal(settings)?;
+        let io = open::connect_to_what_is_there(settings)?;
         report.extend(heal_opening(&io, &copy.repository, &of_opening(&named))?);
     } else if let Some(key) = of_opening(&named).first() {
         let text =

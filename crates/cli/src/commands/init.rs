@@ -30,6 +30,7 @@ pub(super) fn run(args: &InitArgs, settings: &Settings, output: &Output) -> Resu
         options.chunker = chunker;
         options.pack_bytes = pack_bytes;
         options.parity.data_permille = args.parity.permille();
+        options.lock = args.lock();
         Ok(())
     })?;
     let created = Created {

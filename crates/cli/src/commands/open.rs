@@ -212,8 +212,8 @@ pub(crate) fn connect_to_try_out(settings: &Settings) -> Result<(Io, StoreOption
     Ok((io, reach.options))
 }
 
-/// Connects to the store of a repository that perhaps can't be opened.
-pub(crate) fn connect_to_heal(settings: &Settings) -> Result<Io> {
+/// Connects to a store whatever is left in it.
+pub(crate) fn connect_to_what_is_there(settings: &Settings) -> Result<Io> {
     connect(settings, Access::Existing)
 }
 

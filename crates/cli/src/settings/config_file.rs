@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use lifeboat_store::credentials::SETTABLE;
 use serde::Deserialize;
 
-use super::place::Place;
+use super::place::{Place, Purpose};
 use crate::exit::Usage;
 
 /// Longer is no configuration.
@@ -65,6 +65,20 @@ pub(crate) struct Entry {
     pub(crate) exclusive: Option<bool>,
     pub(crate) sync: Option<SyncEntry>,
     /// Variables without secrets, as if the environment had them.
+    #[serde(default)]
+    pub(crate) variables: BTreeMap<String, String>,
+    /// Who maintains it, if not who writes to it.
+    #[serde(default)]
+    pub(crate) maintenance: MaintenanceEntry,
+}
+
+/// `maintenance`: another key and other credentials, for the commands that let go of something.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct MaintenanceEntry {
+    pub(crate) password_file: Option<PathBuf>,
+    pub(crate) password_command: Option<String>,
+    pub(crate) key_file: Option<PathBuf>,
     #[serde(default)]
     pub(crate) variables: BTreeMap<String, String>,
 }
@@ -136,7 +150,14 @@ impl ConfigFile {
                 return Err(wrong("a name has neither / nor :".to_owned()).into());
             }
             entry.refuse_secrets().map_err(wrong)?;
-            for place in [&mut entry.password_file, &mut entry.key_file, &mut entry.ca_file] {
+            let maintenance = &mut entry.maintenance;
+            for place in [
+                &mut entry.password_file,
+                &mut entry.key_file,
+                &mut entry.ca_file,
+                &mut maintenance.password_file,
+                &mut maintenance.key_file,
+            ] {
                 *place = place.take().map(|place| resolve(&place, &folder, home));
             }
             if let (Some(home), Some(rest)) = (home, entry.url.strip_prefix("~/")) {
@@ -158,6 +179,7 @@ impl ConfigFile {
             name: Some(name.to_owned()),
             text: entry.url.clone(),
             directory: path.parent().unwrap_or(Path::new("/")).to_owned(),
+            purpose: Purpose::Ordinary,
             entry: Some((entry.clone(), path)),
         })
     }
@@ -188,7 +210,7 @@ impl Entry {
                 ));
             }
         }
-        for name in self.variables.keys() {
+        for name in self.variables.keys().chain(self.maintenance.variables.keys()) {
             if !SETTABLE.contains(&name.as_str()) {
                 return Err(format!(
                     "variables: {name} can't be set here; those that can are {}",
@@ -196,13 +218,16 @@ impl Entry {
                 ));
             }
         }
-        let ways = [
-            self.password_file.is_some(),
-            self.password_command.is_some(),
-            self.key_file.is_some(),
+        let maintenance = &self.maintenance;
+        let all_ways = [
+            (&self.password_file, &self.password_command, &self.key_file),
+            (&maintenance.password_file, &maintenance.password_command, &maintenance.key_file),
         ];
-        if ways.into_iter().filter(|way| *way).count() > 1 {
-            return Err("give one of password-file, password-command and key-file".to_owned());
+        for (file, command, key_file) in all_ways {
+            let ways = [file.is_some(), command.is_some(), key_file.is_some()];
+            if ways.into_iter().filter(|way| *way).count() > 1 {
+                return Err("give one of password-file, password-command and key-file".to_owned());
+            }
         }
         Ok(())
     }

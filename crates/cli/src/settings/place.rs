@@ -4,6 +4,7 @@
 //! An option goes before the environment, that before the configuration file, that before the files of
 //! the clouds' own tools.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,19 @@ use super::secret::PasswordSource;
 use crate::args::Period;
 use crate::exit::Usage;
 
+/// What the repository is opened for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To back up, to read, to look: nothing is let go of.
+    #[default]
+    Ordinary,
+    /// To let go of something, to lock, to manage keys: with a key and credentials of its own, if there are any.
+    Maintenance,
+}
+
+/// What stands before the names of variables that say who maintains a repository.
+pub(super) const MAINTENANCE: &str = "LIFEBOAT_MAINTENANCE_";
+
 /// Where a repository is, as it was said.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -31,6 +45,8 @@ pub(crate) struct Place {
     pub(crate) text: String,
     /// What a relative path starts from.
     pub(crate) directory: PathBuf,
+    /// As whom it is reached.
+    pub(crate) purpose: Purpose,
     /// What the configuration file says of it, and where that file is.
     pub(super) entry: Option<(Entry, PathBuf)>,
 }
@@ -108,15 +124,25 @@ pub(crate) struct Reach {
 impl Place {
     /// A path or URL that was typed.
     pub(super) fn typed(text: String, directory: PathBuf) -> Self {
-        Self { name: None, text, directory, entry: None }
+        Self { name: None, text, directory, purpose: Purpose::Ordinary, entry: None }
     }
 
     /// Where the configuration file says that its key is.
     pub(super) fn keys(&self) -> (Option<PasswordSource>, Option<PathBuf>) {
         let Some((entry, _)) = &self.entry else { return (None, None) };
-        let file = entry.password_file.clone().map(PasswordSource::File);
-        let command = || entry.password_command.clone().map(PasswordSource::Command);
-        (file.or_else(command), entry.key_file.clone())
+        let keys =
+            |file: &Option<PathBuf>, command: &Option<String>, key_file: &Option<PathBuf>| {
+                let file = file.clone().map(PasswordSource::File);
+                let command = || command.clone().map(PasswordSource::Command);
+                (file.or_else(command), key_file.clone())
+            };
+        let ordinary = keys(&entry.password_file, &entry.password_command, &entry.key_file);
+        let other = &entry.maintenance;
+        match keys(&other.password_file, &other.password_command, &other.key_file) {
+            (None, None) => ordinary,
+            maintenance if self.purpose == Purpose::Maintenance => maintenance,
+            _ => ordinary,
+        }
     }
 
     /// Which of the files that the configuration file names are not there.
@@ -126,6 +152,8 @@ impl Place {
             ("password-file", &entry.password_file),
             ("key-file", &entry.key_file),
             ("ca-file", &entry.ca_file),
+            ("maintenance.password-file", &entry.maintenance.password_file),
+            ("maintenance.key-file", &entry.maintenance.key_file),
         ];
         let missing = files.into_iter().filter_map(|(member, file)| {
             let file = file.as_ref()?;
@@ -225,10 +253,42 @@ impl Place {
     }
 
     fn credentials(&self) -> Credentials {
-        let Some((entry, path)) = &self.entry else { return Credentials::ambient() };
-        let variables: Vec<(String, String)> =
-            entry.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        Credentials::ambient_or(&variables, &path.display().to_string())
+        let pairs = |variables: &BTreeMap<String, String>| -> Vec<(String, String)> {
+            variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
+        let (usual, instead, path) = match &self.entry {
+            Some((entry, path)) => {
+                let instead = pairs(&entry.maintenance.variables);
+                (pairs(&entry.variables), instead, path.display().to_string())
+            }
+            None => Default::default(),
+        };
+        match self.purpose {
+            Purpose::Ordinary => Credentials::ambient_or(&usual, &path),
+            Purpose::Maintenance => {
+                Credentials::ambient_instead(MAINTENANCE, &instead, &usual, &path)
+            }
+        }
+    }
+
+    /// Whether the configuration file names a key for what it is reached for, and that is maintenance.
+    pub(super) fn has_own_maintenance_key(&self) -> bool {
+        let entry = self.entry.as_ref().filter(|_| self.purpose == Purpose::Maintenance);
+        entry.is_some_and(|(entry, _)| {
+            let own = &entry.maintenance;
+            own.key_file.is_some() || own.password_file.is_some() || own.password_command.is_some()
+        })
+    }
+
+    /// How a maintainer's key and credentials are given for this place.
+    pub(crate) fn maintenance_said(&self) -> String {
+        let table = match (&self.name, &self.entry) {
+            (Some(name), Some((_, path))) => {
+                format!("in [repository.{name}.maintenance] of {}, or ", path.display())
+            }
+            _ => String::new(),
+        };
+        format!("{table}by variables such as {MAINTENANCE}AWS_PROFILE and {MAINTENANCE}KEY_FILE")
     }
 
     /// A sentence with the part of the configuration file that it is about.
@@ -379,7 +439,7 @@ impl Found<'_> {
                 LockModeEntry::Governance => LockMode::Governance,
                 LockModeEntry::Compliance => LockMode::Compliance,
             },
-            days: lock.days,
+            period: Duration::from_secs(u64::from(lock.days) * 24 * 60 * 60),
         });
         if let Some(lock) = &entry.object_lock {
             let mode = format!("{:?}", lock.mode).to_lowercase();

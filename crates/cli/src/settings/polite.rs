@@ -112,6 +112,7 @@ fn percent(text: &str) -> std::result::Result<u8, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::place::Purpose;
     use super::*;
 
     fn given(value: &str, origin: &'static str) -> Option<Given> {
@@ -124,6 +125,7 @@ mod tests {
             name: Some("prod".to_owned()),
             text: "dir".to_owned(),
             directory: "/etc".into(),
+            purpose: Purpose::Ordinary,
             entry: Some((entry, "/etc/config.toml".into())),
         }
     }

@@ -147,3 +147,21 @@ proptest! {
         drop(SignedConfig::decode(&bytes[..place]));
     }
 }
+
+#[test]
+fn locks_are_left_out_where_there_are_none_and_odd_ones_are_refused() {
+    assert!(!config().unsigned_text().contains("lock"));
+    let read = |mode: &str, seconds| {
+        let lock = Some(Lock { mode: mode.to_owned(), seconds });
+        SignedConfig::decode(&Config { lock, ..config() }.encode(&[7; 64])).map(|read| read.config)
+    };
+    let locked = read(Lock::COMPLIANCE, 86_400).unwrap();
+    assert_eq!(locked.lock.as_ref().unwrap().seconds, 86_400);
+    assert!(locked.check_writable().is_ok());
+    assert_eq!(read(Lock::GOVERNANCE, 0).unwrap_err().kind(), Kind::Corrupt);
+    assert_eq!(read(Lock::GOVERNANCE, LOCK_SECONDS_MAX + 1).unwrap_err().kind(), Kind::Corrupt);
+    // A mode of a newer version: it can be read.
+    let error = read("eternal", 1).unwrap().check_writable().unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsupported);
+    assert!(error.to_string().contains("eternal"), "{error}");
+}

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::locks::{Extended, LeftObject};
 use crate::scrub::{Condition, ShortName};
 use crate::{Kind, hex};
 
@@ -29,7 +30,13 @@ fn header() -> LogHeader {
         until: None,
         time: None,
         scrub: None,
+        locks: None,
     }
+}
+
+fn locks(through: u64) -> LockNote {
+    let left = [(ShortName([3; 16]), LeftObject { until: through, bytes: 1 })];
+    LockNote { extended: Some(Extended { through, until: 9 }), left: left.into() }
 }
 
 fn scrub(when: u64) -> ScrubNote {
@@ -172,6 +179,14 @@ fn only_notes_say_what_scrubs_have_found() {
 }
 
 #[test]
+fn only_notes_say_what_is_locked() {
+    let note = LogHeader { kind: LogKind::Note, locks: Some(locks(7)), ..header() };
+    assert_eq!(LogEntry::decode(&entry(&note, b"")).unwrap().header, note);
+    let commit = LogHeader { locks: Some(locks(7)), ..header() };
+    assert_eq!(LogEntry::decode(&entry(&commit, b"")).unwrap().header, header());
+}
+
+#[test]
 fn objects_of_unknown_kinds_are_refused() {
     let header = header();
     let mut encoded = header.encode();
@@ -227,6 +242,7 @@ prop_compose! {
             until: keeping.1.map(Until::from_number),
             time: keeping.2,
             scrub: (kind == LogKind::Note.number()).then(|| scrub(number)),
+            locks: (kind == LogKind::Note.number()).then(|| locks(number)),
         }
     }
 }

@@ -195,6 +195,7 @@ fn log_header() -> LogHeader {
         until: None,
         time: None,
         scrub: None,
+        locks: None,
     }
 }
 

@@ -13,6 +13,7 @@ mod interrupted;
 mod keeping;
 mod kept_marks;
 mod large;
+mod locks;
 mod outage;
 mod pace;
 mod power;

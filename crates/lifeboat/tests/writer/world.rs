@@ -10,8 +10,8 @@ use std::time::Duration;
 use lifeboat::backup::{BackupOptions, BackupReport, Outcome, backup};
 use lifeboat::monitor::Monitor;
 use lifeboat::repository::{
-    Entropy, InitOptions, Io, KeyFile, NewSlot, OpenOptions, Repository, Secret32, SlotSecret,
-    SystemClock, Unlock, View, init, open,
+    Clock, Entropy, InitOptions, Io, KeyFile, NewSlot, OpenOptions, Repository, Secret32,
+    SlotSecret, SystemClock, Unlock, View, init, open,
 };
 use lifeboat::restore::{Origin, RestoreOptions, restore};
 use lifeboat::{Cancel, Context, Error};
@@ -19,6 +19,7 @@ use lifeboat_format::id::{RepositoryId, SnapshotId};
 use lifeboat_format::snapshot::{Root, Snapshot};
 use lifeboat_repo::check::{CheckOptions, CheckReport, check};
 use lifeboat_store::Store;
+use lifeboat_store::options::ObjectLock;
 use lifeboat_testkit::same_tree::{Aspect, Difference, assert_same_tree_except, differences};
 use lifeboat_testkit::tree::Scratch;
 
@@ -28,24 +29,38 @@ const ID: RepositoryId = RepositoryId([9; 16]);
 
 /// A new repository in `store`; many chunks, frames and packs come of little data.
 pub(crate) fn init_in(store: Arc<dyn Store>) -> Repository {
-    let clock = Arc::new(SystemClock::new());
-    let mut options = InitOptions::new(Entropy::os(), clock, MEMORY_BYTES, "test").unwrap();
+    init_with(store, Arc::new(SystemClock::new()), None).unwrap()
+}
+
+/// The same by another clock, its objects locked.
+pub(crate) fn init_with(
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    lock: Option<ObjectLock>,
+) -> Result<Repository, lifeboat_repo::Error> {
+    let mut options = InitOptions::new(Entropy::os(), clock, MEMORY_BYTES, "test")?;
+    options.lock = lock;
     options.repository = ID;
     let secret = SlotSecret::KeyFile(Secret32::new(KEY));
     options.slots.push(NewSlot { label: "test".to_owned(), secret });
     (options.chunker.min, options.chunker.avg, options.chunker.max) = (1 << 10, 4 << 10, 16 << 10);
     (options.frame_bytes, options.tree_frame_bytes) = (16 << 10, 8 << 10);
     options.pack_bytes = 64 << 10;
-    init(Io::new(store).unwrap(), &options).unwrap()
+    init(Io::new(store)?, &options)
 }
 
 /// The repository that is in `store`, as a process of its own would open it.
 pub(crate) fn open_in(store: Arc<dyn Store>) -> Result<Repository, Error> {
+    open_with(store, Arc::new(SystemClock::new()))
+}
+
+/// The same by another clock.
+pub(crate) fn open_with(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Repository, Error> {
     let key = Secret32::new(KEY);
     let file = KeyFile { repository: ID, key, config: None, slot: None };
     let options = OpenOptions {
         entropy: Entropy::os(),
-        clock: Arc::new(SystemClock::new()),
+        clock,
         memory_bytes: MEMORY_BYTES,
         remembered: None,
         exclusive: false,

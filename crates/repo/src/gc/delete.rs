@@ -16,6 +16,7 @@ use super::living::Living;
 use super::{GcReport, Run};
 use crate::error::{Error, Kind, Result};
 use crate::index::{Found, Index};
+use crate::locks::left::Removed;
 use crate::log::{Condemn, Decision, EntryDraft, Fold, append, seal_remark};
 use crate::planted::{Planted, is_planted};
 use crate::reach::Reach;
@@ -30,6 +31,8 @@ pub(super) fn delete(run: &mut Run<'_>, number: u64, report: &mut GcReport) -> R
     let mut sparing = Sparing::default();
     let mut gone: Vec<ListedObject> = Vec::new();
     let mut spared: Vec<ListedObject> = Vec::new();
+    let mut extended: Vec<ObjectKey> = Vec::new();
+    let left = run.left.as_ref();
     let appended = append(repository, &mut run.fold, |head| {
         let Some(condemn) = head.condemns().get(&number) else { return Ok(Decision::Nothing) };
         let living = Living::of(repository, head, options.trash_period)?;
@@ -41,6 +44,7 @@ pub(super) fn delete(run: &mut Run<'_>, number: u64, report: &mut GcReport) -> R
             is_named_since || sparing.objects.contains(&key) || relied.contains(&key)
         };
         (spared, gone) = condemn.objects.iter().copied().partition(is_spared);
+        extended = left.map_or_else(Vec::new, |left| left.extended_of(head, number, &gone));
         let live: HashSet<&SnapshotId> =
             living.live.iter().map(|(_, snapshot)| &snapshot.id).collect();
         let is_dead =
@@ -62,7 +66,7 @@ pub(super) fn delete(run: &mut Run<'_>, number: u64, report: &mut GcReport) -> R
     run.known = Some(appended.number);
     gone.iter().for_each(|object| report.deleted.add(object.size));
     spared.iter().for_each(|object| report.spared.add(object.size));
-    remove(run, &gone, report)
+    remove(run, &gone, &extended, report)
 }
 
 /// What is not to be deleted after all.
@@ -134,11 +138,22 @@ fn relied_on(condemn: &Condemn) -> HashSet<ObjectKey> {
 }
 
 /// Removes objects that a `delete` in the log has named. One that is not there is gone already; what can't be removed now is
-/// an orphan for a later run.
-fn remove(run: &Run<'_>, gone: &[ListedObject], report: &mut GcReport) -> Result<()> {
+/// an orphan for a later run, what is locked is noted as left.
+fn remove(
+    run: &mut Run<'_>,
+    gone: &[ListedObject],
+    extended: &[ObjectKey],
+    report: &mut GcReport,
+) -> Result<()> {
     let io = run.repository.io();
     for some in gone.chunks(REMOVED_AT_ONCE) {
         run.options.go_on(run.repository)?;
+        if let Some(left) = &mut run.left {
+            let removed = left.remove(run.repository, some, extended)?;
+            let removed = some.iter().zip(removed).filter(|(_, removed)| *removed == Removed::Gone);
+            removed.for_each(|(object, _)| report.removed.add(object.size));
+            continue;
+        }
         let removed = io.each_of(some, |object| io.delete(&object.kind.key(object.name)));
         for (object, outcome) in some.iter().zip(removed) {
             match outcome {

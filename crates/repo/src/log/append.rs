@@ -20,6 +20,7 @@ use lifeboat_format::id::{PublicKey, RunId, SnapshotId};
 use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::{ObjectKey, ObjectName};
 use lifeboat_format::keys::SigningRole;
+use lifeboat_format::locks::LockNote;
 use lifeboat_format::scrub::ScrubNote;
 use lifeboat_store::Payload;
 
@@ -82,6 +83,8 @@ pub struct EntryDraft {
     pub gone: Vec<SnapshotId>,
     /// What a scrub has found.
     pub scrub: Option<ScrubNote>,
+    /// What is said of locks.
+    pub locks: Option<LockNote>,
 }
 
 impl EntryDraft {
@@ -105,6 +108,11 @@ impl EntryDraft {
         Self::new(LogKind::Note, role, run)
     }
 
+    /// What is locked, and what is gone and still locked; any reader may pass over it.
+    pub fn locks(run: RunId, note: LockNote) -> Self {
+        Self { locks: Some(note), ..Self::new(LogKind::Note, SigningRole::Maintain, run) }
+    }
+
     fn new(kind: LogKind, role: SigningRole, run: RunId) -> Self {
         Self {
             kind,
@@ -123,6 +131,7 @@ impl EntryDraft {
             closes: None,
             gone: Vec::new(),
             scrub: None,
+            locks: None,
         }
     }
 
@@ -149,6 +158,7 @@ impl EntryDraft {
             closes: self.closes,
             gone: self.gone,
             scrub: self.scrub,
+            locks: self.locks,
         };
         let unsigned = LogEntry::unsigned(&header, &self.body, &signer.public());
         let signature = signer.sign(SIGNATURE_CONTEXT, &unsigned);

@@ -17,16 +17,17 @@ use lifeboat_codec::sign::verify;
 use lifeboat_format::checkpoint::{
     CHECKPOINT_PREFIX_LEN, Checkpoint, CheckpointBlock, CondemnFact, MergeFact, ObjectFact,
     SECTION_CONDEMNS, SECTION_COPIES, SECTION_GONE, SECTION_GONE_SEGMENTS, SECTION_KEEPING,
-    SECTION_MERGES, SECTION_PACKS, SECTION_SCRUBS, SECTION_SEGMENTS, SECTION_SNAPSHOTS,
-    SIGNATURE_CONTEXT, SnapshotFact, decode_condemns, decode_gone, decode_keeping, decode_merges,
-    decode_objects, decode_snapshots, encode_condemns, encode_gone, encode_keeping, encode_merges,
-    encode_objects, encode_snapshots,
+    SECTION_LOCKS, SECTION_MERGES, SECTION_PACKS, SECTION_SCRUBS, SECTION_SEGMENTS,
+    SECTION_SNAPSHOTS, SIGNATURE_CONTEXT, SnapshotFact, decode_condemns, decode_gone,
+    decode_keeping, decode_merges, decode_objects, decode_snapshots, encode_condemns, encode_gone,
+    encode_keeping, encode_merges, encode_objects, encode_snapshots,
 };
 use lifeboat_format::entry::{ListedObject, ObjectKind};
 use lifeboat_format::id::SnapshotId;
 use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::{CHECKPOINTS, ObjectKey};
 use lifeboat_format::keys::SigningRole;
+use lifeboat_format::locks::{decode_locks, encode_locks};
 use lifeboat_format::scrub::{ScrubFact, decode_scrubs, encode_scrubs};
 use lifeboat_store::Payload;
 
@@ -311,6 +312,7 @@ impl Fold {
                     Arc::make_mut(&mut self.ledger).add(number, note);
                 }
             }
+            SECTION_LOCKS => self.locks = Some(Arc::new(decode_locks(bytes, block.count)?)),
             _ => return Ok(false),
         }
         Ok(true)
@@ -360,6 +362,7 @@ fn blocks_of(fold: &Fold) -> Vec<(u8, u32, Vec<u8>)> {
         divided(&fold.ledger.facts(&fold.objects), BLOCK_SHORT_NAMES, objects)
             .map(|part| (SECTION_SCRUBS, count(part), encode_scrubs(part))),
     );
+    blocks.extend(fold.locks().map(|note| (SECTION_LOCKS, 1, encode_locks(note))));
     for condemn in fold.collected.facts() {
         blocks.push((SECTION_CONDEMNS, 1, encode_condemns(&[condemn])));
     }

@@ -19,6 +19,7 @@ use lifeboat_format::id::{LogId, ObjectHash, PublicKey, SnapshotId};
 use lifeboat_format::index::IdPrefix;
 use lifeboat_format::key::{LOG, ObjectKey};
 use lifeboat_format::keys::SigningRole;
+use lifeboat_format::locks::LockNote;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::Io;
@@ -46,6 +47,8 @@ pub struct Fold {
     /// Packs that a maintainer has put beside others, as far as they count.
     pub(super) copies: Arc<HashSet<ObjectKey>>,
     pub(super) ledger: Arc<Ledger>,
+    /// What was said last of locks.
+    pub(super) locks: Option<Arc<LockNote>>,
     pub(super) snapshots: Vec<SnapshotRecord>,
     pub(super) snapshot_ids: HashSet<SnapshotId>,
     pub(super) keeping: Keeping,
@@ -175,6 +178,7 @@ impl Fold {
             merges: Arc::default(),
             copies: Arc::default(),
             ledger: Arc::default(),
+            locks: None,
             snapshots: Vec::new(),
             snapshot_ids: HashSet::new(),
             keeping: Keeping::default(),
@@ -314,6 +318,11 @@ impl Fold {
     /// The same, to be kept.
     pub(crate) fn shared_ledger(&self) -> Arc<Ledger> {
         Arc::clone(&self.ledger)
+    }
+
+    /// What was said last of locks; nothing where nobody has said anything yet.
+    pub fn locks(&self) -> Option<&LockNote> {
+        self.locks.as_deref()
     }
 
     /// All segments that others have the records of.
@@ -479,6 +488,9 @@ impl Fold {
             Verdict::Noted(header) => {
                 if let Some(note) = header.scrub {
                     Arc::make_mut(&mut self.ledger).add(number, note);
+                }
+                if let Some(note) = header.locks {
+                    self.locks = Some(Arc::new(note));
                 }
             }
             Verdict::Skipped => {}

@@ -30,7 +30,7 @@ pub(super) enum Link {
 pub(super) enum Verdict {
     /// It counts.
     Counts(PublicKey, Box<LogHeader>),
-    /// It is in order, and says what whoever may change anything may take in: what scrubs have found.
+    /// It is in order, and says what whoever may change anything may take in: what scrubs have found, what is locked.
     Noted(Box<LogHeader>),
     /// It is in order, and says nothing that this version must know.
     Skipped,

@@ -65,6 +65,7 @@ fn header(fold: &Fold) -> LogHeader {
         closes: None,
         gone: Vec::new(),
         scrub: None,
+        locks: None,
     }
 }
 

@@ -9,24 +9,28 @@
 //! conditionally is found before anything counts, and where objects can't be deleted nothing is left.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use lifeboat_codec::sign::SigningKey;
 use lifeboat_codec::{Clock, Entropy};
 use lifeboat_format::config::{
-    Chunker, Config, EXCLUSIVE, GrantedKey, PARITY, Parity, SIGNATURE_CONTEXT, SignedConfig,
+    Chunker, Config, EXCLUSIVE, GrantedKey, OBJECT_LOCK, PARITY, Parity, SIGNATURE_CONTEXT,
+    SignedConfig,
 };
 use lifeboat_format::id::{LogId, RepositoryId};
-use lifeboat_format::key::{KEYS, ObjectKey};
+use lifeboat_format::key::{KEYS, ObjectKey, PROBE};
 use lifeboat_format::keys::{
     ContentKeys, EpochKeys, KeyBundle, Secret32, SigningRole, SigningSecret,
 };
 use lifeboat_format::keyslot::KeySlot;
 use lifeboat_store::Payload;
-use lifeboat_store::probe::{Outcome, Race, create_raced};
+use lifeboat_store::options::{Now, ObjectLock};
+use lifeboat_store::probe::{Outcome, Race, create_raced, try_locks};
 
 use crate::error::{Error, Kind, Result};
 use crate::io::Io;
 use crate::keyring::Keyring;
+use crate::locks;
 use crate::open::config::{Contents, look_around};
 use crate::open::{Inner, OpenOptions, OpenedBy, Repository, random};
 use crate::slots::{self, NewSlot};
@@ -67,6 +71,8 @@ pub struct InitOptions {
     /// Never more than one writer works at a time, on the user's word: for stores that can't create
     /// conditionally. The repository is marked, and whoever writes to it has to say so again.
     pub exclusive: bool,
+    /// How every object is locked, if it is: the store must enforce it, which is tried out first.
+    pub lock: Option<ObjectLock>,
     /// How many creates race for the first key slot and for `config`, to see that the store lets one
     /// win. With one nothing is tried, and the same randomness makes the same repository.
     pub racers: usize,
@@ -102,6 +108,7 @@ impl InitOptions {
             parity: Parity { data_permille: 0, tree_permille: TREE_PARITY },
             tool,
             exclusive: false,
+            lock: None,
             racers: RACERS,
         })
     }
@@ -121,6 +128,9 @@ pub fn init(io: Io, options: &InitOptions) -> Result<Repository> {
     }
     let asked_before = io.meter().snapshot();
     require_empty(&io)?;
+    if let Some(lock) = options.lock {
+        begin_locks(&io, lock, options)?;
+    }
     let keys = NewKeys::generate(options)?;
     let racers = if options.exclusive { 1 } else { options.racers.max(1) };
     let (configs, texts) = keys.configs(options, racers, &io)?;
@@ -221,6 +231,7 @@ impl NewKeys {
             frame_bytes: options.frame_bytes,
             tree_frame_bytes: options.tree_frame_bytes,
             parity: options.parity,
+            lock: options.lock.map(locks::to_config),
             ..Config::new(
                 options.repository,
                 LogId(random(&options.entropy)?),
@@ -229,7 +240,11 @@ impl NewKeys {
                 self.granted.clone(),
             )
         };
-        let features = [(EXCLUSIVE, options.exclusive), (PARITY, !options.parity.is_none())];
+        let features = [
+            (EXCLUSIVE, options.exclusive),
+            (PARITY, !options.parity.is_none()),
+            (OBJECT_LOCK, options.lock.is_some()),
+        ];
         let features = features.into_iter().filter(|(_, is_wanted)| *is_wanted);
         config.features.write_required.extend(features.map(|(name, _)| name.to_owned()));
         let signature = self.root.sign(SIGNATURE_CONTEXT, config.unsigned_text().as_bytes());
@@ -240,6 +255,36 @@ impl NewKeys {
         debug_assert_eq!(read.config, config);
         Ok((config, bytes))
     }
+}
+
+/// Tries out whether the store enforces locks, and has it lock whatever is put from now on.
+fn begin_locks(io: &Io, lock: ObjectLock, options: &InitOptions) -> Result<()> {
+    const HINT: &str = "take a bucket of S3 or its like that was made with object lock (and so keeps versions), and \
+                        credentials that may put and see locks (docs/stores.md); or leave --lock out";
+    let locking = locks::of_store(io)?;
+    let random: [u8; 8] = random(&options.entropy)?;
+    let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let clock = Arc::clone(&options.clock);
+    let now: Now = Arc::new(move || {
+        let now = clock.now();
+        let since = Duration::new(u64::try_from(now.secs).unwrap_or(0), now.nanos);
+        SystemTime::UNIX_EPOCH + since
+    });
+    let key = format!("{PROBE}{name}/lock");
+    let tried = io.block_on(try_locks(io.store(), &key, lock.mode, &now));
+    let broken = tried.map_err(|cause| {
+        let cause = Error::store("try out locks in", cause);
+        // A bucket that was made without locks calls the request wrong.
+        let kind = if cause.kind() == Kind::Invalid { Kind::Unsupported } else { cause.kind() };
+        Error::new(kind, OPERATION, io.describe()).because(cause).hint(HINT)
+    })?;
+    if let Some(broken) = broken {
+        return Err(Error::new(Kind::Unsupported, OPERATION, io.describe())
+            .because(format!("this store does not enforce locks: {broken}"))
+            .hint(HINT));
+    }
+    locking.lock_new(Some(lock));
+    Ok(())
 }
 
 fn seal_slots(

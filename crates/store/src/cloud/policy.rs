@@ -5,7 +5,8 @@
 //! late.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::form_urlencoded;
@@ -13,8 +14,6 @@ use url::form_urlencoded;
 use crate::options::{CloudOptions, Encryption, LockMode, ObjectLock};
 use crate::url::{Bucket, Provider};
 use crate::{Error, ErrorKind, Result};
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The headers of new objects.
 #[derive(Clone, Debug)]
@@ -25,6 +24,8 @@ pub(super) struct Policy {
     /// By the beginning of keys.
     classes: BTreeMap<String, HeaderValue>,
     lock: Option<ObjectLock>,
+    /// What is said of locks later on, by whoever knows what is kept in the store.
+    said_lock: Arc<Mutex<Option<ObjectLock>>>,
     /// What a copy has besides.
     copies: HeaderMap,
 }
@@ -46,6 +47,7 @@ impl Policy {
             class_header,
             classes: BTreeMap::new(),
             lock: options.object_lock,
+            said_lock: Arc::default(),
             copies: HeaderMap::new(),
         };
         for (beginning, class) in &options.storage_class {
@@ -77,15 +79,18 @@ impl Policy {
         if let Some((_, class)) = longest {
             headers.insert(self.class_header.clone(), class.clone());
         }
-        if let Some(lock) = self.lock {
-            let mode = match lock.mode {
-                LockMode::Governance => "GOVERNANCE",
-                LockMode::Compliance => "COMPLIANCE",
-            };
-            headers.insert("x-amz-object-lock-mode", HeaderValue::from_static(mode));
+        let said = *self.said_lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lock) = said.or(self.lock) {
+            let mode = HeaderValue::from_static(mode(lock));
+            headers.insert("x-amz-object-lock-mode", mode);
             headers.insert("x-amz-object-lock-retain-until-date", until(key, lock, now)?);
         }
         Ok(headers)
+    }
+
+    /// Locks all objects to come like this, whatever the options say; or as they say.
+    pub(super) fn lock_new(&self, lock: Option<ObjectLock>) {
+        *self.said_lock.lock().unwrap_or_else(PoisonError::into_inner) = lock;
     }
 
     /// What the object `key` is made with from a copy at the time `now`.
@@ -152,17 +157,28 @@ impl Policy {
     }
 }
 
+/// What the service calls the mode.
+pub(super) fn mode(lock: ObjectLock) -> &'static str {
+    match lock.mode {
+        LockMode::Governance => "GOVERNANCE",
+        LockMode::Compliance => "COMPLIANCE",
+    }
+}
+
 /// The date until which a lock holds, to whole seconds.
 fn until(key: &str, lock: ObjectLock, now: SystemTime) -> Result<HeaderValue> {
-    let date = now
-        .checked_add(DAY.saturating_mul(lock.days))
-        .and_then(|until| jiff::Timestamp::try_from(until).ok())
-        .and_then(|until| until.round(jiff::Unit::Second).ok())
-        .and_then(|until| HeaderValue::from_str(&until.to_string()).ok());
-    date.ok_or_else(|| {
+    let date = now.checked_add(lock.period).and_then(date);
+    date.and_then(|date| HeaderValue::from_str(&date).ok()).ok_or_else(|| {
+        let days = lock.period.as_secs() / (24 * 60 * 60);
         Error::new(ErrorKind::Invalid, "put", key)
-            .with_detail(format!("{} days from now are beyond the calendar", lock.days))
+            .with_detail(format!("{days} days from now are beyond the calendar"))
     })
+}
+
+/// A time as the service writes it, to whole seconds.
+pub(super) fn date(time: SystemTime) -> Option<String> {
+    let time = jiff::Timestamp::try_from(time).ok()?;
+    Some(time.round(jiff::Unit::Second).ok()?.to_string())
 }
 
 fn value(bucket: &Bucket, what: &str, text: &str) -> Result<HeaderValue> {

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{Method, Uri};
+use http::{HeaderMap, Method, Uri};
 use object_store::client::{HttpClient, HttpRequestBody};
 
 use super::answer::first_texts;
-use super::call::Call;
+use super::call::{Call, Seen};
 use super::client::Service;
 use super::failure;
 use super::traffic::RequestClass;
@@ -43,6 +43,25 @@ pub struct Retention {
 /// How services say that an object has no lock, or a bucket none at all.
 const NOT_SET_UP: [&str; 3] =
     ["NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", "InvalidRequest"];
+
+/// A request of our own.
+#[derive(Debug)]
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    /// The object's key; empty for the bucket.
+    pub(super) key: &'a str,
+    /// As it is sent.
+    pub(super) query: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn new(method: Method, key: &'a str) -> Self {
+        let (query, headers, body) = (String::new(), HeaderMap::new(), Bytes::new());
+        Self { method, key, query, headers, body }
+    }
+}
 
 /// Asks for settings.
 #[derive(Clone, Debug)]
@@ -98,33 +117,10 @@ impl Settings {
         key: &str,
         query: &str,
     ) -> Result<Option<Bytes>> {
-        let failed = |what: &str| {
-            Error::new(ErrorKind::Other, operation, about).with_detail(what.to_owned())
-        };
-        let mut uri = self.base.to_string().trim_end_matches('/').to_owned();
-        if !key.is_empty() {
-            let prefix = self.bucket.prefix.trim_matches('/');
-            let slash = if prefix.is_empty() { "" } else { "/" };
-            uri = format!("{uri}/{}", encoded(&format!("{prefix}{slash}{key}")));
-        } else if self.base.path() == "/" {
-            uri.push('/');
-        }
-        let request = http::Request::builder()
-            .method(Method::GET)
-            .uri(format!("{uri}?{query}"))
-            .body(HttpRequestBody::empty())
-            .map_err(|_error| failed("its address can't be written"))?;
-        let call = Arc::new(Call::new(RequestClass::Settings));
-        let asked = call.run(async {
-            let answer = self.client.execute(request).await?;
-            let status = answer.status();
-            let body = answer.into_body().bytes().await?;
-            Ok::<_, object_store::client::HttpError>((status, body))
-        });
-        match asked.await {
-            Ok((status, body)) if status.is_success() => Ok(Some(body)),
-            Ok(_) | Err(_) => {
-                let seen = call.seen();
+        let ask = Ask { query: query.to_owned(), ..Ask::new(Method::GET, key) };
+        match self.send(RequestClass::Settings, operation, about, ask).await? {
+            Ok(body) => Ok(Some(body)),
+            Err(seen) => {
                 let code = seen.answer.as_ref().and_then(|answer| answer.code.as_deref());
                 if code.is_some_and(|code| NOT_SET_UP.contains(&code)) {
                     return Ok(None);
@@ -132,6 +128,59 @@ impl Settings {
                 Err(failure::error(RequestClass::Settings, operation, about, seen))
             }
         }
+    }
+
+    /// The answer's body, or what came instead of it.
+    pub(super) async fn send(
+        &self,
+        class: RequestClass,
+        operation: &'static str,
+        about: &str,
+        ask: Ask<'_>,
+    ) -> Result<Result<Bytes, Seen>> {
+        let Ask { method, key, query, headers, body } = ask;
+        let mut uri = self.base.to_string().trim_end_matches('/').to_owned();
+        if !key.is_empty() {
+            uri = format!("{uri}/{}", encoded(&self.whole(key)));
+        } else if self.base.path() == "/" {
+            uri.push('/');
+        }
+        if !query.is_empty() {
+            uri = format!("{uri}?{query}");
+        }
+        let request = http::Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(HttpRequestBody::from(body))
+            .map_err(|_error| {
+                Error::new(ErrorKind::Other, operation, about)
+                    .with_detail("its address can't be written")
+            })?;
+        let mut call = Call::new(class);
+        call.headers = headers;
+        let call = Arc::new(call);
+        let asked = call.run(async {
+            let answer = self.client.execute(request).await?;
+            let status = answer.status();
+            let body = answer.into_body().bytes().await?;
+            Ok::<_, object_store::client::HttpError>((status, body))
+        });
+        Ok(match asked.await {
+            Ok((status, body)) if status.is_success() => Ok(body),
+            Ok(_) | Err(_) => Err(call.seen()),
+        })
+    }
+
+    /// The bucket that is asked.
+    pub(super) fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
+    /// The key as the bucket has it.
+    pub(super) fn whole(&self, key: &str) -> String {
+        let prefix = self.bucket.prefix.trim_matches('/');
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        format!("{prefix}{slash}{key}")
     }
 
     fn must_be_s3(&self, operation: &'static str, about: &str) -> Result<()> {
@@ -144,7 +193,7 @@ impl Settings {
 }
 
 /// A path as SigV4 wants it: all but letters, digits and a few marks escaped.
-fn encoded(path: &str) -> String {
+pub(super) fn encoded(path: &str) -> String {
     let mut encoded = String::new();
     for byte in path.bytes() {
         match byte {

@@ -21,10 +21,12 @@ use super::call::Call;
 use super::checksum::Checksum;
 use super::client::Service;
 use super::list::Lists;
+use super::locks::S3Locks;
 use super::policy::Policy;
 use super::provider::Ready;
 use super::traffic::RequestClass;
 use super::{bulk, failure};
+use crate::locking::Locking;
 use crate::options::{Now, StoreOptions};
 use crate::url::{Bucket, Provider};
 use crate::{Error, ErrorKind, Listed, ObjectInfo, ObjectStream, Payload, Result, Store};
@@ -58,6 +60,7 @@ pub(super) struct CloudStore {
     own: bool,
     exclusive: bool,
     now: Now,
+    locks: Option<Arc<S3Locks>>,
 }
 
 impl CloudStore {
@@ -89,7 +92,12 @@ impl CloudStore {
             own: ready.own,
             exclusive: options.exclusive,
             now: Arc::clone(&options.now),
+            locks: None,
         }
+    }
+
+    pub(super) fn with_locks(self, locks: Option<Arc<S3Locks>>) -> Self {
+        Self { locks, ..self }
     }
 
     fn path(&self, operation: &'static str, key: &str) -> Result<Path> {
@@ -357,6 +365,10 @@ impl Store for CloudStore {
             return self.put_new(to, data.into()).await;
         }
         self.copy_there(from, to).await
+    }
+
+    fn locking(&self) -> Option<Arc<dyn Locking>> {
+        self.locks.clone().map(|locks| locks as Arc<dyn Locking>)
     }
 
     fn describe(&self) -> String {

@@ -1,3 +1,5 @@
+mod locks;
+
 use std::num::NonZeroU64;
 use std::time::SystemTime;
 
@@ -12,7 +14,6 @@ use crate::credentials::Credentials;
 use crate::layer::bandwidth::Bandwidth;
 use crate::layer::retry::{RetryOptions, RetryStore};
 use crate::options::{CloudOptions, Encryption, LockMode, ObjectLock};
-use crate::url::Provider;
 use crate::{Error, ErrorKind, Payload, conformance};
 
 fn options(endpoint: String, variables: &[(&str, &str)]) -> StoreOptions {
@@ -140,7 +141,8 @@ async fn locks_and_versions_are_set_and_seen() {
     let server = S3Server::start(S3Options { object_lock: true, ..S3Options::default() });
     let mut options = s3(&server);
     let unlocked = open(&bucket(Provider::S3), &options).unwrap();
-    options.cloud.object_lock = Some(ObjectLock { mode: LockMode::Compliance, days: 2 });
+    options.cloud.object_lock =
+        Some(ObjectLock { mode: LockMode::Compliance, period: Duration::from_secs(2 * 86_400) });
     let locked = open(&bucket(Provider::S3), &options).unwrap();
     locked.store.put_new("packs/locked one", b"1".into()).await.unwrap();
     unlocked.store.put_new("packs/free", b"1".into()).await.unwrap();

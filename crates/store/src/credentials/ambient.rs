@@ -43,13 +43,41 @@ impl Credentials {
     /// As [`Credentials::ambient`], where `defaults` (from a file that `origin` names) count for
     /// variables that the environment does not have.
     pub fn ambient_or(defaults: &[(String, String)], origin: &str) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-        let all = std::env::vars_os();
-        let known = all.filter_map(|(name, value)| {
-            let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
-            (is_known(&name) && !value.is_empty()).then_some((name, value))
-        });
-        Self::around(known, defaults, origin)
+        Self::around(environment(is_known), defaults, origin)
+    }
+
+    /// As [`Credentials::ambient_or`], but as somebody else where that is said: by variables of the environment with
+    /// `prefix` before their usual names, or else by `instead` (from the file that `origin` names). Then nothing counts
+    /// that says who we are otherwise; where the store is stays as it is.
+    pub fn ambient_instead(
+        prefix: &str,
+        instead: &[(String, String)],
+        defaults: &[(String, String)],
+        origin: &str,
+    ) -> Self {
+        let known = environment(|name| is_known(name.strip_prefix(prefix).unwrap_or(name)));
+        Self::around_instead(known, prefix, instead, defaults, origin)
+    }
+
+    /// As [`Credentials::ambient_instead`] in an environment that is given.
+    pub(super) fn around_instead(
+        environment: impl IntoIterator<Item = (String, String)>,
+        prefix: &str,
+        instead: &[(String, String)],
+        defaults: &[(String, String)],
+        origin: &str,
+    ) -> Self {
+        let (said, mut usual): (Vec<_>, Vec<_>) =
+            environment.into_iter().partition(|(name, _)| name.starts_with(prefix));
+        let mut defaults = defaults.to_vec();
+        if !said.is_empty() || !instead.is_empty() {
+            usual.retain(|(name, _)| !says_who(name));
+            defaults.retain(|(name, _)| !says_who(name));
+        }
+        let said = said.into_iter().map(|(name, value)| (name[prefix.len()..].to_owned(), value));
+        // What is said last counts.
+        let environment = usual.into_iter().chain(said);
+        Self::around(environment, &[instead, &defaults].concat(), origin)
     }
 
     /// As [`Credentials::ambient_or`] in an environment that is given.
@@ -235,6 +263,40 @@ fn read(path: Option<&Path>) -> Result<Zeroizing<String>, String> {
         Ok(_) => Ok(text),
         Err(error) => Err(format!("{} can't be read: {error}", path.display())),
     }
+}
+
+/// What the process's environment says, of these names.
+fn environment(is_wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = (String, String)> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    let all = std::env::vars_os();
+    all.filter_map(move |(name, value)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+        (is_wanted(&name) && !value.is_empty()).then_some((name, value))
+    })
+}
+
+/// Whether a variable says who we are, and not where the store is.
+fn says_who(name: &str) -> bool {
+    const NAMES: [&str; 14] = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_SECURITY_TOKEN",
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_ROLE_ARN",
+        "AWS_ROLE_SESSION_NAME",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AZURE_STORAGE_KEY",
+        "AZURE_STORAGE_ACCESS_KEY",
+        "AZURE_STORAGE_CONNECTION_STRING",
+        "AZURE_CLIENT_ID",
+        "AZURE_TENANT_ID",
+    ];
+    NAMES.contains(&name)
+        || GOOGLE_KEYS.contains(&name)
+        || AZURE_KEYS.contains(&name) && name != "AZURE_STORAGE_USE_EMULATOR"
+        || name.starts_with("AWS_CONTAINER_")
 }
 
 fn is_known(name: &str) -> bool {

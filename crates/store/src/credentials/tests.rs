@@ -158,6 +158,43 @@ fn googles_default_credentials_are_found() {
 }
 
 #[test]
+fn who_is_said_to_act_instead_takes_the_place_of_all_others() {
+    let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", "writer"),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+        ("AWS_SESSION_TOKEN", SECRET),
+        ("AWS_REGION", "eu"),
+    ];
+    let of = |more: &[(&str, &str)], instead: &[(&str, &str)]| {
+        let environment = pairs(&[&environment, more].concat());
+        let defaults = pairs(&[("AWS_ROLE_ARN", "arn:writer"), ("AWS_REQUEST_PAYER", "requester")]);
+        Credentials::around_instead(environment, "M_", &pairs(instead), &defaults, "config.toml")
+    };
+    let ordinary = of(&[], &[]);
+    assert_eq!(ordinary.variable("AWS_ACCESS_KEY_ID"), Some("writer"));
+    assert_eq!(ordinary.variable("AWS_ROLE_ARN"), Some("arn:writer"));
+    let by_environment =
+        of(&[("M_AWS_ACCESS_KEY_ID", "keeper"), ("M_AWS_SECRET_ACCESS_KEY", "s")], &[]);
+    assert_eq!(by_environment.variable("AWS_ACCESS_KEY_ID"), Some("keeper"));
+    assert_eq!(by_environment.variable("AWS_SECRET_ACCESS_KEY"), Some("s"));
+    // Not a mixture of both, and at the same place.
+    for gone in ["AWS_SESSION_TOKEN", "AWS_ROLE_ARN"] {
+        assert_eq!(by_environment.variable(gone), None, "{gone}");
+    }
+    assert_eq!(by_environment.variable("AWS_REGION"), Some("eu"));
+    assert_eq!(by_environment.variable("AWS_REQUEST_PAYER"), Some("requester"));
+    let by_file =
+        of(&[], &[("AWS_WEB_IDENTITY_TOKEN_FILE", "/token"), ("AWS_ROLE_ARN", "arn:keeper")]);
+    assert_eq!(by_file.variable("AWS_ROLE_ARN"), Some("arn:keeper"));
+    assert_eq!(by_file.variable("AWS_ACCESS_KEY_ID"), None);
+    let both = of(&[("M_AWS_ROLE_ARN", "arn:environment")], &[("AWS_ROLE_ARN", "arn:keeper")]);
+    assert_eq!(both.variable("AWS_ROLE_ARN"), Some("arn:environment"));
+}
+
+#[test]
 fn defaults_from_a_file_count_less_than_the_environment() {
     let defaults = [("AWS_REGION".to_owned(), "file".to_owned())];
     let of = |environment: Vec<(String, String)>| {

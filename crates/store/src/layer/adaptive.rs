@@ -16,6 +16,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::layer::meter::{Meter, Pool};
+use crate::locking::Locking;
 use crate::{Error, ObjectInfo, ObjectStream, Payload, Result, Store};
 
 /// One call, in the unit of limits: they grow by parts of a call.
@@ -113,6 +114,10 @@ impl Store for AdaptiveStore {
 
     async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
         self.pass(Pool::Other, self.inner.copy_new(from, to)).await
+    }
+
+    fn locking(&self) -> Option<Arc<dyn Locking>> {
+        self.inner.locking()
     }
 
     fn describe(&self) -> String {

@@ -17,6 +17,7 @@ use futures::future::{BoxFuture, Either, select};
 use tokio::time::{Instant, timeout};
 
 use crate::layer::meter::Meter;
+use crate::locking::Locking;
 use crate::{Error, ObjectInfo, ObjectStream, Payload, Result, Store};
 
 /// What is usual is told by so many reads of about the same size.
@@ -234,6 +235,10 @@ impl Store for HedgeStore {
 
     async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
         self.inner.copy_new(from, to).await
+    }
+
+    fn locking(&self) -> Option<Arc<dyn Locking>> {
+        self.inner.locking()
     }
 
     fn describe(&self) -> String {

@@ -11,6 +11,7 @@ use futures::StreamExt;
 use tokio::time::Instant;
 
 use crate::layer::meter::Meter;
+use crate::locking::Locking;
 use crate::{Error, ObjectInfo, ObjectStream, Payload, Result, Store, Verb};
 
 /// A store whose calls are counted.
@@ -95,6 +96,10 @@ impl Store for MetricsStore {
 
     async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
         self.count(Verb::Copy, self.inner.copy_new(from, to), |()| 0).await
+    }
+
+    fn locking(&self) -> Option<Arc<dyn Locking>> {
+        self.inner.locking()
     }
 
     fn describe(&self) -> String {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::locking::Locking;
 use crate::{Error, ErrorKind, ObjectInfo, ObjectStream, Payload, Result, Store, Verb};
 
 /// One call, in the order in which calls were made.
@@ -148,6 +149,10 @@ impl Store for RecordStore {
         let call = self.begin(Verb::Copy, to, None);
         let result = self.inner.copy_new(from, to).await;
         self.end(call, result, no_bytes)
+    }
+
+    fn locking(&self) -> Option<Arc<dyn Locking>> {
+        self.inner.locking()
     }
 
     fn describe(&self) -> String {

@@ -8,6 +8,7 @@
 //! have repeated too much. Once a call has been given up, later ones are made once each, until the
 //! store answers one of them: a run that goes on without what it could not get still ends soon.
 
+mod locking;
 mod patience;
 mod relist;
 mod settle;
@@ -21,8 +22,10 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 
 use crate::layer::meter::Meter;
+use crate::layer::retry::locking::RetryLocking;
 use crate::layer::retry::patience::{Patience, Shared};
 use crate::layer::retry::settle::{Content, Found};
+use crate::locking::Locking;
 use crate::{Error, ErrorKind, ObjectInfo, ObjectStream, Payload, Result, Store, Verb};
 
 /// How often and how patiently calls are repeated.
@@ -241,6 +244,11 @@ impl Store for RetryStore {
     async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
         let copy = || self.inner.copy_new(from, to);
         self.create(Verb::Copy, to, Content::Object(from), copy).await
+    }
+
+    fn locking(&self) -> Option<Arc<dyn Locking>> {
+        let inner = self.inner.locking()?;
+        Some(Arc::new(RetryLocking { retry: self.clone(), inner }))
     }
 
     fn describe(&self) -> String {

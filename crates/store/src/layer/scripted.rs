@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 
+use crate::locking::Locking;
 use crate::{Error, ErrorKind, Listed, ObjectInfo, ObjectStream, Payload, Result, Store, Verb};
 
 /// What happens to one call.
@@ -239,6 +240,10 @@ impl Store for Scripted {
     async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
         self.meet(Verb::Copy, to, self.inner.copy_new(from, to)).await
     }
+    fn locking(&self) -> Option<Arc<dyn Locking>> {
+        self.inner.locking()
+    }
+
     fn describe(&self) -> String {
         self.inner.describe()
     }

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::layer::bandwidth::Bandwidth;
+use crate::locking::Locking;
 use crate::{Error, ObjectInfo, ObjectStream, Payload, Result, Store};
 
 /// A store with a limit in each direction.
@@ -76,6 +77,10 @@ impl Store for ThrottleStore {
 
     async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
         self.inner.copy_new(from, to).await
+    }
+
+    fn locking(&self) -> Option<Arc<dyn Locking>> {
+        self.inner.locking()
     }
 
     fn describe(&self) -> String {

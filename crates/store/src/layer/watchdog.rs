@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::layer::adaptive::AdaptiveOptions;
 use crate::layer::bandwidth::Bandwidth;
+use crate::locking::Locking;
 use crate::{Error, ErrorKind, ObjectInfo, ObjectStream, Payload, Result, Store, Verb};
 
 /// Deletes of many must reach this; the slowest service that was measured removes fifty a second.
@@ -243,6 +244,10 @@ impl Store for WatchdogStore {
         let bytes = self.options.object_bytes;
         let copy = self.up((Verb::Copy, to), bytes, self.inner.copy_new(from, to));
         self.down((Verb::Copy, to), bytes, copy).await
+    }
+
+    fn locking(&self) -> Option<Arc<dyn Locking>> {
+        self.inner.locking()
     }
 
     fn describe(&self) -> String {

@@ -20,6 +20,8 @@ pub struct Behaviour {
     pub undeletable: Option<String>,
     /// The most objects of one page of a list.
     pub keys_per_page: usize,
+    /// Whether locks are only noted: what is locked can be deleted, and a lock be shortened.
+    pub lax_locks: bool,
 }
 
 impl Default for Behaviour {
@@ -31,6 +33,7 @@ impl Default for Behaviour {
             late_read: Lag::None,
             undeletable: None,
             keys_per_page: 1000,
+            lax_locks: false,
         }
     }
 }

@@ -65,9 +65,7 @@ impl Bucket {
             let message = "the specified bucket does not exist";
             return Some(Answer::error(404, "NoSuchBucket", message));
         }
-        let creates = head.header("if-none-match") == Some("*")
-            || head.header("x-goog-if-generation-match") == Some("0");
-        self.behaviour().policy.refuses(head.operation(), creates).then(denied)
+        self.behaviour().policy.refuses(head.operation(), head.creates()).then(denied)
     }
 
     /// Whether an object of this key can be deleted at all.

@@ -171,6 +171,17 @@ impl Objects {
         Timestamp::new(now.secs, nanos).expect("the clock shows a year of less than five digits")
     }
 
+    /// A number that nothing else has.
+    pub(super) fn next_generation(&mut self) -> u64 {
+        self.last_generation += 1;
+        self.last_generation
+    }
+
+    /// Shows an object, in memory only, that was there before.
+    pub(super) fn insert(&mut self, key: &str, object: Object) {
+        self.map.insert(key.to_owned(), object);
+    }
+
     /// Puts or replaces an object; the one that is there now.
     pub(super) fn put(
         &mut self,
@@ -178,11 +189,10 @@ impl Objects {
         headers: Vec<(String, String)>,
         content: Bytes,
     ) -> io::Result<Object> {
-        self.last_generation += 1;
         let mut object = Object {
             headers,
             modified: self.now(),
-            generation: self.last_generation,
+            generation: self.next_generation(),
             bytes: content.len() as u64,
             content: Content::Memory(content),
             born: Some(Instant::now()),

@@ -97,9 +97,23 @@ impl Head {
         self.query.get(name).map(String::as_str)
     }
 
+    /// Whether it is to replace nothing.
+    pub(super) fn creates(&self) -> bool {
+        self.header("if-none-match") == Some("*")
+            || self.header("x-goog-if-generation-match") == Some("0")
+    }
+
     pub(super) fn operation(&self) -> Operation {
         let copies = ["x-amz-copy-source", "x-goog-copy-source"];
-        let aside = ["versioning", "retention", "object-lock", "legal-hold", "location", "uploads"];
+        let aside = [
+            "versioning",
+            "versions",
+            "retention",
+            "object-lock",
+            "legal-hold",
+            "location",
+            "uploads",
+        ];
         if aside.iter().any(|name| self.query.contains_key(*name)) {
             return Operation::Other;
         }

@@ -8,6 +8,7 @@ fn place(entry: &str) -> Place {
         name: Some("prod".to_owned()),
         text: entry.url.clone(),
         directory: "/etc".into(),
+        purpose: Purpose::Ordinary,
         entry: Some((entry, "/etc/config.toml".into())),
     }
 }
@@ -34,7 +35,8 @@ fn the_file_fills_every_option() {
     assert_eq!(cloud.path_style, Some(true));
     assert_eq!(cloud.storage_class["packs/"], "COLD");
     assert_eq!(cloud.encryption, Some(Encryption::Kms { key: None }));
-    let lock = ObjectLock { mode: LockMode::Compliance, days: 7 };
+    let period = Duration::from_secs(7 * 86_400);
+    let lock = ObjectLock { mode: LockMode::Compliance, period };
     assert_eq!(cloud.object_lock, Some(lock));
     assert_eq!(reach.options.upload.slowest().unwrap().get(), 10 << 20);
     assert!(reach.options.download.is_unlimited() && reach.options.exclusive);
@@ -70,4 +72,28 @@ fn errors_say_where_it_was_said() {
     let limit = reach(&place("url = 'x'\nlimit-download = 'fast'\n"), &StoreSettings::default());
     let limit = limit.unwrap_err().to_string();
     assert!(limit.starts_with("limit-download (/etc/config.toml): "), "{limit}");
+}
+
+#[test]
+fn who_maintains_has_a_key_and_credentials_of_its_own() {
+    let mut place = place(
+        "url = 's3://bucket/x'\nkey-file = '/writer'\nvariables = { AWS_ROLE_ARN = 'arn:writer' }\n\
+         [maintenance]\nkey-file = '/keeper'\nvariables = { AWS_ROLE_ARN = 'arn:keeper' }\n",
+    );
+    assert_eq!(place.keys().1, Some("/writer".into()));
+    place.purpose = Purpose::Maintenance;
+    assert_eq!(place.keys().1, Some("/keeper".into()));
+    assert!(place.maintenance_said().contains("[repository.prod.maintenance] of /etc/config.toml"));
+    let missing = place.missing_files();
+    assert!(
+        missing.iter().any(|file| file.starts_with("maintenance.key-file: /keeper")),
+        "{missing:?}"
+    );
+}
+
+#[test]
+fn without_anything_of_its_own_maintenance_is_as_everything_else() {
+    let mut place = place("url = 's3://bucket/x'\nkey-file = '/writer'\n");
+    place.purpose = Purpose::Maintenance;
+    assert_eq!(place.keys().1, Some("/writer".into()));
 }

@@ -146,6 +146,7 @@ fn only_a_maintainer_may() {
             closes: None,
             gone: Vec::new(),
             scrub: None,
+            locks: None,
         };
         let bytes = signed(&header, root);
         repository.io().put_new(&ObjectKey::Log(number), bytes.into()).unwrap();

@@ -82,7 +82,8 @@ pub(super) fn arrive(body: Arriving, way: Way) -> Arriving {
             }
         }
     });
-    arrived.boxed()
+    // Who has heard that an empty body has ended may ask once more.
+    arrived.fuse().boxed()
 }
 
 /// The body of an answer for `object_store`; what breaks it is written down in the call.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 fn bucket(provider: Provider) -> Bucket {
@@ -41,7 +43,8 @@ fn the_longest_beginning_gives_the_class() {
 
 #[test]
 fn a_lock_ends_days_from_now_in_whole_seconds() {
-    let object_lock = Some(ObjectLock { mode: LockMode::Compliance, days: 30 });
+    let object_lock =
+        Some(ObjectLock { mode: LockMode::Compliance, period: Duration::from_secs(30 * 86_400) });
     let options = CloudOptions { object_lock, ..CloudOptions::default() };
     let expected = [
         pair("x-amz-object-lock-mode", "COMPLIANCE"),
@@ -50,7 +53,10 @@ fn a_lock_ends_days_from_now_in_whole_seconds() {
     assert_eq!(headers(Provider::S3, &options, "packs/a"), expected);
     assert_eq!(refusal(Provider::Gcs, &options), ErrorKind::Unsupported);
     assert_eq!(refusal(Provider::Azure, &options), ErrorKind::Unsupported);
-    let object_lock = Some(ObjectLock { mode: LockMode::Governance, days: u32::MAX });
+    let object_lock = Some(ObjectLock {
+        mode: LockMode::Governance,
+        period: Duration::from_secs(u64::from(u32::MAX) * 86_400),
+    });
     let options = CloudOptions { object_lock, ..CloudOptions::default() };
     let policy = Policy::new(&bucket(Provider::S3), &options).unwrap();
     let error = policy.of_put("packs/a", SystemTime::UNIX_EPOCH).unwrap_err();

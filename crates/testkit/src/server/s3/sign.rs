@@ -32,6 +32,11 @@ pub(super) fn refusal(key: &AccessKey, head: &Head) -> Option<Answer> {
     (!matches).then(|| Answer::error(403, "SignatureDoesNotMatch", message))
 }
 
+/// Whether a request says that this key has signed it.
+pub(super) fn is_by(key: &AccessKey, head: &Head) -> bool {
+    head.header("authorization").and_then(Signed::parse).is_some_and(|signed| signed.key == key.id)
+}
+
 /// The parts of an Authorization header.
 struct Signed<'a> {
     key: &'a str,

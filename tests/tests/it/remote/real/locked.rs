@@ -57,6 +57,38 @@ fn locks_hold(server: &S3, variables: &[(&str, &str)]) {
     place.ok(["check", "--read-data"]);
 }
 
+/// The same by a repository that says itself how its objects are locked; and the way back from what a thief did.
+fn restores_what_a_thief_has_hidden(server: &S3) {
+    let bucket = server.locking_bucket();
+    let place = Remote::s3(server, &bucket, "repo").place();
+    let lock = ["--lock", "compliance", "--lock-for", "10d", "--exclusive"];
+    let place = place.with([("LIFEBOAT_EXCLUSIVE", "1")]).keyed(&lock);
+    place.file("src/file", noise(1, 3 << 20));
+    place.ok(["backup", "src"]);
+    let versions = server.versions(&bucket, "repo/");
+    let ours = versions.iter().filter(|(key, _)| !key.starts_with("repo/probe/"));
+    for (key, version) in ours {
+        let path = format!("/{bucket}/{key}?versionId={version}");
+        assert_eq!(server.request("DELETE", &path, &[], "").status, 403, "{key} is not locked");
+        server.ask("PUT", &format!("/{bucket}/{key}"), &[], "ransom");
+        server.ask("DELETE", &format!("/{bucket}/{key}"), &[], "");
+    }
+    place.run(["check"]).expect_code(10);
+    let back = place.json(["locks", "restore"]);
+    assert!(back["unhidden"]["objects"].as_u64().unwrap() > 5, "{back:#}");
+    place.ok(["restore", "latest", "--target", "out"]);
+    assert_same_tree(&place.path("src"), &restored(&place, "out"));
+    place.ok(["check", "--read-data"]);
+    // And locks are extended.
+    let extended = place.json(["locks", "extend", "--now"]);
+    assert!(extended["extended"].as_u64().unwrap() > 5, "{extended:#}");
+}
+
+#[test]
+fn what_a_thief_has_hidden_comes_back_on_ceph() {
+    Ceph::running().inspect(|ceph| restores_what_a_thief_has_hidden(&ceph.owner));
+}
+
 #[test]
 fn what_is_locked_stays_on_ceph() {
     Ceph::running().inspect(|ceph| locks_hold(&ceph.owner, &[]));
