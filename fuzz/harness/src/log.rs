@@ -2,9 +2,9 @@
 
 use lifeboat_codec::sign::{SigningKey, verify};
 use lifeboat_format::checkpoint::{
-    self, Checkpoint, SECTION_CONDEMNS, SECTION_GONE, SECTION_KEEPING, SECTION_MERGES,
-    SECTION_LOCKS, SECTION_SCRUBS, SECTION_SNAPSHOTS, decode_condemns, decode_gone, decode_keeping, decode_merges,
-    decode_objects, decode_snapshots,
+    self, Checkpoint, SECTION_CONDEMNS, SECTION_GONE, SECTION_KEEPING, SECTION_LOCKS,
+    SECTION_MERGES, SECTION_SCRUBS, SECTION_SNAPSHOTS, decode_condemns, decode_gone,
+    decode_keeping, decode_merges, decode_objects, decode_snapshots,
 };
 use lifeboat_format::entry::{self, LogEntry};
 use lifeboat_format::keys::Secret32;

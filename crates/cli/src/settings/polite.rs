@@ -113,6 +113,7 @@ fn percent(text: &str) -> std::result::Result<u8, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Purpose;
 
     fn given(value: &str, origin: &'static str) -> Option<Given> {
         Some(Given { value: value.to_owned(), origin })
@@ -124,6 +125,7 @@ mod tests {
             name: Some("prod".to_owned()),
             text: "dir".to_owned(),
             directory: "/etc".into(),
+            purpose: Purpose::Ordinary,
             entry: Some((entry, "/etc/config.toml".into())),
         }
     }

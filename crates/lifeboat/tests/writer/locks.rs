@@ -89,7 +89,7 @@ impl Locked {
     }
 
     /// As another process opens it.
-    fn reopen(&self) -> lifeboat::repository::Repository {
+    fn reopen(&self) -> Repository {
         open_with(Arc::new(self.store.clone()), Arc::new(self.clock.clone())).unwrap()
     }
 
