@@ -114,6 +114,7 @@ fn percent(text: &str) -> std::result::Result<u8, String> {
 mod tests {
     use super::super::place::Purpose;
     use super::*;
+    use crate::settings::Purpose;
 
     fn given(value: &str, origin: &'static str) -> Option<Given> {
         Some(Given { value: value.to_owned(), origin })
