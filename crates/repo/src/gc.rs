@@ -11,7 +11,7 @@
 //! Invariants: nothing is condemned where anything is in doubt: a damaged entry, a lost segment, a snapshot or a tree that
 //! can't be read. An object is removed only after the `delete` that names it is in the log. Every step may be cut off
 //! anywhere and done again by anybody. Memory is bounded by two bits for each record of the index and some hundred bytes for each pack, with marks that
-//! are kept ([`kept`]) by twice that.
+//! are kept by twice that.
 
 mod ahead;
 mod condemn;
