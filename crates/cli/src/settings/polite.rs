@@ -112,7 +112,6 @@ fn percent(text: &str) -> std::result::Result<u8, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::place::Purpose;
     use super::*;
     use crate::settings::Purpose;
 
