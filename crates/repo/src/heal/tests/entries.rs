@@ -1,3 +1,5 @@
+//! Entries of the log that are damaged or missing: put back, or covered by a checkpoint, or told.
+
 use super::*;
 use crate::log::{Decision, EntryDraft, append, checkpoint};
 

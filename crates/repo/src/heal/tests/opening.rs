@@ -1,3 +1,5 @@
+//! `config` and key slots: from a copy that opens, and only what is proven to be the same.
+
 use lifeboat_format::keyslot::SlotKind;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Index segments: from a copy, or from the tables of the packs that they spoke of.
+
 use super::*;
 use crate::index::merge::{MergeOptions, merge_segments};
 use crate::reader::Locate as _;
