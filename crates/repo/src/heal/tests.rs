@@ -210,6 +210,36 @@ fn a_twin_is_a_maintainers() {
     assert_eq!(from_checkpoint.twins(), whole.twins());
 }
 
+/// Nor does it stand for a pack that is gone, whose records would count again by that.
+#[test]
+fn what_stands_for_a_pack_that_is_gone_is_a_maintainers() {
+    let world = world();
+    let original = world.packs[0];
+    let size = world.fold().object(&original).unwrap().size;
+    let listed = |name| ListedObject { kind: ObjectKind::Pack, name, size };
+    let gone = vec![listed(original.name().unwrap())];
+    let mut fold = world.fold();
+    for (kind, mark, closes) in
+        [(LogKind::Condemn, Some(0), None), (LogKind::Delete, None, Some(1))]
+    {
+        let by = log::EntryDraft::maintenance(kind, RunId([8; 16]));
+        let draft = log::EntryDraft { objects: gone.clone(), mark, closes, ..by };
+        log::append(&world.repository, &mut fold, |_| Ok(log::Decision::Append(draft.clone())))
+            .unwrap();
+    }
+    let claimed = ObjectName { upload: [9; 8], ..original.name().unwrap() };
+    fold.rules_for_tests(|roles| roles.retain(|role| *role != SigningRole::Maintain));
+    commit(&world.repository, &mut fold, RunId([6; 16]), vec![listed(claimed)], Vec::new())
+        .unwrap();
+    let stands = |fold: &Fold| {
+        Index::load_what_is_there(&world.repository, fold, |_| ()).standing(&original)
+    };
+    assert!(fold.object(&ObjectKey::Pack(claimed)).is_some());
+    assert_eq!(stands(&fold), original);
+    // The same entry by a maintainer.
+    assert_eq!(stands(&world.fold()), ObjectKey::Pack(claimed));
+}
+
 /// A collector may take the original between the heal's look and its entry.
 #[test]
 fn what_is_gone_meanwhile_gets_no_twin() {

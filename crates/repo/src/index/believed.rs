@@ -41,8 +41,9 @@ impl Believed {
         let is_known = fold.has_deleted();
         let twins = fold.twins();
         let by_hash = |key: &ObjectKey| Some((key.name()?.hash, *key));
-        let packs = fold.objects().keys().filter(|key| !matches!(key, ObjectKey::Index(_)));
-        let standing = packs.filter(|key| is_known && !twins.contains_key(*key));
+        // What whoever only writes names stands for nothing: its bytes may be others than its name says.
+        let copies = fold.objects().keys().filter(|key| is_known && fold.is_copy(key));
+        let standing = copies.filter(|key| !twins.contains_key(*key));
         Self {
             counting: is_known.then(|| fold.shared_objects()),
             is_lenient: fold.last_damage().is_some(),

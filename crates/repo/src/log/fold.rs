@@ -310,6 +310,11 @@ impl Fold {
         twins
     }
 
+    /// Whether a maintainer has put this pack beside others, so that it has the bytes that its name says.
+    pub(crate) fn is_copy(&self, pack: &ObjectKey) -> bool {
+        self.copies.contains(pack)
+    }
+
     /// What scrubs have read, and when.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
