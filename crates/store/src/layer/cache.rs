@@ -211,8 +211,8 @@ impl CacheStore {
         }
         let bytes = read.await?;
         let (cache, kept) = (self.cache.clone(), bytes.clone());
-        // Nobody waits for it: what is not kept is read again.
-        drop(tokio::task::spawn_blocking(move || cache.keep(&name, &kept)));
+        // A program that ends now would not have kept it.
+        drop(tokio::task::spawn_blocking(move || cache.keep(&name, &kept)).await);
         Ok(bytes)
     }
 }

@@ -160,7 +160,7 @@ fn lists_that_are_late_mislead_nobody() {
     let place = s3_place(&server.endpoint());
     // Which key slots there are is told by lists alone: its own must be old enough to be shown.
     for _ in 0..=LATE {
-        place.ok(["snapshots"]);
+        place.ok(["snapshots", "--no-cache"]);
     }
     let stale_list = Lag::Requests(LATE);
     server.behave(Behaviour { stale_list, ..Behaviour::default() });
