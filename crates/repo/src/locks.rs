@@ -1,8 +1,8 @@
 //! Locks: what a repository puts can't be deleted before its time, by nobody.
 //!
 //! `config` says how and for how long. Every object is locked by its put; what still counts is locked anew in time
-//! ([`extend`]), what the collector lets go of waits for the end of its lock (`left`), and what somebody has hidden or put
-//! something over is brought back ([`restore`]). Knows the store's locks and versions, the log and object keys; no chunks.
+//! ([`extend()`]), what the collector lets go of waits for the end of its lock (`left`), and what somebody has hidden or put
+//! something over is brought back ([`restore()`]). Knows the store's locks and versions, the log and object keys; no chunks.
 //!
 //! Invariant: nothing here shortens a lock, and nothing deletes a version that counts.
 

@@ -11,7 +11,7 @@ use lifeboat_format::id::SnapshotId;
 use lifeboat_repo::Kind;
 use lifeboat_repo::gc::{GcOptions, GcReport, Unused, collect};
 use lifeboat_repo::locks::{RestoreOptions, When, extend, restore};
-use lifeboat_repo::log::Fold;
+use lifeboat_repo::log::{Fold, checkpoint};
 use lifeboat_store::options::{LockMode, ObjectLock};
 use lifeboat_store::{ErrorKind, Store};
 use lifeboat_testkit::clock::{NOON, TestClock};
@@ -220,6 +220,11 @@ fn what_was_extended_is_known_to_be_locked_for_longer() {
     let report = locked.collect();
     assert!(report.deleted.bytes > 10 * 20_000, "{report:?}");
     assert_eq!(report.locked.last_free, noon() + 20 * DAY + PERIOD, "{report:?}");
+    let fold = Fold::load(&locked.repository).unwrap();
+    assert!(checkpoint::write(&locked.repository, &fold).unwrap());
+    let from_checkpoint = Fold::load(&locked.repository).unwrap();
+    assert_eq!(from_checkpoint.entries_read(), 0);
+    assert_eq!(from_checkpoint.locks(), fold.locks());
     let asked = locked.store.asked();
     // Older than the period of its put, and locked all the same: what the log says is enough, also from a checkpoint.
     locked.after(20);

@@ -1,6 +1,7 @@
-//! Notes: whom the ledger believes.
+//! Notes: who is believed.
 
 use lifeboat_format::config::GrantedKey;
+use lifeboat_format::locks::{Extended, LockNote};
 use lifeboat_format::scrub::{Condition, ScrubNote, ShortName};
 
 use super::*;
@@ -43,4 +44,27 @@ fn what_scrubs_have_found_is_believed_of_maintainers_only() {
     let odd = LogHeader { may_skip: false, ..note(&fold, 300) };
     let error = fold.apply(&Fetched::new(signed(&odd, maintainer).into())).unwrap_err();
     assert_eq!(error.kind(), Kind::Unsupported);
+}
+
+/// A node that was taken over could say that everything is locked for long, or have objects removed that it names as left.
+#[test]
+fn what_is_locked_is_believed_of_maintainers_only() {
+    let (_, repository) = new(1);
+    let node = SigningKey::from_secret(&Secret32::new([9; 32]));
+    let mut rules = repository.config().clone();
+    rules.keys.push(GrantedKey { public: node.public(), roles: vec![SigningRole::Write] });
+    let mut fold = Fold::of_rules(Arc::new(rules));
+    let maintainer = repository.keyring().signer(&SigningRole::Maintain).unwrap();
+    for (signer, until) in [(maintainer, 100), (&node, 200)] {
+        let extended = Some(Extended { through: 0, until });
+        let locks = Some(LockNote { extended, ..LockNote::default() });
+        let header = LogHeader { scrub: None, locks, ..note(&fold, 0) };
+        fold.apply(&Fetched::new(signed(&header, signer).into())).unwrap();
+    }
+    assert_eq!((fold.next_number(), fold.void_count()), (2, 0));
+    assert_eq!(fold.locks().unwrap().extended.unwrap().until, 100);
+    // Another note that says nothing of locks leaves them as they are.
+    let scrub = note(&fold, 300);
+    fold.apply(&Fetched::new(signed(&scrub, maintainer).into())).unwrap();
+    assert_eq!(fold.locks().unwrap().extended.unwrap().until, 100);
 }
