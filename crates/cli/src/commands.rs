@@ -56,6 +56,7 @@ impl Command {
             | Self::Key(_)
             | Self::Gc(_)
             | Self::Heal(_)
+            | Self::Repair(_)
             | Self::Locks(_) => Purpose::Maintenance,
             _ => Purpose::Ordinary,
         }

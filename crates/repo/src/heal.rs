@@ -114,6 +114,7 @@ pub fn lost_segments(repository: &Repository, fold: &Fold) -> Result<Vec<ObjectK
     let (mut lost, mut failure) = (Vec::new(), None);
     let mut tell = |segment: crate::index::LostSegment| match segment.error.kind() {
         Kind::Corrupt | Kind::NotFound => lost.push(segment.key),
+        _ if segment.error.is_unreadable() => lost.push(segment.key),
         _ => drop(failure.get_or_insert(segment.error)),
     };
     let index = Index::load_what_is_there(repository, fold, &mut tell);

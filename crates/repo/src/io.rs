@@ -75,7 +75,7 @@ impl Io {
         Self::build(store, None, meter)
     }
 
-    /// As [`Io::metered`], with a cache of index segments and trees, and of what else is [kept](Self::kept). For who only
+    /// As [`Io::metered`], with a cache of index segments and trees, and of what else is kept. For who only
     /// reads: it hides that an object is lost, so whoever writes, judges or removes must not have one.
     ///
     /// # Errors

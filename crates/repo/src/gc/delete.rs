@@ -15,6 +15,7 @@ use lifeboat_format::snapshot::Snapshot;
 use super::living::Living;
 use super::{GcReport, Run};
 use crate::error::{Error, Kind, Result};
+use crate::heal;
 use crate::index::{Found, Index};
 use crate::locks::left::Removed;
 use crate::log::{Condemn, Decision, EntryDraft, Fold, append, seal_remark};
@@ -95,13 +96,17 @@ impl Sparing {
         let is_back = |snapshot: &Snapshot| {
             condemn.gone.contains(&snapshot.id) && !is_planted(Planted::DeleterMissesRestores)
         };
-        let came_back =
-            living.live.iter().filter(|(entry, snapshot)| !is_between(*entry) && is_back(snapshot));
+        // What a scrub has found since is no copy any more because of which another could go.
+        let is_in_doubt = !heal::lost_packs(head).is_empty();
+        let came_back = living
+            .live
+            .iter()
+            .filter(|(entry, snapshot)| !is_between(*entry) && (is_in_doubt || is_back(snapshot)));
         let all = living.live.iter().chain(&living.dead);
         let unseen: Vec<_> = all
             .filter(|(entry, _)| is_between(*entry))
             .chain(came_back)
-            .filter(|(_, snapshot)| !self.seen.contains(&snapshot.id))
+            .filter(|(_, snapshot)| is_in_doubt || !self.seen.contains(&snapshot.id))
             .collect();
         if unseen.is_empty() {
             return Ok(());

@@ -73,9 +73,16 @@ fn heal_config(io: &Io, copy: &Repository) -> Result<Outcome> {
             ));
         }
     }
-    copy.require_writable()?;
+    known_here(copy)?;
     replace(io, key, present.is_some(), copy.config_bytes().to_vec())?;
     Ok(Outcome::Healed(key, Remedy::Replica))
+}
+
+/// Refuses where the configuration asks of who writes what this version does not know. That the copy itself can't be
+/// written to, as in a store without locks, is nothing: it is only read.
+fn known_here(copy: &Repository) -> Result<()> {
+    let known = copy.config().check_writable();
+    known.map_err(|cause| Error::format(OPERATION, ObjectKey::Config, cause))
 }
 
 /// Whether the key that it calls its root has signed it.
@@ -160,7 +167,7 @@ fn heal_slots(
             }
             None if !is_named && is_one_left => continue,
             there => {
-                copy.require_writable()?;
+                known_here(copy)?;
                 let bytes = copy.io().get_at_most(key, SLOT_MAX as u64)?;
                 if slots::decode(*key, &bytes)? != *slot {
                     return Err(Error::new(Kind::Corrupt, OPERATION, key)

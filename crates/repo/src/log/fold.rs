@@ -115,14 +115,22 @@ impl Fold {
     pub fn load(repository: &Repository) -> Result<Self> {
         if let Some(mut fold) = Self::kept(repository)? {
             // Mostly nothing has come since, and one request says so.
-            match fetch::entry(repository.io(), fold.next_number())? {
-                None => fold.check_remembered(repository)?,
+            let next = fetch::entry(repository.io(), fold.next_number())?;
+            let has_more =
+                repository.remembered().is_some_and(|head| head.number >= fold.next_number());
+            match next {
+                // Later ones were there: a list shows what has become of them.
+                None if has_more => {}
+                None => {
+                    fold.check_remembered(repository)?;
+                    return Ok(fold);
+                }
                 Some(next) => {
                     fold.apply(&next)?;
                     fold.read_on(repository)?;
+                    return Ok(fold);
                 }
             }
-            return Ok(fold);
         }
         let (state, unusable) = checkpoint::newest(repository)?;
         let mut fold = state.unwrap_or_else(|| Self::empty(repository));

@@ -33,7 +33,7 @@ pub(in crate::gc) struct Begun {
 
 /// Whether an error means only that what was kept can't be relied on.
 fn is_doubt(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Corrupt | Kind::NotFound)
+    error.is_unreadable() || matches!(error.kind(), Kind::Corrupt | Kind::NotFound)
 }
 
 fn doubt(why: &str, object: impl std::fmt::Display) -> Error {
